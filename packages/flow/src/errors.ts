@@ -1,0 +1,63 @@
+/** The facts of an error, kept as own readonly fields of it. */
+export type ErrorFacts = Readonly<Record<string, unknown>>
+
+export interface SluiceErrorOptions {
+  /** Whether trying the same thing again later can succeed. Default false. */
+  readonly retriable?: boolean
+  readonly cause?: unknown
+  readonly facts?: ErrorFacts
+}
+
+/** What every error of Sluice is: a stable `code`, whether it is `retriable`, and the facts as fields. */
+export class SluiceError<Code extends string = string> extends Error {
+  readonly code: Code
+  readonly retriable: boolean
+
+  constructor(code: Code, message: string, { retriable = false, cause, facts }: SluiceErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = new.target.name
+    this.code = code
+    this.retriable = retriable
+    if (facts) Object.assign(this, facts)
+  }
+}
+
+/** A setting or an argument that makes no sense: names the field, the value and what is allowed. */
+export class ConfigError extends SluiceError<'config_invalid'> {
+  readonly field: string
+  readonly value: unknown
+  readonly allowed: string
+
+  constructor(field: string, value: unknown, allowed: string) {
+    super('config_invalid', `${field} is ${show(value)}, but must be ${allowed}`)
+    this.field = field
+    this.value = value
+    this.allowed = allowed
+  }
+}
+
+/** Why a record was shed or a wait was refused. The first three are counted as dropped records. */
+export type BackpressureReason = 'old_message_dropped' | 'timeout_drop' | 'low_priority_drop' | 'waiting_full'
+
+/** There was no room, and the policy said not to wait (any longer). */
+export class BackpressureError extends SluiceError<'backpressure'> {
+  readonly reason: BackpressureReason
+
+  constructor(reason: BackpressureReason, message: string, facts?: ErrorFacts) {
+    super('backpressure', message, { retriable: true, ...(facts && { facts }) })
+    this.reason = reason
+  }
+}
+
+/** The thing was closed before or while it was used. */
+export class ClosedError extends SluiceError<'closed'> {
+  constructor(what: string, facts?: ErrorFacts) {
+    super('closed', `${what} is closed`, facts ? { facts } : {})
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return String(value)
+}
