@@ -56,6 +56,13 @@ export class ClosedError extends SluiceError<'closed'> {
   }
 }
 
+/** A count of our own is wrong: a defect in the caller or in Sluice, never the fault of data or of a server. */
+export class InvariantError extends SluiceError<'invariant_broken'> {
+  constructor(message: string, facts?: ErrorFacts) {
+    super('invariant_broken', message, facts ? { facts } : {})
+  }
+}
+
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'

@@ -1,0 +1,19 @@
+/** Calls a callback that must not be able to break its caller: what it throws or rejects with becomes a warning. */
+export function callListener<Payload>(
+  listener: ((payload: Payload) => unknown) | undefined,
+  payload: Payload,
+  name: string,
+): void {
+  if (listener === undefined) return
+  try {
+    const result = listener(payload)
+    if (result instanceof Promise) result.catch((error: unknown) => warn(name, error))
+  } catch (error) {
+    warn(name, error)
+  }
+}
+
+function warn(name: string, error: unknown): void {
+  const shown = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.emitWarning(`A listener of "${name}" failed: ${shown}`, { code: 'SLUICE_LISTENER' })
+}

@@ -1,0 +1,48 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Ring } from './index.ts'
+
+test('behaves like an array under any sequence of operations', () => {
+  const operation = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant('push' as const), count: fc.integer({ min: 1, max: 60 }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ kind: fc.constant('shift' as const), count: fc.integer({ min: 1, max: 60 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const), count: fc.constant(1) }) },
+  )
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 40 }), (operations) => {
+      const ring = new Ring<number>()
+      const model: number[] = []
+      let next = 0
+      for (const { kind, count } of operations) {
+        for (let i = 0; i < count; i++) {
+          if (kind === 'push') {
+            ring.push(next)
+            model.push(next++)
+          } else if (kind === 'shift') expect(ring.shift()).toBe(model.shift())
+          else {
+            ring.clear()
+            model.length = 0
+          }
+          expect(ring.length).toBe(model.length)
+          expect(ring.peek()).toBe(model[0])
+        }
+        expect([...ring]).toEqual(model)
+        for (const index of [0, 1, model.length - 1, model.length]) expect(ring.at(index)).toBe(model[index])
+        expect(ring.at(-1)).toBeUndefined()
+      }
+    }),
+  )
+})
+
+test('an emptied ring that was large keeps no item and works on', () => {
+  const ring = new Ring<object>()
+  for (let i = 0; i < 5_000; i++) ring.push({})
+  while (ring.shift());
+  expect(ring.length).toBe(0)
+  const item = {}
+  ring.push(item)
+  expect(ring.peek()).toBe(item)
+})
