@@ -1,0 +1,82 @@
+// The one-way imports of DESIGN.md, as data and as a pure check over source text.
+// `npm run check` applies it to the tree; import-law.test.ts keeps the law itself honest.
+import { readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+
+/** A source file by its path from the root, with forward slashes. */
+export interface SourceFile {
+  readonly path: string
+  readonly text: string
+}
+
+/** Which workspaces of ours each folder may import. What is not named here may import any library package. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  'packages/flow': [],
+  'packages/kafka': ['@sluice/flow'],
+  'packages/stack': [],
+  'packages/cli': ['@sluice/flow', '@sluice/kafka', '@sluice/stack', '@sluice/commerce'],
+  'services/commerce': ['@sluice/flow', '@sluice/kafka'],
+}
+
+/** A library that only these folders may import: so it can be replaced in a day. */
+const confined: Readonly<Record<string, readonly string[]>> = {
+  '@platformatic/kafka': ['packages/kafka/src/driver/', 'bench/'],
+  kafkajs: ['bench/'],
+}
+
+const specifierPattern =
+  /(?:^|[\s;}])(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1|import\.meta\.resolve\((['"])([^'"\n]+)\3/gm
+
+/** The module names that a file imports, statically or dynamically. */
+export function specifiersOf(text: string): string[] {
+  return [...text.matchAll(specifierPattern)].map((match) => match[2] ?? match[4] ?? '')
+}
+
+/** The folder with the package.json that a file belongs to: `packages/flow`, `tests`, ... */
+function workspaceOf(path: string): string {
+  const [first = '', second = ''] = path.split('/')
+  return first === 'packages' || first === 'services' ? `${first}/${second}` : first
+}
+
+/** Every import in `files` that breaks the law, as one line each. */
+export function violationsIn(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    specifiersOf(file.text).flatMap((specifier) => {
+      const reason = objection(file.path, specifier)
+      return reason === undefined ? [] : [`${file.path}: '${specifier}' ${reason}`]
+    }),
+  )
+}
+
+function objection(path: string, specifier: string): string | undefined {
+  const workspace = workspaceOf(path)
+  if (specifier.startsWith('.')) {
+    const target = normalize(join(dirname(path), specifier)).replaceAll('\\', '/')
+    return workspaceOf(target) === workspace ? undefined : 'reaches into another package: import it by its name'
+  }
+  const name = packageName(specifier)
+  const homes = confined[name]
+  if (homes && !homes.some((home) => path.startsWith(home))) return `may be imported only in ${homes.join(' and ')}`
+  if (!name.startsWith('@sluice/')) return undefined
+  const allowed = mayImport[workspace]
+  if (allowed && !allowed.includes(name))
+    return `is not among what ${workspace} may import (${allowed.join(', ') || 'nothing'})`
+  return isLibrary(name) && specifier !== name ? 'is a deep import: a library has one public entry' : undefined
+}
+
+function packageName(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+/** Services export their programs beside their entry, so that the demo can start them; libraries export one entry. */
+function isLibrary(name: string): boolean {
+  return name !== '@sluice/commerce'
+}
+
+/** Reads `paths` (relative to `root`) for `violationsIn`. */
+export function readSources(root: string, paths: readonly string[]): SourceFile[] {
+  return paths.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+}
