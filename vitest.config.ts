@@ -21,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['tests/system/**/*.test.ts'],
+          globalSetup: ['tests/system/support/no-process-left.ts'],
           // Real servers: generous limits, one file at a time on two cores.
           testTimeout: 120_000,
           hookTimeout: 180_000,
