@@ -3,12 +3,47 @@ import { SluiceError, type SluiceErrorOptions } from '@sluice/flow'
 /** Whether a record that was given up can still be in the log: `refused` not, `unknown` maybe. */
 export type DeliveryOutcome = 'refused' | 'unknown'
 
+/** Which part of a record a codec failed on. */
+export type RecordPart = 'key' | 'value'
+
 /** No connection to a broker could be made, or it broke before the answer. */
 export class ConnectionError extends SluiceError<'connection_failed'> {
   declare readonly address: string
 
+  constructor(address: string, message: string, cause?: unknown, { retriable = true }: { retriable?: boolean } = {}) {
+    super('connection_failed', message, { retriable, cause, facts: { address } })
+  }
+}
+
+/** A broker refused the credentials, or the SASL mechanism. */
+export class AuthenticationError extends SluiceError<'authentication_failed'> {
+  declare readonly address: string
+
   constructor(address: string, message: string, cause?: unknown) {
-    super('connection_failed', message, { retriable: true, cause, facts: { address } })
+    super('authentication_failed', message, { cause, facts: { address } })
+  }
+}
+
+/** A broker is too old for this runtime: it lacks a version of an API that is needed. */
+export class UnsupportedBrokerError extends SluiceError<'broker_unsupported'> {
+  declare readonly address: string
+  declare readonly missing: readonly string[]
+
+  constructor(address: string, missing: readonly string[]) {
+    const what = missing.join(', ')
+    super('broker_unsupported', `the broker at ${address} is older than Kafka 4.0: it lacks ${what}`, {
+      facts: { address, missing },
+    })
+  }
+}
+
+/** An answer that could not be understood, or a request that a broker never answers but by hanging up. */
+export class ProtocolError extends SluiceError<'protocol_violated'> {
+  declare readonly address: string
+  declare readonly api: string
+
+  constructor(address: string, api: string, message: string, cause?: unknown) {
+    super('protocol_violated', message, { cause, facts: { address, api } })
   }
 }
 
@@ -36,6 +71,15 @@ export class BrokerError extends SluiceError<'broker_refused'> {
   }
 }
 
+/** Something the cluster has to settle (a leader, a coordinator, a topic) was not settled in time. */
+export class ClusterTimeoutError extends SluiceError<'cluster_timed_out'> {
+  declare readonly timeoutMs: number
+
+  constructor(what: string, timeoutMs: number, cause?: unknown) {
+    super('cluster_timed_out', `${what} within ${timeoutMs} ms`, { retriable: true, cause, facts: { timeoutMs } })
+  }
+}
+
 /** A record was given up after it had been accepted. */
 export class DeliveryError extends SluiceError<'delivery_failed'> {
   declare readonly topic: string
@@ -46,4 +90,70 @@ export class DeliveryError extends SluiceError<'delivery_failed'> {
     super('delivery_failed', message, { cause, facts: { topic, partition } })
     this.outcome = outcome
   }
+}
+
+/** A codec could not turn a key or a value into bytes. */
+export class EncodeError extends SluiceError<'encode_failed'> {
+  declare readonly topic: string
+  declare readonly part: RecordPart
+  declare readonly codec: string
+
+  constructor(topic: string, part: RecordPart, codec: string, cause: unknown) {
+    super('encode_failed', `the ${part} for ${topic} cannot be written as ${codec}: ${messageOf(cause)}`, {
+      cause,
+      facts: { topic, part, codec },
+    })
+  }
+}
+
+/** A codec could not read the bytes of a key or a value. */
+export class DecodeError extends SluiceError<'decode_failed'> {
+  declare readonly topic: string
+  declare readonly partition: number
+  declare readonly offset: number
+  declare readonly part: RecordPart
+  declare readonly codec: string
+
+  constructor(
+    where: { readonly topic: string; readonly partition: number; readonly offset: number },
+    part: RecordPart,
+    codec: string,
+    cause: unknown,
+  ) {
+    const { topic, partition, offset } = where
+    const place = `${topic}/${partition} at offset ${offset}`
+    super('decode_failed', `the ${part} in ${place} cannot be read as ${codec}: ${messageOf(cause)}`, {
+      cause,
+      facts: { topic, partition, offset, part, codec },
+    })
+  }
+}
+
+/** A record batch whose bytes are not what was written, or that no client of today can have written. */
+export class CorruptBatchError extends SluiceError<'batch_corrupt'> {
+  /** The base offset that the batch claims. */
+  declare readonly baseOffset: number
+
+  constructor(baseOffset: number, message: string, cause?: unknown) {
+    super('batch_corrupt', `the batch at offset ${baseOffset} is damaged: ${message}`, {
+      cause,
+      facts: { baseOffset },
+    })
+  }
+}
+
+/** A batch that would take more memory decompressed than it may. */
+export class BatchTooLargeError extends SluiceError<'batch_too_large'> {
+  declare readonly maxBytes: number
+
+  constructor(maxBytes: number, cause?: unknown) {
+    super('batch_too_large', `a batch is larger than ${maxBytes} bytes once decompressed`, {
+      cause,
+      facts: { maxBytes },
+    })
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -1,0 +1,135 @@
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** Reads Kafka's primitive types from an answer as it came off the socket: in chunks, in one pass. */
+export class ChunkReader {
+  readonly #chunks: readonly Buffer[]
+  #next = 1
+  #chunk: Buffer
+  #position = 0
+  readonly #scratch = Buffer.alloc(16)
+
+  constructor(chunks: readonly Buffer[]) {
+    this.#chunks = chunks
+    this.#chunk = chunks[0] ?? Buffer.alloc(0)
+  }
+
+  int8(): number {
+    return (this.#byte() << 24) >> 24
+  }
+
+  int16(): number {
+    return this.#take(2).readInt16BE()
+  }
+
+  int32(): number {
+    return this.#take(4).readInt32BE()
+  }
+
+  bigInt64(): bigint {
+    return this.#take(8).readBigInt64BE()
+  }
+
+  /** As a Number: exact below 2^53. */
+  int64(): number {
+    const bytes = this.#take(8)
+    return bytes.readInt32BE(0) * 4_294_967_296 + bytes.readUInt32BE(4)
+  }
+
+  unsignedVarint(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#byte()
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) return value
+    }
+    throw new RangeError('a varint is longer than five bytes')
+  }
+
+  uuid(): string {
+    const bytes = this.#take(16)
+    let text = ''
+    for (let i = 0; i < 16; i++) {
+      text += hex[bytes[i]!]
+      if (i === 3 || i === 5 || i === 7 || i === 9) text += '-'
+    }
+    return text
+  }
+
+  /** A compact nullable string. */
+  string(): string | null {
+    const length = this.unsignedVarint() - 1
+    return length < 0 ? null : this.bytes(length).toString('utf8')
+  }
+
+  /** A compact array; null is read as empty. */
+  array<T>(read: () => T): T[] {
+    const length = this.unsignedVarint() - 1
+    const items: T[] = []
+    for (let i = 0; i < length; i++) items.push(read())
+    return items
+  }
+
+  /** The tagged fields at the end of a structure: `known` reads those it knows, the rest is skipped. */
+  taggedFields(known: Readonly<Record<number, () => void>> = {}): void {
+    for (let left = this.unsignedVarint(); left > 0; left--) {
+      const tag = this.unsignedVarint()
+      const length = this.unsignedVarint()
+      const read = known[tag]
+      if (read) read()
+      else this.skip(length)
+    }
+  }
+
+  /** A copy of the next bytes in memory of its own, which pins neither the answer nor a pool. */
+  bytes(length: number): Buffer {
+    const copy = Buffer.allocUnsafeSlow(length)
+    this.#copyInto(copy, length)
+    return copy
+  }
+
+  skip(length: number): void {
+    let left = length
+    while (left > 0) {
+      const step = Math.min(left, this.#available())
+      this.#position += step
+      left -= step
+    }
+  }
+
+  #byte(): number {
+    this.#available()
+    return this.#chunk[this.#position++]!
+  }
+
+  /** The next bytes as a view that is only good until the next read. */
+  #take(length: number): Buffer {
+    const position = this.#position
+    if (position + length <= this.#chunk.length) {
+      this.#position += length
+      return this.#chunk.subarray(position, position + length)
+    }
+    this.#copyInto(this.#scratch, length)
+    return this.#scratch
+  }
+
+  #copyInto(target: Buffer, length: number): void {
+    let written = 0
+    while (written < length) {
+      const step = Math.min(length - written, this.#available())
+      this.#chunk.copy(target, written, this.#position, this.#position + step)
+      this.#position += step
+      written += step
+    }
+  }
+
+  /** How many bytes are left in the current chunk, at least one: moves on to the next chunk at its end. */
+  #available(): number {
+    while (this.#position >= this.#chunk.length) {
+      const chunk = this.#chunks[this.#next++]
+      if (!chunk) throw new RangeError('the answer ends too early')
+      this.#chunk = chunk
+      this.#position = 0
+    }
+    return this.#chunk.length - this.#position
+  }
+}

@@ -1,0 +1,176 @@
+import { Connection, ResponseError, type API, type SASLOptions } from '@platformatic/kafka'
+import { ClosedError, type Clock } from '@sluice/flow'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { ConnectionError, ProtocolError, UnsupportedBrokerError } from '../errors.ts'
+import { missingApis } from './apis/versions.ts'
+import { connectFailure, requestFailure } from './failures.ts'
+
+/** Requests on one connection are answered in order, so what may wait long must not share one with what may not. */
+export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce'
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ConnectionsOptions {
+  readonly clientId: string
+  readonly connectTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly tls?: TlsOptions | undefined
+  readonly sasl?: SaslOptions | undefined
+  readonly clock: Clock
+}
+
+export interface SaslOptions {
+  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
+  readonly username?: string
+  readonly password?: string
+  readonly token?: string | (() => string | Promise<string>)
+}
+
+/** After so many hang-ups in a row on the same request, each on a fresh and working connection, it is the request. */
+const maxHangups = 10
+
+/** How long a connection gets to end by itself when it is closed. */
+const closeGraceMs = 500
+
+interface Pooled {
+  readonly connection: Connection
+  readonly address: string
+  ready: Promise<void>
+  inFlight: number
+}
+
+/** The TCP connections to all brokers, by role: made when first used, dropped when they break. */
+export class Connections {
+  readonly #options: ConnectionsOptions
+  readonly #pools = new Map<string, Pooled[]>()
+  readonly #hangups = new Map<string, number>()
+  #closed = false
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Sends one request. An answer with errors in it is an answer: its error codes are the caller's to look at.
+   * @throws ConnectionError, RequestTimeoutError, ProtocolError, AuthenticationError, UnsupportedBrokerError, ClosedError
+   */
+  async request<Args extends unknown[], Answer>(
+    role: Role,
+    to: Address,
+    name: string,
+    api: API<Args, Answer>,
+    ...args: Args
+  ): Promise<Answer> {
+    if (this.#closed) throw new ClosedError('the connection to the cluster')
+    const pooled = this.#take(role, to)
+    const { address } = pooled
+    let connected = false
+    try {
+      await pooled.ready
+      connected = true
+      const answer = await api.async(pooled.connection, ...args)
+      this.#hangups.delete(`${name}@${address}`)
+      return answer
+    } catch (error) {
+      if (error instanceof ResponseError) return error['response'] as Answer
+      throw connected ? this.#requestFailure(error, name, address) : error
+    } finally {
+      pooled.inFlight--
+    }
+  }
+
+  inspect(): { readonly connections: Readonly<Record<string, number>> } {
+    const entries = [...this.#pools].map(([pool, connections]) => [pool, connections.length] as const)
+    return { connections: Object.fromEntries(entries.filter(([, count]) => count > 0)) }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const all = [...this.#pools.values()].flat()
+    this.#pools.clear()
+    await Promise.all(all.map((pooled) => this.#hangUp(pooled)))
+  }
+
+  /** A connection that waits for a fetch is not shared: the next fetch takes another. */
+  #take(role: Role, to: Address): Pooled {
+    const address = `${to.host}:${to.port}`
+    const pool = this.#pool(`${role} ${address}`)
+    let pooled = role === 'fetch' ? pool.find((candidate) => candidate.inFlight === 0) : pool[0]
+    if (!pooled) {
+      pooled = this.#open(to, address, pool)
+      pool.push(pooled)
+    }
+    pooled.inFlight++
+    return pooled
+  }
+
+  #pool(key: string): Pooled[] {
+    let pool = this.#pools.get(key)
+    if (!pool) this.#pools.set(key, (pool = []))
+    return pool
+  }
+
+  #open(to: Address, address: string, pool: Pooled[]): Pooled {
+    const { clientId, connectTimeoutMs, requestTimeoutMs, tls, sasl } = this.#options
+    const connection = new Connection(clientId, {
+      connectTimeout: connectTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      // How many may be in flight is decided by those who send.
+      maxInflights: 1_000,
+      ...(tls && { tls, tlsServerName: tls.servername ?? true }),
+      ...(sasl && { sasl: sasl as SASLOptions }),
+    })
+    const pooled: Pooled = { connection, address, ready: Promise.resolve(), inFlight: 0 }
+    const drop = (): void => {
+      const index = pool.indexOf(pooled)
+      if (index >= 0) pool.splice(index, 1)
+    }
+    // A raw connection without a listener for its errors would end the process.
+    connection.on('error', drop)
+    connection.on('close', drop)
+    connection.on('closing', drop)
+    pooled.ready = this.#connect(connection, to, address)
+    pooled.ready.catch(drop)
+    return pooled
+  }
+
+  async #connect(connection: Connection, to: Address, address: string): Promise<void> {
+    const { connectTimeoutMs, clock } = this.#options
+    let silent: ConnectionError | undefined
+    try {
+      await connection.connect(to.host, to.port)
+      // A frozen broker accepts connections (its kernel does) but says nothing.
+      const silence = clock.setTimeout(() => {
+        const message = `${address} took the connection but did not answer within ${connectTimeoutMs} ms`
+        silent = new ConnectionError(address, message)
+        connection.socket.destroy()
+      }, connectTimeoutMs)
+      const missing = await missingApis(connection).finally(() => silence.cancel())
+      if (missing.length > 0) throw new UnsupportedBrokerError(address, missing)
+    } catch (error) {
+      void connection.close()
+      throw silent ?? connectFailure(error, address, connectTimeoutMs)
+    }
+  }
+
+  /** A request that the broker cannot parse makes it hang up: without a bound it would be sent for ever. */
+  #requestFailure(error: unknown, api: string, address: string): Error {
+    const failure = requestFailure(error, { address, api, timeoutMs: this.#options.requestTimeoutMs })
+    if (!(failure instanceof ConnectionError) || this.#closed) return failure
+    const key = `${api}@${address}`
+    const hangups = (this.#hangups.get(key) ?? 0) + 1
+    this.#hangups.set(key, hangups)
+    if (hangups < maxHangups) return failure
+    this.#hangups.delete(key)
+    const message = `${address} hung up on ${api} ${hangups} times in a row, each time on a fresh connection`
+    return new ProtocolError(address, api, message, failure.cause)
+  }
+
+  async #hangUp({ connection }: Pooled): Promise<void> {
+    const impatient = this.#options.clock.setTimeout(() => connection.socket?.destroy(), closeGraceMs)
+    await connection.close().finally(() => impatient.cancel())
+  }
+}

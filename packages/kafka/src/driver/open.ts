@@ -1,0 +1,93 @@
+import { systemClock, type Clock } from '@sluice/flow'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { AnyBroker } from './any-broker.ts'
+import { fetch } from './apis/fetch.ts'
+import { alterClientQuota, describeConsumerGroups, listGroups } from './apis/groups.ts'
+import { heartbeat } from './apis/membership.ts'
+import { findCoordinator, metadata } from './apis/metadata.ts'
+import { commitOffsets, fetchOffsets, listOffsets, offsetsForLeaderEpoch } from './apis/offsets.ts'
+import { initProducerId, produce } from './apis/produce.ts'
+import { createTopics, deleteTopics, describeTopicConfigs } from './apis/topics.ts'
+import { Connections, type Address, type SaslOptions } from './connections.ts'
+import type { AdminDriver, BrokerNode, ClusterMetadata, DescribedGroup, Driver, ListedGroup } from './driver.ts'
+
+export interface DriverOptions {
+  readonly bootstrap: readonly Address[]
+  readonly clientId: string
+  /** Also how long a new connection's first answer may take. */
+  readonly connectTimeoutMs: number
+  /** For every request; a fetch's `maxWaitMs` and an admin request's `timeoutMs` must be below it. */
+  readonly requestTimeoutMs: number
+  readonly tls?: TlsOptions | undefined
+  readonly sasl?: SaslOptions | undefined
+  /** Default: the system's. */
+  readonly clock?: Clock
+}
+
+/** A driver on the connections and the protocol tables of `@platformatic/kafka`. Connects when first used. */
+export function openDriver(options: DriverOptions): Driver {
+  const clock = options.clock ?? systemClock
+  const connections = new Connections({ ...options, clock })
+  const brokers = new AnyBroker(options.bootstrap, clock)
+
+  const ask = async (topics: readonly string[] | null): Promise<ClusterMetadata> => {
+    const answer = await brokers.ask((broker) => metadata(connections, broker, topics))
+    brokers.know(answer.brokers)
+    return answer
+  }
+
+  return {
+    metadata: ask,
+    findCoordinator: (kind, key) => brokers.ask((broker) => findCoordinator(connections, broker, kind, key)),
+    produce: (broker, request) => produce(connections, broker, request),
+    initProducerId: (broker, request) => initProducerId(connections, broker, request),
+    fetch: (broker, request) => fetch(connections, broker, request),
+    listOffsets: (broker, isolation, queries) => listOffsets(connections, broker, isolation, queries),
+    offsetsForLeaderEpoch: (broker, queries) => offsetsForLeaderEpoch(connections, broker, queries),
+    heartbeat: (coordinator, request) => heartbeat(connections, coordinator, request),
+    commitOffsets: (coordinator, request) => commitOffsets(connections, coordinator, request),
+    fetchOffsets: (coordinator, request) => fetchOffsets(connections, coordinator, request),
+    admin: adminOf(connections, brokers, ask),
+    close: () => connections.close(),
+  }
+}
+
+function adminOf(
+  connections: Connections,
+  brokers: AnyBroker,
+  ask: (topics: readonly string[] | null) => Promise<ClusterMetadata>,
+): AdminDriver {
+  // What changes something is sent once, to one broker that was just seen alive: never hedged, never repeated.
+  const living = (): Promise<Address> =>
+    brokers.ask(async (broker) => {
+      await metadata(connections, broker, [])
+      return broker
+    })
+  return {
+    createTopics: async (topics, timeoutMs) => createTopics(connections, await living(), topics, timeoutMs),
+    deleteTopics: async (names, timeoutMs) => deleteTopics(connections, await living(), names, timeoutMs),
+    describeTopicConfigs: (names) => brokers.ask((broker) => describeTopicConfigs(connections, broker, names)),
+    alterClientQuota: async (clientId, bytesPerSecond) =>
+      alterClientQuota(connections, await living(), clientId, bytesPerSecond),
+    async listGroups() {
+      const found: ListedGroup[] = []
+      const { brokers: all } = await ask([])
+      for (const broker of all) found.push(...(await listGroups(connections, broker)))
+      return found
+    },
+    async describeConsumerGroups(groups) {
+      const byCoordinator = new Map<number, { node: BrokerNode; groups: string[] }>()
+      for (const group of groups) {
+        const node = await brokers.ask((broker) => findCoordinator(connections, broker, 'group', group))
+        const entry = byCoordinator.get(node.id)
+        if (entry) entry.groups.push(group)
+        else byCoordinator.set(node.id, { node, groups: [group] })
+      }
+      const described: DescribedGroup[] = []
+      for (const entry of byCoordinator.values()) {
+        described.push(...(await describeConsumerGroups(connections, entry.node, entry.groups)))
+      }
+      return described
+    },
+  }
+}
