@@ -52,12 +52,14 @@ class SystemTimer implements Timer {
   }
 }
 
+const never: Timer = Object.freeze({ cancel: () => {} })
+
 /** The real time of this machine. */
 export const systemClock: Clock = Object.freeze({
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   setTimeout: (run: () => void, delayMs: number) =>
-    new SystemTimer(run, requireNumber('delayMs', delayMs, { min: 0, max: Infinity })),
+    requireNumber('delayMs', delayMs, { min: 0, max: Infinity }) === Infinity ? never : new SystemTimer(run, delayMs),
   sleep: (delayMs: number, signal?: AbortSignal) => sleepOn(systemClock, delayMs, signal),
 })
 

@@ -1,4 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
+import { LinkedList } from '../queue/linked-list.ts'
+import type { Linked } from '../queue/linked-list.ts'
 
 export interface WaitOptions {
   /** Leaves the line, rejecting with the signal's reason. */
@@ -8,12 +10,10 @@ export interface WaitOptions {
   readonly timeoutError?: () => Error
 }
 
-interface Node<T> {
+interface Node<T> extends Linked<Node<T>> {
   readonly item: T
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
-  previous: Node<T> | undefined
-  next: Node<T> | undefined
   timer: Timer | undefined
   stopListening: (() => void) | undefined
 }
@@ -22,9 +22,7 @@ interface Node<T> {
 export class Waiters<T> {
   readonly #clock: Clock
   readonly #onLeft: () => void
-  #first: Node<T> | undefined
-  #last: Node<T> | undefined
-  #length = 0
+  readonly #line = new LinkedList<Node<T>>()
 
   /** `onLeft` is called after one has given up: those behind it may be able to go now. */
   constructor(clock: Clock, onLeft: () => void = () => {}) {
@@ -33,12 +31,12 @@ export class Waiters<T> {
   }
 
   get length(): number {
-    return this.#length
+    return this.#line.length
   }
 
   /** What the first in line waits for. */
   peek(): T | undefined {
-    return this.#first?.item
+    return this.#line.first?.item
   }
 
   wait(item: T, { signal, timeoutMs = Infinity, timeoutError }: WaitOptions = {}): Promise<void> {
@@ -58,21 +56,26 @@ export class Waiters<T> {
 
   /** Lets the first in line go. */
   resolveFirst(): void {
-    const node = this.#first
+    const node = this.#line.first
     if (node === undefined) return
     this.#remove(node)
     node.resolve()
   }
 
+  /** Sends the first in line away. */
+  rejectFirst(reason: unknown): void {
+    const node = this.#line.first
+    if (node === undefined) return
+    this.#remove(node)
+    node.reject(reason)
+  }
+
   resolveAll(): void {
-    while (this.#first) this.resolveFirst()
+    while (this.#line.first) this.resolveFirst()
   }
 
   rejectAll(reason: unknown): void {
-    for (let node = this.#first; node; node = this.#first) {
-      this.#remove(node)
-      node.reject(reason)
-    }
+    while (this.#line.first) this.rejectFirst(reason)
   }
 
   #giveUp(node: Node<T>, reason: unknown): void {
@@ -82,29 +85,14 @@ export class Waiters<T> {
   }
 
   #append(item: T, resolve: () => void, reject: (reason: unknown) => void): Node<T> {
-    const previous = this.#last
-    const node: Node<T> = {
-      item,
-      resolve,
-      reject,
-      previous,
-      next: undefined,
-      timer: undefined,
-      stopListening: undefined,
-    }
-    if (previous) previous.next = node
-    else this.#first = node
-    this.#last = node
-    this.#length++
+    const links = { previous: undefined, next: undefined, timer: undefined, stopListening: undefined }
+    const node: Node<T> = { item, resolve, reject, ...links }
+    this.#line.append(node)
     return node
   }
 
   #remove(node: Node<T>): void {
-    if (node.previous) node.previous.next = node.next
-    else this.#first = node.next
-    if (node.next) node.next.previous = node.previous
-    else this.#last = node.previous
-    this.#length--
+    this.#line.remove(node)
     node.timer?.cancel()
     node.stopListening?.()
   }

@@ -1,0 +1,314 @@
+import { systemClock } from '../clock.ts'
+import type { Clock, Timer } from '../clock.ts'
+import { ClosedError, InvariantError } from '../errors.ts'
+import { callListener } from '../listener.ts'
+import { LinkedList } from '../queue/linked-list.ts'
+import type { Linked } from '../queue/linked-list.ts'
+import { perPriority, priorities } from '../queue/priority.ts'
+import type { PerPriority, Priority } from '../queue/priority.ts'
+import { requireNumber, requireOneOf } from '../require.ts'
+import { Ring } from '../ring.ts'
+import type { LaneKey } from './order.ts'
+import { ReadyHeap } from './ready-heap.ts'
+import type { HeapItem } from './ready-heap.ts'
+import { StuckHeads } from './stuck-head.ts'
+import type { StuckHead } from './stuck-head.ts'
+
+export interface LanesOptions<T> {
+  /** An item that has waited this long is as important as any. Default 30,000; Infinity: never. */
+  readonly ageingMs?: number
+  /** Called when something can be taken that could not a moment ago. */
+  readonly onReady?: () => void
+  /** A running item is a stuck head after this time. Default 30,000. */
+  readonly stuckAfterMs?: number
+  /** Told once of each stuck head. */
+  readonly onStuck?: (stuck: StuckHead<T>) => void
+  readonly clock?: Clock
+}
+
+export interface LaneItemOptions {
+  /** Items of one lane run one at a time, in the order they came. Default: a lane of its own. */
+  readonly lane?: LaneKey
+  /** Default medium. A lane is as important as the most important item that waits in it. */
+  readonly priority?: Priority
+}
+
+/** An item that was taken and is not done. */
+export interface LaneTask<T> {
+  readonly item: T
+  readonly lane: LaneKey
+  readonly priority: Priority
+  /** 1 at first; one more each time it was to run again. */
+  readonly attempt: number
+  /** Monotonic, as is `startedMs`. */
+  readonly enteredMs: number
+  readonly startedMs: number
+}
+
+export interface LanesState {
+  readonly lanes: number
+  readonly waiting: PerPriority<number>
+  readonly running: number
+  /** Lanes whose first item could be taken now, by the lane's importance. */
+  readonly ready: PerPriority<number>
+  /** Lanes whose first item waits for its delay to pass. */
+  readonly held: number
+  readonly oldestWaitMs: number
+  readonly longestRunMs: number
+}
+
+interface Task<T> extends LaneTask<T>, Linked<Task<T>> {
+  readonly of: Lane<T>
+  readonly sequence: number
+  attempt: number
+  startedMs: number
+  isRunning: boolean
+}
+
+interface Lane<T> extends HeapItem {
+  readonly key: LaneKey
+  /** The next to run. Undefined while one runs and in an empty lane. */
+  head: Task<T> | undefined
+  /** Behind the head; made when first needed, for most lanes of an unordered flow never have any. */
+  rest: Ring<Task<T>> | undefined
+  running: Task<T> | undefined
+  /** Waiting items by priority. */
+  readonly counts: Record<Priority, number>
+  isBoosted: boolean
+  /** The heap that the lane stands in while it is ready. */
+  readyAs: Priority
+  hold: Timer | undefined
+}
+
+/**
+ * Items in lanes: within a lane one at a time and in order, between lanes whatever may run. Work-conserving: while any
+ * lane is ready, `take` gives an item. The most important lane goes first, the oldest item among equals. Ageing bounds
+ * the wait behind more important ones: an item that entered `ageingMs` ago goes before every item that entered after
+ * it, so that from then on only older items are ahead of it (and delays of its own lane).
+ */
+export class Lanes<T> {
+  readonly #clock: Clock
+  readonly #ageingMs: number
+  readonly #onReady: (() => void) | undefined
+  /** A lane without a key stands under itself. */
+  readonly #lanes = new Map<LaneKey | Lane<T>, Lane<T>>()
+  readonly #ready: PerPriority<ReadyHeap<Lane<T>>> = perPriority(() => new ReadyHeap())
+  readonly #waiting: Record<Priority, number> = { high: 0, medium: 0, low: 0 }
+  /** In the order they were started. */
+  readonly #running = new LinkedList<Task<T>>()
+  readonly #stuck: StuckHeads<T>
+  #held = 0
+  #sequence = 0
+  #closed = false
+
+  constructor({ ageingMs = 30_000, onReady, stuckAfterMs, onStuck, clock = systemClock }: LanesOptions<T> = {}) {
+    this.#clock = clock
+    this.#ageingMs = requireNumber('ageingMs', ageingMs, { min: 0, max: Infinity })
+    this.#onReady = onReady
+    this.#stuck = new StuckHeads({ tasks: this.#running, stuckAfterMs, onStuck, clock })
+  }
+
+  /** Items that are not running. */
+  get waiting(): number {
+    return this.#waiting.high + this.#waiting.medium + this.#waiting.low
+  }
+
+  get running(): number {
+    return this.#running.length
+  }
+
+  /** Lanes of which an item could be taken now. */
+  get ready(): number {
+    return this.#ready.high.length + this.#ready.medium.length + this.#ready.low.length
+  }
+
+  push(item: T, { lane: key, priority = 'medium' }: LaneItemOptions = {}): void {
+    requireOneOf('priority', priority, priorities)
+    if (this.#closed) throw new ClosedError('The set of lanes')
+    const lane = this.#laneFor(key)
+    const task = this.#newTask(item, lane, priority)
+    if (lane.head === undefined && lane.running === undefined) lane.head = task
+    else (lane.rest ??= new Ring()).push(task)
+    this.#count(lane, priority, 1)
+    this.#updateReady(lane)
+  }
+
+  /** The next item to run; its lane is busy until `done` or `again`. Undefined: nothing is ready. */
+  take(): LaneTask<T> | undefined {
+    const lane = this.#nextLane()
+    if (lane === undefined) return undefined
+    this.#ready[lane.readyAs].remove(lane)
+    const task = lane.head as Task<T>
+    lane.head = undefined
+    lane.running = task
+    lane.isBoosted = false
+    this.#count(lane, task.priority, -1)
+    task.startedMs = this.#clock.monotonicMs()
+    task.isRunning = true
+    this.#running.append(task)
+    this.#stuck.started()
+    return task
+  }
+
+  /** The task has ended: the next item of its lane may run. */
+  done(task: LaneTask<T>): void {
+    const { of: lane } = this.#stop(task)
+    lane.head = lane.rest?.shift()
+    if (lane.head) this.#updateReady(lane)
+    else this.#lanes.delete(lane.key ?? lane)
+  }
+
+  /** The task runs again as the first of its lane, after a delay in which its slot is free and its lane is not. */
+  again(task: LaneTask<T>, delayMs = 0): void {
+    requireNumber('delayMs', delayMs, { min: 0 })
+    const own = this.#stop(task)
+    own.attempt++
+    own.of.head = own
+    this.#count(own.of, own.priority, 1)
+    if (delayMs > 0 && !this.#closed) this.#hold(own.of, delayMs)
+    else this.#updateReady(own.of)
+  }
+
+  /** Makes a lane as important as any until its next item has been taken. */
+  boost(key: LaneKey): void {
+    const lane = this.#lanes.get(key)
+    if (lane === undefined) return
+    lane.isBoosted = true
+    this.#updateReady(lane)
+  }
+
+  /** Takes out every waiting item for which `isWanted` says true, in order within a lane; what runs goes on. */
+  remove(isWanted: (item: T) => boolean): T[] {
+    return [...this.#lanes.values()].flatMap((lane) => this.#removeFrom(lane, isWanted))
+  }
+
+  /** The tasks that have run for at least this long, the longest first. */
+  stuck(afterMs?: number): readonly StuckHead<T>[] {
+    return this.#stuck.list(afterMs)
+  }
+
+  inspect(): LanesState {
+    const nowMs = this.#clock.monotonicMs()
+    let oldestMs = nowMs
+    for (const { head, rest } of this.#lanes.values())
+      oldestMs = Math.min(oldestMs, (head ?? rest?.peek())?.enteredMs ?? nowMs)
+    return {
+      lanes: this.#lanes.size,
+      waiting: { ...this.#waiting },
+      running: this.#running.length,
+      ready: perPriority((priority) => this.#ready[priority].length),
+      held: this.#held,
+      oldestWaitMs: nowMs - oldestMs,
+      longestRunMs: nowMs - (this.#running.first?.startedMs ?? nowMs),
+    }
+  }
+
+  /** Nothing more can be pushed and no timer runs; what is inside can still be taken, held lanes at once. Idempotent. */
+  close(): void {
+    this.#closed = true
+    this.#stuck.close()
+    for (const lane of this.#lanes.values()) this.#unhold(lane)
+  }
+
+  #laneFor(key: LaneKey): Lane<T> {
+    const known = key === undefined ? undefined : this.#lanes.get(key)
+    if (known) return known
+    const lane: Lane<T> = {
+      key,
+      order: 0,
+      heapIndex: -1,
+      head: undefined,
+      rest: undefined,
+      running: undefined,
+      counts: { high: 0, medium: 0, low: 0 },
+      isBoosted: false,
+      readyAs: 'medium',
+      hold: undefined,
+    }
+    this.#lanes.set(key ?? lane, lane)
+    return lane
+  }
+
+  #newTask(item: T, of: Lane<T>, priority: Priority): Task<T> {
+    const enteredMs = this.#clock.monotonicMs()
+    const place = { of, lane: of.key, sequence: this.#sequence++, previous: undefined, next: undefined }
+    return { item, priority, enteredMs, startedMs: 0, attempt: 1, isRunning: false, ...place }
+  }
+
+  /** The most important ready lane, unless an older item in another one has aged. */
+  #nextLane(): Lane<T> | undefined {
+    const agedIfEnteredBy = this.#clock.monotonicMs() - this.#ageingMs
+    let best: Lane<T> | undefined
+    for (const priority of priorities) {
+      const lane = this.#ready[priority].peek()
+      if (lane === undefined) continue
+      const isAged = (lane.head as Task<T>).enteredMs <= agedIfEnteredBy
+      if (best === undefined || (isAged && lane.order < best.order)) best = lane
+    }
+    return best
+  }
+
+  #stop(task: LaneTask<T>): Task<T> {
+    const own = task as Task<T>
+    if (!own.isRunning) throw new InvariantError('The task is not running', { lane: task.lane, attempt: task.attempt })
+    own.isRunning = false
+    own.of.running = undefined
+    this.#running.remove(own)
+    this.#stuck.stopped(own)
+    return own
+  }
+
+  #hold(lane: Lane<T>, delayMs: number): void {
+    this.#held++
+    lane.hold = this.#clock.setTimeout(() => this.#unhold(lane), delayMs)
+  }
+
+  #unhold(lane: Lane<T>): void {
+    if (lane.hold === undefined) return
+    lane.hold.cancel()
+    lane.hold = undefined
+    this.#held--
+    if (lane.head) this.#updateReady(lane)
+  }
+
+  #removeFrom(lane: Lane<T>, isWanted: (item: T) => boolean): T[] {
+    const removed: Task<T>[] = []
+    const kept: Task<T>[] = []
+    if (lane.head) (isWanted(lane.head.item) ? removed : kept).push(lane.head)
+    for (const task of lane.rest ?? []) (isWanted(task.item) ? removed : kept).push(task)
+    if (removed.length === 0) return []
+    if (lane.heapIndex >= 0) this.#ready[lane.readyAs].remove(lane)
+    const wasHeadRemoved = lane.head !== undefined && removed[0] === lane.head
+    for (const task of removed) this.#count(lane, task.priority, -1)
+    lane.rest = new Ring()
+    lane.head = lane.running ? undefined : kept.shift()
+    for (const task of kept) lane.rest.push(task)
+    if (wasHeadRemoved) this.#unhold(lane)
+    if (lane.head) this.#updateReady(lane)
+    else if (!lane.running) this.#lanes.delete(lane.key ?? lane)
+    return removed.map((task) => task.item)
+  }
+
+  #count(lane: Lane<T>, priority: Priority, by: 1 | -1): void {
+    lane.counts[priority] += by
+    this.#waiting[priority] += by
+  }
+
+  /** Puts the lane where it belongs among the ready ones; one that runs, is held or is empty belongs nowhere. */
+  #updateReady(lane: Lane<T>): void {
+    if (lane.head === undefined || lane.hold) return
+    const importance = importanceOf(lane)
+    const wasReady = lane.heapIndex >= 0
+    if (wasReady && lane.readyAs === importance) return
+    if (wasReady) this.#ready[lane.readyAs].remove(lane)
+    lane.readyAs = importance
+    lane.order = lane.head.sequence
+    this.#ready[importance].push(lane)
+    if (!wasReady) callListener(this.#onReady, undefined, 'ready')
+  }
+}
+
+function importanceOf<T>({ counts, isBoosted }: Lane<T>): Priority {
+  if (isBoosted || counts.high > 0) return 'high'
+  return counts.medium > 0 ? 'medium' : 'low'
+}
