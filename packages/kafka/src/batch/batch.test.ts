@@ -1,0 +1,216 @@
+import fc from 'fast-check'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { BatchTooLargeError, CorruptBatchError } from '../errors.ts'
+import type { WireHeaders, WireRecord } from '../record.ts'
+import type { Compression } from './batch.ts'
+import { compressions } from './compression.ts'
+import { decodeRecords, readBatchHeaders, type BatchHeader, type DecodedRecord } from './decode.ts'
+import { batchOverheadBytes, encodeBatch, recordSizeUpperBound, resealBatch } from './encode.ts'
+import { layout } from './layout.ts'
+
+const identity = { producerId: 4_000_000_000n, epoch: 3, baseSequence: 17, transactional: true }
+
+const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
+const nullable = fc.option(bytes, { nil: null })
+const headers: fc.Arbitrary<WireHeaders> = fc.array(fc.tuple(bytes, nullable), { minLength: 1, maxLength: 4 })
+const record: fc.Arbitrary<WireRecord> = fc.record({
+  key: nullable,
+  value: nullable,
+  headers: fc.option(headers, { nil: undefined }),
+  timestampMs: fc.integer({ min: 0, max: 8_640_000_000_000 }),
+})
+const records = fc.array(record, { minLength: 1, maxLength: 30 })
+const anyCompression = fc.constantFrom(...compressions)
+
+function onlyHeader(batch: Buffer): BatchHeader {
+  const [header, ...rest] = [...readBatchHeaders(batch)]
+  expect(rest).toEqual([])
+  return header!
+}
+
+function decodeAll(buffer: Buffer, maxDecodedBytes?: number): DecodedRecord[] {
+  const options = maxDecodedBytes === undefined ? {} : { maxDecodedBytes }
+  return [...readBatchHeaders(buffer)].flatMap((header) => decodeRecords(buffer, header, options))
+}
+
+function plain(values: readonly string[], timestampMs = 1_000): WireRecord[] {
+  return values.map((value) => ({ key: null, value: Buffer.from(value), headers: undefined, timestampMs }))
+}
+
+describe('a batch', () => {
+  test('gives back every record that was written, in each compression', () => {
+    fc.assert(
+      fc.property(records, anyCompression, (written, compression) => {
+        const batch = encodeBatch(written, compression, identity)
+        const read = decodeRecords(batch, onlyHeader(batch))
+        expect(read).toEqual(written.map((record, offset) => ({ offset, ...record })))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('says in its header who wrote it and what is in it', () => {
+    const written = [...plain(['a'], 5_000), ...plain(['b'], 9_000), ...plain(['c'], 7_000)]
+    const header = onlyHeader(encodeBatch(written, 'lz4', identity))
+    expect(header).toMatchObject({
+      baseOffset: 0,
+      lastOffset: 2,
+      compression: 'lz4',
+      control: false,
+      transactional: true,
+      baseTimestampMs: 5_000,
+      maxTimestampMs: 9_000,
+      producerId: 4_000_000_000n,
+      epoch: 3,
+      baseSequence: 17,
+      count: 3,
+    })
+    expect(onlyHeader(encodeBatch(written, 'none', null))).toMatchObject({
+      producerId: -1n,
+      epoch: -1,
+      baseSequence: -1,
+      transactional: false,
+    })
+  })
+
+  test('keeps timestamps that lie a year apart', () => {
+    const yearMs = 365 * 86_400_000
+    const written = [...plain(['now'], 1_800_000_000_000), ...plain(['then'], 1_800_000_000_000 - yearMs)]
+    const read = decodeAll(encodeBatch(written, 'none', null))
+    expect(read.map((record) => record.timestampMs)).toEqual([1_800_000_000_000, 1_800_000_000_000 - yearMs])
+  })
+
+  test('bears another identity after it was sealed again, and nothing else changes', () => {
+    const batch = encodeBatch(plain(['a', 'b']), 'gzip', identity)
+    resealBatch(batch, { producerId: 9n, epoch: 4, baseSequence: 0, transactional: true })
+    expect(onlyHeader(batch)).toMatchObject({ producerId: 9n, epoch: 4, baseSequence: 0 })
+    expect(decodeAll(batch).map((record) => String(record.value))).toEqual(['a', 'b'])
+  })
+
+  test('is never larger than the upper bounds of its records', () => {
+    fc.assert(
+      fc.property(records, (written) => {
+        const bound = written.reduce((sum, record) => sum + recordSizeUpperBound(record), batchOverheadBytes)
+        expect(encodeBatch(written, 'none', null).length).toBeLessThanOrEqual(bound)
+      }),
+    )
+  })
+
+  test('shares no memory with the batch that is encoded after it', () => {
+    const first = encodeBatch(plain(['first']), 'none', null)
+    const copy = Buffer.from(first)
+    encodeBatch(plain(['second']), 'none', null)
+    expect(first).toEqual(copy)
+    expect(first.buffer.byteLength).toBe(first.length)
+  })
+})
+
+describe('damage', () => {
+  const clean = (run: () => unknown): void => {
+    try {
+      run()
+    } catch (error) {
+      if (!(error instanceof CorruptBatchError)) throw error
+    }
+  }
+
+  test('a buffer cut anywhere gives the whole batches before the cut and stops', () => {
+    fc.assert(
+      fc.property(
+        fc.array(records, { minLength: 1, maxLength: 4 }),
+        anyCompression,
+        fc.nat(),
+        (sets, compression, at) => {
+          const batches = sets.map((set) => encodeBatch(set, compression, null))
+          const whole = Buffer.concat(batches)
+          const cut = whole.subarray(0, at % (whole.length + 1))
+          let expected = 0
+          for (let size = 0; expected < batches.length; expected++) {
+            size += batches[expected]!.length
+            if (size > cut.length) break
+          }
+          expect([...readBatchHeaders(cut)]).toHaveLength(expected)
+        },
+      ),
+    )
+  })
+
+  test('a flipped bit in what the checksum covers is always found', () => {
+    fc.assert(
+      fc.property(records, anyCompression, fc.nat(), (written, compression, at) => {
+        const batch = encodeBatch(written, compression, identity)
+        const covered = (batch.length - layout.attributes) * 8
+        const bit = layout.attributes * 8 + (at % covered)
+        batch[bit >> 3]! ^= 1 << (bit & 7)
+        expect(() => decodeAll(batch)).toThrow(CorruptBatchError)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('a flipped bit anywhere is an error or a clean stop, never a hang', () => {
+    fc.assert(
+      fc.property(records, anyCompression, fc.nat(), (written, compression, at) => {
+        const batch = encodeBatch(written, compression, identity)
+        const bit = at % (batch.length * 8)
+        batch[bit >> 3]! ^= 1 << (bit & 7)
+        clean(() => decodeAll(batch))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('bytes of any kind are an error or a clean stop', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (array) => clean(() => decodeAll(Buffer.from(array)))))
+  })
+
+  test('records that lie behind a fitting checksum are found too', async () => {
+    const { crc32c } = await import('../driver/codecs.ts')
+    fc.assert(
+      fc.property(records, anyCompression, fc.nat(), fc.nat(255), (written, compression, at, byte) => {
+        const batch = encodeBatch(written, compression, null)
+        const position = layout.count + (at % (batch.length - layout.count))
+        batch[position] = byte
+        batch.writeUInt32BE(crc32c(batch.subarray(layout.attributes)), layout.crc)
+        clean(() => decodeAll(batch, 1_000_000))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('a format older than 2 is refused by name', () => {
+    const batch = encodeBatch(plain(['a']), 'none', null)
+    batch[layout.magic] = 1
+    expect(() => decodeAll(batch)).toThrow(/its format is 1, not 2/)
+  })
+})
+
+describe('a bomb', () => {
+  const compressed: readonly Compression[] = ['gzip', 'snappy', 'lz4', 'zstd']
+
+  test.each(compressed)('in %s is refused before it takes the memory', (compression) => {
+    const value = Buffer.alloc(8_000_000)
+    const batch = encodeBatch([{ key: null, value, headers: undefined, timestampMs: 0 }], compression, null)
+    expect(batch.length).toBeLessThan(value.length / 10)
+    expect(() => decodeAll(batch, 1_000_000)).toThrow(BatchTooLargeError)
+    expect(decodeAll(batch, 9_000_000)[0]?.value?.length).toBe(value.length)
+  })
+
+  test('in many frames of LZ4 is counted as a whole', async () => {
+    const { lz4Compress } = await import('../driver/codecs.ts')
+    const { decompress } = await import('./compression.ts')
+    const frame = lz4Compress(Buffer.alloc(600_000))
+    const frames = Buffer.concat([frame, frame])
+    expect(() => decompress('lz4', frames, 1_000_000)).toThrow(BatchTooLargeError)
+    expect(decompress('lz4', frames, 2_000_000).length).toBe(1_200_000)
+  })
+
+  test('a compressor that says less than it gives is refused', async () => {
+    const { decompress } = await import('./compression.ts')
+    const text = Buffer.from('sluice '.repeat(10_000))
+    expect(() => decompress('gzip', gzipSync(text), text.length - 1)).toThrow(BatchTooLargeError)
+    expect(() => decompress('zstd', zstdCompressSync(text), text.length - 1)).toThrow(BatchTooLargeError)
+    expect(decompress('zstd', zstdCompressSync(text), text.length)).toEqual(text)
+  })
+})

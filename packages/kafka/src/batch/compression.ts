@@ -1,0 +1,70 @@
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { lz4Compress, lz4Decompress } from '../driver/codecs.ts'
+import { BatchTooLargeError } from '../errors.ts'
+import type { Compression } from './batch.ts'
+import { lz4Frames } from './lz4-frame.ts'
+import { snappyCompress, snappyDecompress } from './snappy-stream.ts'
+
+/** In the order of their numbers in a batch's attributes. */
+export const compressions: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
+
+/** The number of a compression in a batch's attributes. */
+export function compressionBits(compression: Compression): number {
+  return compressions.indexOf(compression)
+}
+
+/** Compresses as Java's client does. */
+export function compress(compression: Exclude<Compression, 'none'>, bytes: Buffer): Buffer {
+  switch (compression) {
+    case 'gzip':
+      return gzipSync(bytes)
+    case 'snappy':
+      return snappyCompress(bytes)
+    case 'lz4':
+      return lz4Compress(bytes)
+    case 'zstd':
+      return zstdCompressSync(bytes)
+  }
+}
+
+/**
+ * Decompresses, never into more than `maxBytes`.
+ * @throws BatchTooLargeError where it would be more. Any other error: the bytes are damaged.
+ */
+export function decompress(compression: Exclude<Compression, 'none'>, bytes: Buffer, maxBytes: number): Buffer {
+  switch (compression) {
+    case 'gzip':
+      return bounded(maxBytes, () => gunzipSync(bytes, { maxOutputLength: maxBytes }))
+    case 'snappy':
+      return snappyDecompress(bytes, maxBytes)
+    case 'lz4':
+      return decompressLz4(bytes, maxBytes)
+    case 'zstd':
+      return bounded(maxBytes, () => zstdDecompressSync(bytes, { maxOutputLength: maxBytes }))
+  }
+}
+
+function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
+  const frames = lz4Frames(bytes)
+  const size = frames.reduce((sum, frame) => sum + frame.decodedSize, 0)
+  if (size > maxBytes) throw new BatchTooLargeError(maxBytes)
+  const parts = frames
+    .filter((frame) => frame.decodedSize > 0)
+    .map(({ start, end, decodedSize }) => {
+      const part = lz4Decompress(bytes.subarray(start, end))
+      if (part.length !== decodedSize) throw new RangeError('an LZ4 frame is not of the size that it says')
+      return part
+    })
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+}
+
+function bounded(maxBytes: number, run: () => Buffer): Buffer {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new BatchTooLargeError(maxBytes, error)
+    }
+    throw error
+  }
+}

@@ -1,0 +1,163 @@
+import { crc32c } from '../driver/codecs.ts'
+import type { WireHeaders, WireRecord } from '../record.ts'
+import type { BatchIdentity, Compression } from './batch.ts'
+import { compress, compressionBits } from './compression.ts'
+import { attribute, layout, lengthOverhead, magic } from './layout.ts'
+
+/** What a batch takes beside its records. */
+export const batchOverheadBytes = layout.records
+
+/** Length, attributes, timestamp and offset deltas, lengths of key and value, count of headers, at their largest. */
+const recordOverheadBytes = 5 + 1 + 10 + 5 + 5 + 5 + 5
+
+/** A scratch that grew for one huge batch is not kept for ever. */
+const keptScratchBytes = 4_194_304
+
+// One encoder runs at a time: encoding is synchronous. Records are written here first, then copied or compressed.
+let scratch = Buffer.allocUnsafeSlow(262_144)
+let position = 0
+
+/** An upper bound of what a record takes in a batch before compression, in bytes. */
+export function recordSizeUpperBound({ key, value, headers }: WireRecord): number {
+  let size = recordOverheadBytes
+  if (key) size += key.length
+  if (value) size += value.length
+  if (headers) for (const [name, content] of headers) size += 10 + name.length + (content ? content.length : 0)
+  return size
+}
+
+/**
+ * Writes a record batch, as one buffer of its own. `identity` null: from a producer that is not idempotent.
+ * @param records at least one; their timestamps may lie as far apart as they like
+ */
+export function encodeBatch(
+  records: readonly WireRecord[],
+  compression: Compression,
+  identity: BatchIdentity | null,
+): Buffer {
+  const first = records[0]
+  if (!first) throw new RangeError('a batch needs a record')
+  const baseTimestamp = first.timestampMs
+  let maxTimestamp = baseTimestamp
+  position = 0
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i]!
+    if (record.timestampMs > maxTimestamp) maxTimestamp = record.timestampMs
+    writeRecord(record, i, record.timestampMs - baseTimestamp)
+  }
+  const batch = takeRecords(compression)
+  const attributes = compressionBits(compression) | (identity?.transactional ? attribute.transactional : 0)
+  batch.fill(0, layout.baseOffset, layout.length)
+  batch.writeInt32BE(batch.length - lengthOverhead, layout.length)
+  batch.writeInt32BE(-1, layout.leaderEpoch)
+  batch[layout.magic] = magic
+  batch.writeInt16BE(attributes, layout.attributes)
+  batch.writeInt32BE(records.length - 1, layout.lastOffsetDelta)
+  batch.writeBigInt64BE(BigInt(baseTimestamp), layout.baseTimestamp)
+  batch.writeBigInt64BE(BigInt(maxTimestamp), layout.maxTimestamp)
+  batch.writeInt32BE(records.length, layout.count)
+  writeIdentity(batch, identity)
+  return batch
+}
+
+/** Gives an encoded batch another identity, without encoding its records again. */
+export function resealBatch(batch: Buffer, identity: BatchIdentity): void {
+  writeIdentity(batch, identity)
+}
+
+function writeIdentity(batch: Buffer, identity: BatchIdentity | null): void {
+  batch.writeBigInt64BE(identity?.producerId ?? -1n, layout.producerId)
+  batch.writeInt16BE(identity?.epoch ?? -1, layout.producerEpoch)
+  batch.writeInt32BE(identity?.baseSequence ?? -1, layout.baseSequence)
+  batch.writeUInt32BE(crc32c(batch.subarray(layout.attributes)), layout.crc)
+}
+
+/** The records out of the scratch, behind room for the batch's own fields. */
+function takeRecords(compression: Compression): Buffer {
+  const plain = scratch.subarray(0, position)
+  const records = compression === 'none' ? plain : compress(compression, plain)
+  const batch = Buffer.allocUnsafeSlow(layout.records + records.length)
+  records.copy(batch, layout.records)
+  if (scratch.length > keptScratchBytes) scratch = Buffer.allocUnsafeSlow(keptScratchBytes)
+  return batch
+}
+
+function writeRecord({ key, value, headers }: WireRecord, offsetDelta: number, timestampDelta: number): void {
+  const keyLength = key ? key.length : -1
+  const valueLength = value ? value.length : -1
+  const headerCount = headers ? headers.length : 0
+  let length = 1 + longSize(timestampDelta) + intSize(offsetDelta)
+  length += intSize(keyLength) + (key ? keyLength : 0) + intSize(valueLength) + (value ? valueLength : 0)
+  length += intSize(headerCount) + (headers ? headersSize(headers) : 0)
+  ensureRoom(length + 5)
+  writeInt(length)
+  scratch[position++] = 0
+  writeLong(timestampDelta)
+  writeInt(offsetDelta)
+  writeBytes(key, keyLength)
+  writeBytes(value, valueLength)
+  writeInt(headerCount)
+  if (!headers) return
+  for (const [name, content] of headers) {
+    writeBytes(name, name.length)
+    writeBytes(content, content ? content.length : -1)
+  }
+}
+
+function headersSize(headers: WireHeaders): number {
+  let size = 0
+  for (const [name, content] of headers) {
+    size += intSize(name.length) + name.length + intSize(content ? content.length : -1)
+    if (content) size += content.length
+  }
+  return size
+}
+
+function ensureRoom(bytes: number): void {
+  if (position + bytes <= scratch.length) return
+  const larger = Buffer.allocUnsafeSlow(Math.max(scratch.length * 2, position + bytes))
+  scratch.copy(larger, 0, 0, position)
+  scratch = larger
+}
+
+function writeBytes(bytes: Buffer | null, length: number): void {
+  writeInt(length)
+  if (!bytes) return
+  bytes.copy(scratch, position)
+  position += length
+}
+
+/** A zigzag varint of 32 bits. */
+function writeInt(value: number): void {
+  let rest = ((value << 1) ^ (value >> 31)) >>> 0
+  while (rest > 127) {
+    scratch[position++] = (rest & 127) | 128
+    rest >>>= 7
+  }
+  scratch[position++] = rest
+}
+
+/** A zigzag varint of 64 bits, of an integer that a Number holds exactly once doubled. */
+function writeLong(value: number): void {
+  let rest = value >= 0 ? value * 2 : -value * 2 - 1
+  while (rest > 127) {
+    scratch[position++] = (rest % 128) | 128
+    rest = Math.floor(rest / 128)
+  }
+  scratch[position++] = rest
+}
+
+function intSize(value: number): number {
+  const rest = ((value << 1) ^ (value >> 31)) >>> 0
+  return rest < 0x80 ? 1 : rest < 0x4000 ? 2 : rest < 0x200000 ? 3 : rest < 0x10000000 ? 4 : 5
+}
+
+function longSize(value: number): number {
+  let rest = value >= 0 ? value * 2 : -value * 2 - 1
+  let size = 1
+  while (rest > 127) {
+    rest = Math.floor(rest / 128)
+    size++
+  }
+  return size
+}
