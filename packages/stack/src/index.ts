@@ -1,1 +1,21 @@
-export {}
+export { StackError, type StackErrorCode } from './errors.ts'
+export { withoutPassword } from './environment.ts'
+export { cleanDataDir, projectDataDir } from './folder/data-folder.ts'
+export { kafkaToolsClassPath, kafkaVersion } from './kafka/artefacts.ts'
+export type { BrokerAddress, BrokerProperties, KafkaOptions } from './kafka/options.ts'
+export type { BrokerView, KafkaServers } from './kafka/servers.ts'
+export type { PostgresOptions, PostgresServer } from './postgres/server.ts'
+export type { RestartBackOff } from './process/back-off.ts'
+export type { ProcessExit } from './process/guarded-process.ts'
+export {
+  type ProcessEvent,
+  type ProcessSpec,
+  type ProcessState,
+  type ProcessStatus,
+  type ReadinessAttempt,
+  SupervisedProcess,
+} from './process/supervised-process.ts'
+export { Supervisor, type SupervisorOptions } from './process/supervisor.ts'
+export type { RedisOptions, RedisServer } from './redis/server.ts'
+export type { Stack } from './stack.ts'
+export { type StackOptions, startStack } from './start-stack.ts'

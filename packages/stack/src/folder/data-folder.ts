@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { folderError } from '../errors.ts'
+import { type Account, canReach, serverAccount } from '../host/account.ts'
+import { FolderLock } from './folder-lock.ts'
+import { readJson, writeJson } from './json-file.ts'
+
+const temporaryPrefix = 'sluice-stack-'
+/** Everything that a stack writes into its data folder; `clean` removes these and nothing else. */
+const ownEntries = ['kafka', 'postgres', 'redis', 'logs', 'run', 'status.json', 'secrets.json', 'ports.json', 'apps']
+
+/** Where the data of this project's servers is: `SLUICE_DATA_DIR`, else `.sluice` in the folder of the project. */
+export function projectDataDir(cwd: string = process.cwd(), env: NodeJS.ProcessEnv = process.env): string {
+  const wanted = env['SLUICE_DATA_DIR'] ? resolve(cwd, env['SLUICE_DATA_DIR']) : join(projectFolder(cwd), '.sluice')
+  return reachableFor(serverAccount(), wanted)
+}
+
+/** As root the servers run as somebody else, who may not be able to reach the folder: then it is kept elsewhere. */
+function reachableFor(account: Account | undefined, wanted: string): string {
+  if (canReach(dirname(wanted), account)) return wanted
+  const digest = createHash('sha256').update(wanted).digest('hex').slice(0, 8)
+  return join('/var/lib/sluice', `${basename(dirname(wanted))}-${digest}`)
+}
+
+/** The nearest folder upwards that has data already, else the one under version control, else with a package.json. */
+function projectFolder(cwd: string): string {
+  for (const mark of ['.sluice', '.git', 'package.json']) {
+    for (let current = resolve(cwd); ; current = dirname(current)) {
+      if (existsSync(join(current, mark))) return current
+      if (current === dirname(current)) break
+    }
+  }
+  return resolve(cwd)
+}
+
+/** The folder of one running stack. It is held by at most one process. */
+export class DataFolder {
+  readonly path: string
+  readonly temporary: boolean
+  /** Who the servers run as; undefined: as we do. */
+  readonly account: Account | undefined
+  readonly #lock: FolderLock
+
+  private constructor(path: string, temporary: boolean, account: Account | undefined) {
+    this.path = path
+    this.temporary = temporary
+    this.account = account
+    this.#lock = FolderLock.acquire(path)
+  }
+
+  /** Opens the folder of a project, and makes it where it is not there. */
+  static open(path: string): DataFolder {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o755 })
+      if (!existsSync(join(path, '.gitignore'))) writeFileSync(join(path, '.gitignore'), '*\n')
+      return new DataFolder(path, false, serverAccount())
+    } catch (error) {
+      throw folderError(path, error)
+    }
+  }
+
+  /** Makes a folder that is removed at the end. Ones whose owners were killed are removed now. */
+  static temporary(): DataFolder {
+    const account = serverAccount()
+    const parent =
+      [tmpdir(), '/tmp', '/var/tmp'].find((path) => existsSync(path) && canReach(path, account)) ?? tmpdir()
+    try {
+      removeAbandoned(parent)
+      const path = mkdtempSync(join(parent, temporaryPrefix))
+      chmodSync(path, 0o755)
+      return new DataFolder(path, true, account)
+    } catch (error) {
+      throw folderError(parent, error)
+    }
+  }
+
+  file(name: string): string {
+    return join(this.path, name)
+  }
+
+  /** A folder of one server, which belongs to the account that it runs as and which only that account can read. */
+  serverFolder(...names: readonly string[]): string {
+    const path = join(this.path, ...names)
+    try {
+      mkdirSync(path, { recursive: true })
+      this.give(path)
+      return path
+    } catch (error) {
+      throw folderError(path, error)
+    }
+  }
+
+  /** Hands a file or a folder to the servers' account, for it alone. */
+  give(path: string): void {
+    const stats = statSync(path)
+    chmodSync(path, stats.isDirectory() ? 0o700 : 0o600)
+    const { account } = this
+    if (!account || stats.uid === account.uid) return
+    // A folder of an earlier start under another user changes hands with all that is in it.
+    if (stats.isDirectory()) for (const name of readdirSync(path)) this.give(join(path, name))
+    chownSync(path, account.uid, account.gid)
+  }
+
+  /** Writes a file that only the servers' account can read. */
+  writeForServers(path: string, text: string): void {
+    try {
+      rmSync(path, { force: true })
+      writeFileSync(path, text, { mode: 0o600 })
+      this.give(path)
+    } catch (error) {
+      throw folderError(path, error)
+    }
+  }
+
+  /** Which ports a server should have, the best first: the one it had, then its usual one. Temporary ones: any. */
+  preferredPorts(server: string, usual: number): number[] {
+    if (this.temporary) return []
+    const before = readJson<Record<string, number>>(this.file('ports.json'))?.[server]
+    return before === undefined ? [usual] : [before, usual]
+  }
+
+  rememberPort(server: string, port: number): void {
+    const path = this.file('ports.json')
+    writeJson(path, { ...readJson<Record<string, number>>(path), [server]: port })
+  }
+
+  /** Removes all data of the servers; whatever else is in the folder stays. */
+  clean(): void {
+    removeData(this.path)
+  }
+
+  /** Gives the folder free; a temporary one is removed. */
+  close(): void {
+    if (this.temporary) rmSync(this.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+    else this.#lock.release()
+  }
+}
+
+/** Removes all data of the servers from a folder that nobody holds. */
+export function cleanDataDir(path: string): void {
+  if (!existsSync(path)) return
+  const folder = DataFolder.open(path)
+  try {
+    folder.clean()
+  } finally {
+    folder.close()
+  }
+}
+
+function removeData(path: string): void {
+  for (const name of ownEntries)
+    rmSync(join(path, name), { recursive: true, force: true, maxRetries: 3, retryDelay: 50 })
+}
+
+function removeAbandoned(parent: string): void {
+  const minimumAgeMs = 60_000
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(temporaryPrefix)) continue
+    const path = join(parent, name)
+    const stats = statSync(path, { throwIfNoEntry: false })
+    if (!stats?.isDirectory() || stats.uid !== process.getuid?.()) continue
+    // One that was only just made may not have its lock yet.
+    if (Date.now() - stats.mtimeMs < minimumAgeMs || FolderLock.holder(path)) continue
+    rmSync(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 })
+  }
+}

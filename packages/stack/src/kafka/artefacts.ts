@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { cached } from '../host/cache-folder.ts'
+import { type Artefact, copyDependencies, pomOf } from '../host/maven.ts'
+
+export const kafkaVersion = '4.3.1'
+
+const log4jVersion = '2.25.4'
+const serverArtefacts: readonly Artefact[] = [
+  { group: 'org.apache.kafka', name: 'kafka_2.13', version: kafkaVersion },
+  { group: 'org.apache.logging.log4j', name: 'log4j-slf4j-impl', version: log4jVersion },
+  { group: 'org.apache.logging.log4j', name: 'log4j-core', version: log4jVersion },
+]
+const toolsArtefacts: readonly Artefact[] = [
+  ...serverArtefacts,
+  { group: 'org.apache.kafka', name: 'kafka-tools', version: kafkaVersion },
+]
+
+/** The jars of the server, from the cache or fetched. */
+export function kafkaJars(onProgress: (message: string) => void): Promise<string[]> {
+  return jars('kafka', `Kafka ${kafkaVersion}`, serverArtefacts, onProgress)
+}
+
+/**
+ * The class path of Kafka's own console tools (`org.apache.kafka.tools.ConsoleProducer` and the like), which the tests
+ * use as independent witnesses. Fetched when first asked for.
+ */
+export async function kafkaToolsClassPath(onProgress: (message: string) => void = () => {}): Promise<string> {
+  return (await jars('kafka-tools', `Kafka's tools ${kafkaVersion}`, toolsArtefacts, onProgress)).join(':')
+}
+
+async function jars(
+  name: string,
+  what: string,
+  artefacts: readonly Artefact[],
+  onProgress: (message: string) => void,
+): Promise<string[]> {
+  const digest = createHash('sha256').update(pomOf(artefacts)).digest('hex').slice(0, 12)
+  const folder = await cached(`${name}-${kafkaVersion}-${digest}`, async (draft) => {
+    const workDir = join(draft, 'maven')
+    mkdirSync(workDir)
+    await copyDependencies(artefacts, draft, { what, workDir, onProgress })
+    rmSync(workDir, { recursive: true })
+  })
+  // Sorted: a class archive is good only for exactly the class path that it was made with.
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.jar'))
+    .sort()
+    .map((file) => join(folder, file))
+}

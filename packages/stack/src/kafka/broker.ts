@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DataFolder } from '../folder/data-folder.ts'
+import { canReach } from '../host/account.ts'
+import type { Java } from '../host/java.ts'
+import type { ReadinessAttempt, SupervisedProcess } from '../process/supervised-process.ts'
+import type { Supervisor } from '../process/supervisor.ts'
+import { askApiVersions } from './api-versions.ts'
+import type { ClassArchive } from './class-archive.ts'
+import type { BrokerAddress } from './options.ts'
+import { log4jProperties } from './properties.ts'
+import type { NodeFiles } from './storage.ts'
+
+const startedLine = 'Kafka Server started'
+
+export interface BrokerSpec {
+  readonly address: BrokerAddress
+  readonly files: NodeFiles
+  readonly java: Java
+  readonly jars: readonly string[]
+  readonly jvmOptions: readonly string[]
+  readonly archive: ClassArchive
+  /** Whether this broker writes the class archive at its exit, where there is none yet. */
+  readonly writesArchive: boolean
+  readonly keepRunning: boolean
+}
+
+/** Takes a broker into the supervisor, not started yet. */
+export function addBroker(spec: BrokerSpec, folder: DataFolder, supervisor: Supervisor): SupervisedProcess {
+  const { address, files, java, jars } = spec
+  const log4jFile = join(files.folder, 'log4j2.properties')
+  folder.writeForServers(log4jFile, log4jProperties)
+  return supervisor.add({
+    name: `kafka-${address.id}`,
+    command: java.command,
+    args: [
+      ...spec.jvmOptions,
+      ...spec.archive.options(spec.writesArchive ? archiveDraft(files) : undefined),
+      `-Dlog4j2.configurationFile=${log4jFile}`,
+      '-Djava.awt.headless=true',
+      '-cp',
+      jars.join(':'),
+      'kafka.Kafka',
+      files.propertiesFile,
+    ],
+    cwd: files.folder,
+    env: { ...process.env, HOME: files.folder },
+    stopTimeoutMs: 30_000,
+    restart: spec.keepRunning ? 'always' : 'never',
+    ...(folder.temporary && { orphanGraceMs: 0 }),
+    readyTimeoutMs: 120_000,
+    ready: (attempt) => isReady(attempt, address.port),
+    url: `127.0.0.1:${address.port}`,
+    // A Java that the servers' account cannot reach (in /root, say) runs as we do.
+    account: canReach(java.command, folder.account) ? folder.account : undefined,
+  })
+}
+
+export function archiveDraft(files: NodeFiles): string {
+  return join(files.folder, 'classes.jsa')
+}
+
+/** Ready is: it says so, and then answers a request. */
+async function isReady({ output, signal }: ReadinessAttempt, port: number): Promise<void> {
+  while (!output().includes(startedLine)) await sleep(50, undefined, { signal })
+  for (;;) {
+    try {
+      return await askApiVersions('127.0.0.1', port, 2_000)
+    } catch {
+      await sleep(50, undefined, { signal })
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { StackContext } from '../context.ts'
+import { StackError } from '../errors.ts'
+import type { DataFolder } from '../folder/data-folder.ts'
+import { readJson, writeJson } from '../folder/json-file.ts'
+import { findJava } from '../host/java.ts'
+import type { SupervisedProcess } from '../process/supervised-process.ts'
+import { kafkaJars } from './artefacts.ts'
+import { addBroker, archiveDraft } from './broker.ts'
+import { ClassArchive } from './class-archive.ts'
+import { type BrokerAddress, type KafkaOptions, checkKafkaOptions, jvmOptions } from './options.ts'
+import { serverProperties } from './properties.ts'
+import type { BrokerView, KafkaServers } from './servers.ts'
+import { type NodeFiles, type StorageOptions, formatStorage, randomKafkaId } from './storage.ts'
+
+/** What a data folder knows of its cluster. */
+interface ClusterFile {
+  readonly clusterId: string
+  readonly brokers: readonly BrokerAddress[]
+  /** Whether the nodes' storage is complete. */
+  readonly formatted: boolean
+}
+
+interface Node {
+  readonly address: BrokerAddress
+  readonly files: NodeFiles
+  readonly process: SupervisedProcess
+}
+
+/** A private Kafka cluster of this machine. */
+export class KafkaCluster implements KafkaServers {
+  readonly #nodes: readonly Node[]
+  readonly #archive: ClassArchive
+
+  private constructor(nodes: readonly Node[], archive: ClassArchive) {
+    this.#nodes = nodes
+    this.#archive = archive
+  }
+
+  static async start(options: KafkaOptions, context: StackContext): Promise<KafkaCluster> {
+    checkKafkaOptions(options)
+    const java = await findJava()
+    const jars = await kafkaJars(context.onProgress)
+    const cluster = await planCluster(options, context)
+    const nodes = cluster.brokers.map((address) => ({ address, files: nodeFiles(context.folder, address.id) }))
+    for (const { address, files } of nodes) writeProperties(address, files, cluster.brokers, options, context.folder)
+    const files = nodes.map((node) => node.files)
+    await formatOnce(cluster, files, context.folder, { java, jars, formatArguments: options.formatArguments ?? [] })
+    const jvm = jvmOptions(options.jvmOptions)
+    const archive = new ClassArchive(java, jars, jvm)
+    const { keepRunning, folder, supervisor } = context
+    const started = nodes.map((node, index) => {
+      const spec = { ...node, java, jars, jvmOptions: jvm, archive, writesArchive: index === 0, keepRunning }
+      return { ...node, process: addBroker(spec, folder, supervisor) }
+    })
+    context.onProgress(nodes.length === 1 ? 'starting Kafka' : `starting ${nodes.length} Kafka brokers`)
+    await startAll(started.map((node) => node.process))
+    return new KafkaCluster(started, archive)
+  }
+
+  get bootstrapServers(): string {
+    return this.#nodes.map(({ address }) => `127.0.0.1:${address.port}`).join(',')
+  }
+
+  get brokers(): BrokerView[] {
+    return this.#nodes.map(({ address, process }) => ({ id: address.id, port: address.port, pid: process.pid }))
+  }
+
+  async kill(id: number): Promise<void> {
+    const { process } = this.#node(id)
+    const ended = process.spec.restart === 'always' ? undefined : process.ended()
+    process.kill('SIGKILL')
+    await ended
+  }
+
+  pause(id: number): void {
+    this.#node(id).process.kill('SIGSTOP')
+  }
+
+  resume(id: number): void {
+    this.#node(id).process.kill('SIGCONT')
+  }
+
+  async stop(id: number): Promise<void> {
+    await this.#node(id).process.stop()
+  }
+
+  async restart(id: number): Promise<void> {
+    const { process } = this.#node(id)
+    await process.stop()
+    await process.start()
+  }
+
+  /** Stops all brokers at once: the last ones could not hand over anything any more. */
+  async close({ discard }: { readonly discard: boolean }): Promise<void> {
+    const keepsArchive = !this.#archive.exists
+    await Promise.all(
+      this.#nodes.map(({ process }, index) => process.stop(discard && !(keepsArchive && index === 0) ? 0 : undefined)),
+    )
+    for (const { files } of this.#nodes) this.#archive.adopt(archiveDraft(files))
+  }
+
+  #node(id: number): Node {
+    const node = this.#nodes.find(({ address }) => address.id === id)
+    if (node) return node
+    const ids = this.#nodes.map(({ address }) => address.id).join(', ')
+    throw new StackError('option_invalid', `there is no broker ${id}`, `its ids are ${ids}`)
+  }
+}
+
+async function startAll(processes: readonly SupervisedProcess[]): Promise<void> {
+  const results = await Promise.allSettled(processes.map((process) => process.start()))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+/** Which nodes there are: those of the data folder where it has some, with ports that are free now. */
+async function planCluster(options: KafkaOptions, { folder, ports }: StackContext): Promise<ClusterFile> {
+  folder.serverFolder('kafka')
+  const known = readJson<ClusterFile>(clusterFile(folder))
+  const count = options.brokers ?? known?.brokers.length ?? 1
+  if (known && known.brokers.length !== count) throw brokerCountError(folder.path, known.brokers.length, count)
+  const brokers: BrokerAddress[] = []
+  for (let id = 1; id <= count; id++) {
+    const given = options.ports?.[id - 1]
+    const port =
+      given === undefined
+        ? await ports.take(folder.preferredPorts(`kafka-${id}`, 9090 + 2 * id))
+        : await ports.takeExactly(given, 'kafka.ports')
+    const controllerPort = await ports.take(folder.preferredPorts(`kafka-${id}-controller`, 9091 + 2 * id))
+    folder.rememberPort(`kafka-${id}`, port)
+    folder.rememberPort(`kafka-${id}-controller`, controllerPort)
+    brokers.push({ id, port, controllerPort })
+  }
+  const cluster = { clusterId: known?.clusterId ?? randomKafkaId(), brokers, formatted: known?.formatted ?? false }
+  writeJson(clusterFile(folder), cluster)
+  return cluster
+}
+
+function clusterFile(folder: DataFolder): string {
+  return join(folder.path, 'kafka', 'cluster.json')
+}
+
+function brokerCountError(dataDir: string, holds: number, wanted: number): StackError {
+  return new StackError(
+    'broker_count',
+    `the data in ${dataDir} is of ${holds} broker${holds === 1 ? '' : 's'}, and ${wanted} ${wanted === 1 ? 'is' : 'are'} wanted`,
+    `start it with --brokers ${holds}, or begin anew with --clean (which removes the data)`,
+    { facts: { dataDir, holds, wanted } },
+  )
+}
+
+function nodeFiles(folder: DataFolder, id: number): NodeFiles {
+  const path = folder.serverFolder('kafka', `node-${id}`)
+  const dataDir = folder.serverFolder('kafka', `node-${id}`, 'data')
+  return { folder: path, dataDir, propertiesFile: join(path, 'server.properties') }
+}
+
+function writeProperties(
+  address: BrokerAddress,
+  files: NodeFiles,
+  cluster: readonly BrokerAddress[],
+  { properties = {} }: KafkaOptions,
+  folder: DataFolder,
+): void {
+  const more = typeof properties === 'function' ? properties(address) : properties
+  folder.writeForServers(files.propertiesFile, serverProperties(address, cluster, files.dataDir, more))
+}
+
+/** Formats once. A format that was cut short is begun anew: it holds nothing yet. */
+async function formatOnce(
+  cluster: ClusterFile,
+  nodes: readonly NodeFiles[],
+  folder: DataFolder,
+  options: Omit<StorageOptions, 'clusterId'>,
+): Promise<void> {
+  if (cluster.formatted) return
+  for (const { dataDir } of nodes) rmSync(dataDir, { recursive: true, force: true })
+  for (const { id } of cluster.brokers) nodeFiles(folder, id)
+  await formatStorage(nodes, folder, { ...options, clusterId: cluster.clusterId })
+  writeJson(clusterFile(folder), { ...cluster, formatted: true } satisfies ClusterFile)
+}

@@ -1,0 +1,56 @@
+import { StackError } from '../errors.ts'
+
+/** Where a broker listens, for properties that depend on it. */
+export interface BrokerAddress {
+  readonly id: number
+  readonly port: number
+  readonly controllerPort: number
+}
+
+export type BrokerProperties = Readonly<Record<string, string | number | boolean>>
+
+export interface KafkaOptions {
+  /** How many nodes, each broker and controller, 1 to 9. Default: what the data folder holds, else 1. */
+  readonly brokers?: number
+  /** Broker properties over ours. */
+  readonly properties?: BrokerProperties | ((broker: BrokerAddress) => BrokerProperties)
+  /**
+   * Options of the JVM in the place of `KAFKA_HEAP_OPTS` and `KAFKA_JVM_PERFORMANCE_OPTS`. Default without those: a heap
+   * of 256 MiB, the serial collector, C1 only - right for tests and demos, to be replaced in a benchmark.
+   */
+  readonly jvmOptions?: readonly string[]
+  /** More arguments of the storage tool, such as `--add-scram` and its value. */
+  readonly formatArguments?: readonly string[]
+  /** The brokers' ports, in the order of their ids. Default: 9092, 9094 ... of a project, random ones in tests. */
+  readonly ports?: readonly number[]
+}
+
+export function checkKafkaOptions({ brokers, ports }: KafkaOptions): void {
+  if (brokers !== undefined && !(Number.isInteger(brokers) && brokers >= 1 && brokers <= 9)) {
+    throw new StackError('option_invalid', `kafka.brokers is ${brokers}`, 'give a whole number from 1 to 9')
+  }
+  if (ports && ports.length !== (brokers ?? 1)) {
+    throw new StackError(
+      'option_invalid',
+      'kafka.ports does not fit the number of brokers',
+      'give one port for each broker',
+    )
+  }
+}
+
+const defaultHeap = ['-Xmx256m']
+const defaultPerformance = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+
+/** The options of a broker's JVM: given ones, else those of Kafka's own environment variables, else small ones. */
+export function jvmOptions(given: readonly string[] | undefined, env: NodeJS.ProcessEnv = process.env): string[] {
+  if (given) return [...given]
+  return [
+    ...(words(env['KAFKA_HEAP_OPTS']) ?? defaultHeap),
+    ...(words(env['KAFKA_JVM_PERFORMANCE_OPTS']) ?? defaultPerformance),
+  ]
+}
+
+function words(text: string | undefined): string[] | undefined {
+  const list = text?.split(/\s+/).filter((word) => word !== '')
+  return list && list.length > 0 ? list : undefined
+}

@@ -1,0 +1,84 @@
+import { StackError } from './errors.ts'
+import type { DataFolder } from './folder/data-folder.ts'
+import type { KafkaServers } from './kafka/servers.ts'
+import type { PostgresServer } from './postgres/server.ts'
+import type { ProcessStatus } from './process/supervised-process.ts'
+import type { Supervisor } from './process/supervisor.ts'
+import type { RedisServer } from './redis/server.ts'
+
+const serverNames = /^(kafka-\d+|postgres|redis)$/
+
+/** Running servers. Closing it stops those that it started, and no other. */
+export class Stack implements AsyncDisposable {
+  /** Runs the servers; applications that are added to it are stopped before the servers are. */
+  readonly supervisor: Supervisor
+  readonly #folder: DataFolder
+  #kafka: KafkaServers | undefined
+  #postgres: PostgresServer | undefined
+  #redis: RedisServer | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(folder: DataFolder, supervisor: Supervisor) {
+    this.#folder = folder
+    this.supervisor = supervisor
+  }
+
+  get dataDir(): string {
+    return this.#folder.path
+  }
+
+  get kafka(): KafkaServers {
+    return this.#kafka ?? missing('kafka')
+  }
+
+  get postgres(): PostgresServer {
+    return this.#postgres ?? missing('postgres')
+  }
+
+  get redis(): RedisServer {
+    return this.#redis ?? missing('redis')
+  }
+
+  /** @internal */
+  setKafka(kafka: KafkaServers): void {
+    this.#kafka = kafka
+  }
+
+  /** @internal */
+  setPostgres(postgres: PostgresServer): void {
+    this.#postgres = postgres
+  }
+
+  /** @internal */
+  setRedis(redis: RedisServer): void {
+    this.#redis = redis
+  }
+
+  inspect(): { readonly dataDir: string; readonly processes: readonly ProcessStatus[] } {
+    return { dataDir: this.dataDir, processes: this.supervisor.statuses() }
+  }
+
+  /** Stops the applications, the last started first, then the servers. A throw-away instance is killed and removed. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    const discard = this.#folder.temporary
+    for (const { name } of this.supervisor.statuses().reverse()) {
+      if (!serverNames.test(name)) await this.supervisor.get(name)?.stop()
+    }
+    await this.#kafka?.close({ discard })
+    await this.supervisor.close(discard ? 0 : undefined)
+    this.#folder.close()
+  }
+}
+
+function missing(server: string): never {
+  throw new StackError('not_running', `this stack has no ${server}`, `ask for it: startStack({ ${server}: true })`)
+}
