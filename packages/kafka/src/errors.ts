@@ -9,9 +9,16 @@ export type RecordPart = 'key' | 'value'
 /** No connection to a broker could be made, or it broke before the answer. */
 export class ConnectionError extends SluiceError<'connection_failed'> {
   declare readonly address: string
+  /** False where the connection was never made: then no broker has seen the request. */
+  declare readonly requestSent: boolean
 
-  constructor(address: string, message: string, cause?: unknown, { retriable = true }: { retriable?: boolean } = {}) {
-    super('connection_failed', message, { retriable, cause, facts: { address } })
+  constructor(
+    address: string,
+    message: string,
+    cause?: unknown,
+    { retriable = true, requestSent = true }: { retriable?: boolean; requestSent?: boolean } = {},
+  ) {
+    super('connection_failed', message, { retriable, cause, facts: { address, requestSent } })
   }
 }
 
@@ -89,6 +96,24 @@ export class DeliveryError extends SluiceError<'delivery_failed'> {
   constructor(topic: string, partition: number, outcome: DeliveryOutcome, message: string, cause?: unknown) {
     super('delivery_failed', message, { cause, facts: { topic, partition } })
     this.outcome = outcome
+  }
+}
+
+/** A record is larger than a producer may send. */
+export class RecordTooLargeError extends SluiceError<'record_too_large'> {
+  declare readonly topic: string
+  /** Its size in a batch before compression, at most. */
+  declare readonly bytes: number
+  declare readonly maxRecordBytes: number
+
+  constructor(topic: string, bytes: number, maxRecordBytes: number) {
+    super(
+      'record_too_large',
+      `a record for ${topic} takes up to ${bytes} bytes, more than the ${maxRecordBytes} allowed`,
+      {
+        facts: { topic, bytes, maxRecordBytes },
+      },
+    )
   }
 }
 

@@ -145,7 +145,7 @@ export class Connections {
       // A frozen broker accepts connections (its kernel does) but says nothing.
       const silence = clock.setTimeout(() => {
         const message = `${address} took the connection but did not answer within ${connectTimeoutMs} ms`
-        silent = new ConnectionError(address, message)
+        silent = new ConnectionError(address, message, undefined, { requestSent: false })
         connection.socket.destroy()
       }, connectTimeoutMs)
       const missing = await missingApis(connection).finally(() => silence.cancel())

@@ -21,13 +21,15 @@ export interface FailedCall {
 export function connectFailure(error: unknown, address: string, timeoutMs: number): SluiceError {
   if (error instanceof SluiceError) return error
   if (error instanceof TimeoutError) {
-    return new ConnectionError(address, `${address} did not accept a connection within ${timeoutMs} ms`)
+    const message = `${address} did not accept a connection within ${timeoutMs} ms`
+    return new ConnectionError(address, message, undefined, { requestSent: false })
   }
   const cause = rootCause(error)
   const authentication = find(error, (e) => e instanceof LibraryAuthenticationError)
   if (authentication) return new AuthenticationError(address, `${address} refused the credentials`, cause)
   const message = `cannot connect to ${address}: ${reason(cause)}`
-  return new ConnectionError(address, message, cause, { retriable: !find(error, (e) => e instanceof UserError) })
+  const retriable = !find(error, (e) => e instanceof UserError)
+  return new ConnectionError(address, message, cause, { retriable, requestSent: false })
 }
 
 /** The error for a request that was not answered, or not as it should be. */
