@@ -1,0 +1,187 @@
+import { ConfigError, SluiceError, systemClock } from '@sluice/flow'
+import pino, { type Logger } from 'pino'
+import type { ServiceConfig } from '../config/config.ts'
+import type { Variables } from '../config/environment.ts'
+import { type HttpServer, serveHttp } from './http.ts'
+import { Metrics } from './metrics.ts'
+import { every } from './poll.ts'
+import { reportMessage, type Facts, type ServiceName, type ServiceState } from './report.ts'
+
+/** Exit codes of the programs. */
+export const EXIT = Object.freeze({ ok: 0, failed: 1, badConfig: 2, forced: 130 })
+
+const REPORT_INTERVAL_MS = 1_000
+
+export interface ServiceContext {
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** Aborted when the program is to stop. */
+  readonly signal: AbortSignal
+  /** Sends a report now instead of with the next tick. */
+  readonly report: () => void
+}
+
+/** What a program runs between its start and its stop. */
+export interface Service {
+  facts(): Facts
+  /** Resolves when the work is done (a job), rejects when it cannot go on; never, where it runs until it is stopped. */
+  readonly done: Promise<void>
+  /** Stops the intake, drains, and leaves nothing half done. */
+  close(): Promise<void>
+}
+
+export interface Program<Config extends ServiceConfig> {
+  readonly name: ServiceName
+  readonly parse: (variables: Variables) => Config
+  readonly open: (config: Config, context: ServiceContext) => Promise<Service>
+}
+
+/**
+ * Runs a program of the service to its end: configuration from the environment, logs to standard output, HTTP for
+ * probes and metrics, a report once a second to a supervisor that speaks IPC, and a graceful stop on SIGTERM, SIGINT or
+ * when the supervisor is gone. A second signal ends it at once.
+ */
+export async function runService<Config extends ServiceConfig>(
+  program: Program<Config>,
+  variables: Variables = process.env,
+): Promise<void> {
+  let config: Config
+  try {
+    config = program.parse(variables)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${program.name}: ${error.message}\n`)
+    process.exitCode = EXIT.badConfig
+    return leaveSupervisor()
+  }
+  const log = pino({ name: program.name, level: config.logLevel, base: { pid: process.pid } })
+  process.exitCode = await new Running(program, config, log).run()
+  leaveSupervisor()
+}
+
+class Running<Config extends ServiceConfig> {
+  readonly #program: Program<Config>
+  readonly #config: Config
+  readonly #log: Logger
+  readonly #metrics = new Metrics()
+  readonly #stop = new AbortController()
+  #state: ServiceState = 'starting'
+  #service: Service | undefined
+  #http: HttpServer | undefined
+
+  constructor(program: Program<Config>, config: Config, log: Logger) {
+    this.#program = program
+    this.#config = config
+    this.#log = log
+  }
+
+  /** @returns the exit code */
+  async run(): Promise<number> {
+    const unlisten = this.#listen()
+    const endReports = every(REPORT_INTERVAL_MS, () => this.#report())
+    try {
+      await this.#work()
+      return EXIT.ok
+    } catch (error) {
+      if (this.#stop.signal.aborted && error === this.#stop.signal.reason) return EXIT.ok
+      this.#log.fatal({ err: error }, describe(error))
+      return EXIT.failed
+    } finally {
+      this.#state = 'stopped'
+      this.#report()
+      await this.#http?.close()
+      endReports()
+      unlisten()
+      this.#log.info('stopped')
+    }
+  }
+
+  async #work(): Promise<void> {
+    const { http } = this.#config
+    this.#http = await serveHttp({ ...http, metrics: this.#metrics, notReady: () => this.#notReady() })
+    this.#report()
+    const context = {
+      log: this.#log,
+      metrics: this.#metrics,
+      signal: this.#stop.signal,
+      report: () => this.#report(),
+    }
+    this.#service = await this.#program.open(this.#config, context)
+    this.#log.info({ url: this.#http.url }, 'running')
+    this.#state = 'running'
+    try {
+      await Promise.race([this.#service.done, aborted(this.#stop.signal)])
+    } finally {
+      this.#state = 'stopping'
+      await this.#closeInTime(this.#service)
+    }
+  }
+
+  async #closeInTime(service: Service): Promise<void> {
+    const { stopTimeoutMs } = this.#config
+    const given = new AbortController()
+    const late = systemClock.sleep(stopTimeoutMs, given.signal).then(
+      () => Promise.reject(new StopTimeoutError(stopTimeoutMs)),
+      () => undefined,
+    )
+    await Promise.race([service.close(), late]).finally(() => given.abort())
+  }
+
+  #notReady(): string | undefined {
+    if (this.#state !== 'running') return this.#state
+    return this.#service?.facts().waitingFor
+  }
+
+  #report(): void {
+    if (!process.connected) return
+    const facts = this.#service?.facts() ?? { counters: {} }
+    const report = { ...facts, service: this.#program.name, state: this.#state, url: this.#http?.url }
+    // A supervisor that is about to end takes no more messages; its end is told by `disconnect`.
+    process.send?.(reportMessage(report), undefined, undefined, () => {})
+  }
+
+  #listen(): () => void {
+    const onSignal = (signal: string): void => {
+      if (this.#stop.signal.aborted) {
+        this.#log.warn({ signal }, 'stopped at once')
+        process.exit(EXIT.forced)
+      }
+      this.#log.info({ signal }, 'stopping')
+      this.#stop.abort()
+    }
+    const onDisconnect = (): void => {
+      this.#log.info('stopping: the supervisor is gone')
+      this.#stop.abort()
+    }
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal).on('disconnect', onDisconnect)
+    return () => {
+      process.off('SIGTERM', onSignal).off('SIGINT', onSignal).off('disconnect', onDisconnect)
+    }
+  }
+}
+
+/** The graceful stop took longer than it may. */
+export class StopTimeoutError extends SluiceError<'stop_timed_out'> {
+  constructor(timeoutMs: number) {
+    super('stop_timed_out', `the graceful stop was not done within ${timeoutMs} ms`, { facts: { timeoutMs } })
+  }
+}
+
+/** The `done` of a service that runs until it is stopped. */
+export function never(): Promise<never> {
+  return new Promise(() => undefined)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** An open channel would keep the process alive. */
+function leaveSupervisor(): void {
+  if (process.connected) process.disconnect()
+}
