@@ -1,8 +1,8 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { lz4Compress, lz4Decompress } from '../driver/codecs.ts'
+import { lz4Compress } from '../driver/codecs.ts'
 import { BatchTooLargeError } from '../errors.ts'
 import type { Compression } from './batch.ts'
-import { lz4Frames } from './lz4-frame.ts'
+import { lz4Decompress } from './lz4-frame.ts'
 import { snappyCompress, snappyDecompress } from './snappy-stream.ts'
 
 /** In the order of their numbers in a batch's attributes. */
@@ -38,24 +38,10 @@ export function decompress(compression: Exclude<Compression, 'none'>, bytes: Buf
     case 'snappy':
       return snappyDecompress(bytes, maxBytes)
     case 'lz4':
-      return decompressLz4(bytes, maxBytes)
+      return lz4Decompress(bytes, maxBytes)
     case 'zstd':
       return bounded(maxBytes, () => zstdDecompressSync(bytes, { maxOutputLength: maxBytes }))
   }
-}
-
-function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
-  const frames = lz4Frames(bytes)
-  const size = frames.reduce((sum, frame) => sum + frame.decodedSize, 0)
-  if (size > maxBytes) throw new BatchTooLargeError(maxBytes)
-  const parts = frames
-    .filter((frame) => frame.decodedSize > 0)
-    .map(({ start, end, decodedSize }) => {
-      const part = lz4Decompress(bytes.subarray(start, end))
-      if (part.length !== decodedSize) throw new RangeError('an LZ4 frame is not of the size that it says')
-      return part
-    })
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
 }
 
 function bounded(maxBytes: number, run: () => Buffer): Buffer {

@@ -1,6 +1,7 @@
 import { compressionsAlgorithms, crc32c as libraryCrc32c, Reader } from '@platformatic/kafka'
 
-// What the batch codec takes from the library: WebAssembly (or native) routines, all synchronous.
+// What the batch codec takes from the library: WebAssembly (or native) routines, all synchronous. Its decompressors are
+// not taken: on malformed input they trap, and a trap damages the WebAssembly instance for all that comes after.
 
 /** CRC-32C (Castagnoli) of the bytes, unsigned. The library copies a Buffer that is not wrapped. */
 export function crc32c(bytes: Buffer): number {
@@ -12,17 +13,7 @@ export function lz4Compress(bytes: Buffer): Buffer {
   return compressionsAlgorithms.lz4.compressSync(bytes)
 }
 
-/** One LZ4 frame. Unbounded, and dies in WebAssembly on malformed input: check the frame first. */
-export function lz4Decompress(frame: Buffer): Buffer {
-  return compressionsAlgorithms.lz4.decompressSync(frame)
-}
-
 /** One raw Snappy block. */
 export function snappyCompressBlock(bytes: Buffer): Buffer {
   return compressionsAlgorithms.snappy.compressSync(bytes)
-}
-
-/** One raw Snappy block, whose size its first bytes say. Dies in WebAssembly on malformed input. */
-export function snappyDecompressBlock(block: Buffer): Buffer {
-  return compressionsAlgorithms.snappy.decompressSync(block)
 }
