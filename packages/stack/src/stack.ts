@@ -1,8 +1,8 @@
 import { StackError } from './errors.ts'
 import type { DataFolder } from './folder/data-folder.ts'
+import { StatusFile, type StackStatus } from './folder/status-file.ts'
 import type { KafkaServers } from './kafka/servers.ts'
 import type { PostgresServer } from './postgres/server.ts'
-import type { ProcessStatus } from './process/supervised-process.ts'
 import type { Supervisor } from './process/supervisor.ts'
 import type { RedisServer } from './redis/server.ts'
 
@@ -13,6 +13,7 @@ export class Stack implements AsyncDisposable {
   /** Runs the servers; applications that are added to it are stopped before the servers are. */
   readonly supervisor: Supervisor
   readonly #folder: DataFolder
+  readonly #status: StatusFile
   #kafka: KafkaServers | undefined
   #postgres: PostgresServer | undefined
   #redis: RedisServer | undefined
@@ -21,6 +22,7 @@ export class Stack implements AsyncDisposable {
   constructor(folder: DataFolder, supervisor: Supervisor) {
     this.#folder = folder
     this.supervisor = supervisor
+    this.#status = new StatusFile(folder, supervisor)
   }
 
   get dataDir(): string {
@@ -39,23 +41,30 @@ export class Stack implements AsyncDisposable {
     return this.#redis ?? missing('redis')
   }
 
-  /** @internal */
-  setKafka(kafka: KafkaServers): void {
-    this.#kafka = kafka
+  /** @internal What runs is told here as it becomes ready; with the state, all that was asked for is there. */
+  publish(servers: {
+    readonly kafka?: KafkaServers
+    readonly postgres?: PostgresServer
+    readonly redis?: RedisServer
+  }): void {
+    this.#kafka ??= servers.kafka
+    this.#postgres ??= servers.postgres
+    this.#redis ??= servers.redis
+    this.#status.setAddresses({
+      kafka: this.#kafka ? { bootstrapServers: this.#kafka.bootstrapServers } : null,
+      postgres: this.#postgres ? { url: this.#postgres.url } : null,
+      redis: this.#redis ? { url: this.#redis.url } : null,
+    })
   }
 
   /** @internal */
-  setPostgres(postgres: PostgresServer): void {
-    this.#postgres = postgres
+  started(): void {
+    this.#status.setState('running')
   }
 
-  /** @internal */
-  setRedis(redis: RedisServer): void {
-    this.#redis = redis
-  }
-
-  inspect(): { readonly dataDir: string; readonly processes: readonly ProcessStatus[] } {
-    return { dataDir: this.dataDir, processes: this.supervisor.statuses() }
+  /** The state, the addresses and the processes: what `sluice status` shows. */
+  inspect(): StackStatus {
+    return this.#status.current()
   }
 
   /** Stops the applications, the last started first, then the servers. A throw-away instance is killed and removed. */
@@ -70,11 +79,13 @@ export class Stack implements AsyncDisposable {
 
   async #close(): Promise<void> {
     const discard = this.#folder.temporary
+    this.#status.setState('stopping')
     for (const { name } of this.supervisor.statuses().reverse()) {
       if (!serverNames.test(name)) await this.supervisor.get(name)?.stop()
     }
     await this.#kafka?.close({ discard })
     await this.supervisor.close(discard ? 0 : undefined)
+    this.#status.close()
     this.#folder.close()
   }
 }

@@ -52,6 +52,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     stack = new Stack(folder, supervisor)
     const keepRunning = options.keepRunning ?? !folder.temporary
     await startServers(stack, options, given, { folder, supervisor, ports: new Ports(), keepRunning, onProgress })
+    stack.started()
     return stack
   } catch (error) {
     if (stack) await stack.close()
@@ -74,17 +75,20 @@ async function startServers(
 ): Promise<void> {
   const secrets = loadSecrets(context.folder)
   const parts: Promise<unknown>[] = []
-  if (kafka) parts.push(openKafka(asOptions(kafka), given.kafka, context).then((servers) => stack.setKafka(servers)))
+  if (kafka)
+    parts.push(openKafka(asOptions(kafka), given.kafka, context).then((servers) => stack.publish({ kafka: servers })))
   if (postgres) {
     parts.push(
       openPostgres(asOptions(postgres), given.postgres, secrets.postgres, context).then((server) =>
-        stack.setPostgres(server),
+        stack.publish({ postgres: server }),
       ),
     )
   }
   if (redis) {
     parts.push(
-      openRedis(asOptions(redis), given.redis, secrets.redis, context).then((server) => stack.setRedis(server)),
+      openRedis(asOptions(redis), given.redis, secrets.redis, context).then((server) =>
+        stack.publish({ redis: server }),
+      ),
     )
   }
   for (const result of await Promise.allSettled(parts)) if (result.status === 'rejected') throw result.reason

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { cached } from '../host/cache-folder.ts'
+import { cacheFolder, cached } from '../host/cache-folder.ts'
 import { type Artefact, copyDependencies, pomOf } from '../host/maven.ts'
 
 export const kafkaVersion = '4.3.1'
@@ -30,14 +30,22 @@ export async function kafkaToolsClassPath(onProgress: (message: string) => void 
   return (await jars('kafka-tools', `Kafka's tools ${kafkaVersion}`, toolsArtefacts, onProgress)).join(':')
 }
 
+/** Whether a start needs neither Maven nor the network. */
+export function kafkaServerIsCached(): boolean {
+  return existsSync(join(cacheFolder(), cacheName('kafka', serverArtefacts)))
+}
+
+function cacheName(name: string, artefacts: readonly Artefact[]): string {
+  return `${name}-${kafkaVersion}-${createHash('sha256').update(pomOf(artefacts)).digest('hex').slice(0, 12)}`
+}
+
 async function jars(
   name: string,
   what: string,
   artefacts: readonly Artefact[],
   onProgress: (message: string) => void,
 ): Promise<string[]> {
-  const digest = createHash('sha256').update(pomOf(artefacts)).digest('hex').slice(0, 12)
-  const folder = await cached(`${name}-${kafkaVersion}-${digest}`, async (draft) => {
+  const folder = await cached(cacheName(name, artefacts), async (draft) => {
     const workDir = join(draft, 'maven')
     mkdirSync(workDir)
     await copyDependencies(artefacts, draft, { what, workDir, onProgress })

@@ -1,0 +1,84 @@
+import type { ProcessStatus } from '../process/supervised-process.ts'
+import type { Supervisor } from '../process/supervisor.ts'
+import { systemErrorCode } from '../errors.ts'
+import type { DataFolder } from './data-folder.ts'
+import { FolderLock } from './folder-lock.ts'
+import { readJson, writeJson } from './json-file.ts'
+import { join } from 'node:path'
+
+export type StackState = 'stopped' | 'starting' | 'running' | 'stopping'
+
+/** Where things are: what `sluice status --json` prints. What does not run is null. */
+export interface StackStatus {
+  readonly state: StackState
+  readonly dataDir: string
+  readonly kafka: { readonly bootstrapServers: string } | null
+  readonly postgres: { readonly url: string } | null
+  readonly redis: { readonly url: string } | null
+  readonly console: { readonly url: string } | null
+  readonly processes: readonly ProcessStatus[]
+}
+
+export type StackAddresses = Pick<StackStatus, 'kafka' | 'postgres' | 'redis' | 'console'>
+
+const fileName = 'status.json'
+const noAddresses: StackAddresses = { kafka: null, postgres: null, redis: null, console: null }
+
+/** The status of a data folder as of now. Addresses hold passwords: see `withoutPassword`. */
+export function readStatus(dataDir: string): StackStatus {
+  const stopped: StackStatus = { state: 'stopped', dataDir, ...noAddresses, processes: [] }
+  // The file of a supervisor that was killed tells the past.
+  if (!FolderLock.holder(dataDir)) return stopped
+  return readJson<StackStatus>(join(dataDir, fileName)) ?? { ...stopped, state: 'starting' }
+}
+
+/** Keeps `status.json` of a data folder in step with its supervisor. */
+export class StatusFile {
+  readonly #folder: DataFolder
+  readonly #supervisor: Supervisor
+  readonly #stopListening: () => void
+  #state: StackState = 'starting'
+  #addresses = noAddresses
+
+  constructor(folder: DataFolder, supervisor: Supervisor) {
+    this.#folder = folder
+    this.#supervisor = supervisor
+    this.#stopListening = supervisor.onEvent((event) => event.type !== 'message' && this.#write())
+    this.#write()
+  }
+
+  setState(state: StackState): void {
+    this.#state = state
+    this.#write()
+  }
+
+  setAddresses(addresses: Partial<StackAddresses>): void {
+    this.#addresses = { ...this.#addresses, ...addresses }
+    this.#write()
+  }
+
+  current(): StackStatus {
+    return {
+      state: this.#state,
+      dataDir: this.#folder.path,
+      ...this.#addresses,
+      processes: this.#supervisor.statuses(),
+    }
+  }
+
+  close(): void {
+    this.#stopListening()
+    this.#addresses = noAddresses
+    this.setState('stopped')
+  }
+
+  #write(): void {
+    try {
+      writeJson(this.#folder.file(fileName), this.current())
+    } catch (error) {
+      // A full disk must not stop the servers that still run; the next change writes again.
+      if (systemErrorCode(error) !== 'disk_full') throw error
+      process.emitWarning(`the status could not be written: ${String(error)}`)
+    }
+  }
+}

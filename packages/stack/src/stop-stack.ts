@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DataFolder } from './folder/data-folder.ts'
+import { FolderLock } from './folder/folder-lock.ts'
+import { RunRecords } from './folder/run-records.ts'
+import { isAlive, signalProcess } from './process/identity.ts'
+
+export interface StopOptions {
+  /** Removes the data afterwards. Default false. */
+  readonly clean?: boolean
+  /** How long the supervisor may take before it is killed. Default 120,000 ms. */
+  readonly timeoutMs?: number
+  readonly onProgress?: (message: string) => void
+}
+
+/**
+ * Stops what runs in a data folder: the supervisor that holds it, with its applications and servers, then whatever an
+ * earlier one has left. Resolves with whether there was a supervisor.
+ */
+export async function stopStack(dataDir: string, options: StopOptions = {}): Promise<boolean> {
+  const { onProgress = () => {} } = options
+  const wasRunning = await endSupervisor(dataDir, options.timeoutMs ?? 120_000, onProgress)
+  if (!existsSync(dataDir)) return wasRunning
+  const folder = DataFolder.open(dataDir)
+  try {
+    await new RunRecords(folder).endLeftovers(30_000, onProgress)
+    if (options.clean) folder.clean()
+  } finally {
+    folder.close()
+  }
+  return wasRunning
+}
+
+async function endSupervisor(
+  dataDir: string,
+  timeoutMs: number,
+  onProgress: (message: string) => void,
+): Promise<boolean> {
+  const holder = FolderLock.holder(dataDir)
+  if (!holder) return false
+  onProgress('stopping the applications, then the servers')
+  signalProcess(holder, 'SIGTERM')
+  const deadlineMs = performance.now() + timeoutMs
+  // Whoever uses the folder as a library may release it and live on.
+  while (isAlive(holder) && FolderLock.holder(dataDir)?.pid === holder.pid) {
+    if (performance.now() > deadlineMs) {
+      onProgress(`process ${holder.pid} does not stop: killing it`)
+      signalProcess(holder, 'SIGKILL')
+    }
+    await sleep(50)
+  }
+  return true
+}
