@@ -1,0 +1,41 @@
+import { Kafka, bytes, topic } from '@sluice/kafka'
+import { type Contestant, ReadCount, randomValue, sendWarm } from './client.ts'
+
+const largeLimit = 100_000
+const largeBytes = 512 * 1_024 * 1_024
+
+/** Single sends; `maxRecords` unset leaves every limit at its default. */
+function single(maxRecords?: number): Contestant {
+  return async (job) => {
+    await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: 'bench' })
+    await using producer = await kafka.producer({
+      compression: 'none',
+      ...(maxRecords !== undefined && { queue: { maxRecords, maxBytes: largeBytes } }),
+    })
+    const target = topic(job.topic, { value: bytes })
+    const record = { value: randomValue(job.valueBytes) }
+    return await sendWarm(job, { window: maxRecords ?? 1_000, size: 1 }, () => producer.send(target, record))
+  }
+}
+
+/** An empty handler called for each record. */
+function handler(maxRecords?: number): Contestant {
+  return async (job) => {
+    await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: 'bench' })
+    await using consumer = await kafka.consumer({
+      group: `bench-${crypto.randomUUID()}`,
+      topics: [topic(job.topic, { value: bytes })],
+      reset: 'earliest',
+      ...(maxRecords !== undefined && { gate: { maxRecords, maxBytes: largeBytes } }),
+    })
+    const count = new ReadCount(job)
+    const running = consumer.run(() => count.add())
+    const measured = await Promise.race([count.done, running.then(() => count.done)])
+    await consumer.close()
+    await running
+    return measured
+  }
+}
+
+export const produce = { 'default limits': single(), 'limits of 100,000': single(largeLimit) }
+export const consume = { 'default limits': handler(), 'limits of 100,000': handler(largeLimit) }
