@@ -1,0 +1,150 @@
+import { ClosedError, type Clock, type Timer } from '@sluice/flow'
+import type { BrokerNode, CoordinatorKind, Driver, LeaderHint, TopicMetadata } from '../driver/driver.ts'
+import { ConnectionError } from '../errors.ts'
+import { Coordinators } from './coordinators.ts'
+import { Metadata } from './metadata.ts'
+import { Refresher } from './refresher.ts'
+
+export interface ClusterOptions {
+  readonly driver: Driver
+  readonly clock: Clock
+  /** How long a group's or a transaction's coordinator is waited for while it is being elected. */
+  readonly coordinatorTimeoutMs: number
+  /** The topics in use are asked for again at least this often, so that new partitions are noticed. */
+  readonly metadataMaxAgeMs: number
+}
+
+/** What is known of a cluster, and the ways to know better. One a `Kafka`, shared by its producers and consumers. */
+export class Cluster implements AsyncDisposable {
+  readonly driver: Driver
+  readonly #clock: Clock
+  readonly #metadataMaxAgeMs: number
+  readonly #metadata = new Metadata()
+  readonly #refresher: Refresher
+  readonly #coordinators: Coordinators
+  readonly #closing = new AbortController()
+  #ageing: Timer | undefined
+
+  constructor({ driver, clock, coordinatorTimeoutMs, metadataMaxAgeMs }: ClusterOptions) {
+    this.driver = driver
+    this.#clock = clock
+    this.#metadataMaxAgeMs = metadataMaxAgeMs
+    this.#refresher = new Refresher(clock, (topics) => this.#ask(topics))
+    this.#coordinators = new Coordinators({ driver, clock, timeoutMs: coordinatorTimeoutMs })
+  }
+
+  /** Of the last answer. Null before the first. */
+  get clusterId(): string | null {
+    return this.#metadata.clusterId
+  }
+
+  get brokers(): readonly BrokerNode[] {
+    return this.#metadata.brokers
+  }
+
+  broker(id: number): BrokerNode | undefined {
+    return this.#metadata.broker(id)
+  }
+
+  /** As of the last refresh that named it; with an `errorCode` where it does not exist or may not be seen. */
+  topic(name: string): TopicMetadata | undefined {
+    return this.#metadata.topic(name)
+  }
+
+  /** Undefined too for the id of a topic that was deleted and created again since. */
+  topicById(id: string): TopicMetadata | undefined {
+    return this.#metadata.topicById(id)
+  }
+
+  /** Undefined: unknown, or there is none now. */
+  leader(topic: string, partition: number): BrokerNode | undefined {
+    const known = this.#metadata.partition(topic, partition)
+    return known && this.#metadata.broker(known.leader)
+  }
+
+  /** -1: unknown. */
+  leaderEpoch(topic: string, partition: number): number {
+    return this.#metadata.partition(topic, partition)?.leaderEpoch ?? -1
+  }
+
+  /** What an answer said about who leads now. Older hints than what is known are ignored. */
+  noteLeader(topic: string, partition: number, hint: LeaderHint): void {
+    this.#metadata.noteLeader(topic, partition, hint)
+  }
+
+  /** Some broker of the cluster, at random. Asks for them first where none is known. */
+  async anyBroker(signal?: AbortSignal): Promise<BrokerNode> {
+    if (this.#metadata.brokers.length === 0) await this.refresh([], signal)
+    const { brokers } = this.#metadata
+    const broker = brokers[Math.floor(Math.random() * brokers.length)]
+    if (!broker) throw new ConnectionError('', 'the cluster says that it has no broker')
+    return broker
+  }
+
+  /**
+   * Asks for these topics. Calls at the same time are one request; requests keep a distance, longer after failures.
+   * What it found is then in `topic()`, a missing topic too.
+   * @throws ConnectionError and the like: no broker could be asked. ClosedError.
+   */
+  refresh(topics: readonly string[], signal?: AbortSignal): Promise<void> {
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error)
+    return this.#unlessAborted(this.#refresher.refresh(topics), signal)
+  }
+
+  /** @throws ClusterTimeoutError where none is elected in time; ConnectionError; ClosedError. */
+  coordinator(kind: CoordinatorKind, key: string, signal?: AbortSignal): Promise<BrokerNode> {
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason as Error)
+    return this.#unlessAborted(this.#coordinators.find(kind, key), signal)
+  }
+
+  /** It moved, or cannot be reached: look it up again next time. */
+  forgetCoordinator(kind: CoordinatorKind, key: string): void {
+    this.#coordinators.forget(kind, key)
+  }
+
+  inspect(): { readonly clusterId: string | null; readonly brokers: number; readonly topics: number } {
+    const { clusterId, brokers, topicNames } = this.#metadata
+    return { clusterId, brokers: brokers.length, topics: topicNames.length }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    const error = new ClosedError('the cluster')
+    this.#closing.abort(error)
+    this.#ageing?.cancel()
+    this.#refresher.close(error)
+    await this.driver.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #ask(topics: readonly string[]): Promise<void> {
+    this.#metadata.learn(await this.driver.metadata(topics))
+    if (!this.#ageing) this.#age()
+  }
+
+  #age(): void {
+    if (this.#closing.signal.aborted) return
+    this.#ageing = this.#clock.setTimeout(() => {
+      // A failure here is met again, and told, by whoever needs the cluster next.
+      this.refresh(this.#metadata.topicNames).catch(() => {})
+      this.#age()
+    }, this.#metadataMaxAgeMs)
+  }
+
+  /** The work itself goes on for those who share it. */
+  #unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const signals = signal ? [signal, this.#closing.signal] : [this.#closing.signal]
+    const aborted = signals.find((one) => one.aborted)
+    const onAbort = (event: Event): void => reject((event.target as AbortSignal).reason as Error)
+    for (const one of signals) one.addEventListener('abort', onAbort)
+    if (aborted) reject(aborted.reason as Error)
+    work.then(resolve, reject)
+    return promise.finally(() => {
+      for (const one of signals) one.removeEventListener('abort', onAbort)
+    })
+  }
+}

@@ -1,0 +1,79 @@
+import { classify, errorCode } from '../driver/classify.ts'
+import type { BrokerNode, ClusterMetadata, LeaderHint, PartitionMetadata, TopicMetadata } from '../driver/driver.ts'
+
+const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
+
+/** What is known of brokers, topics and leaders; newer knowledge replaces older, never the other way. */
+export class Metadata {
+  readonly #topics = new Map<string, TopicMetadata>()
+  readonly #names = new Map<string, string>()
+  #brokers = new Map<number, BrokerNode>()
+  #clusterId: string | null = null
+
+  get clusterId(): string | null {
+    return this.#clusterId
+  }
+
+  get brokers(): readonly BrokerNode[] {
+    return [...this.#brokers.values()]
+  }
+
+  get topicNames(): readonly string[] {
+    return [...this.#topics.keys()]
+  }
+
+  broker(id: number): BrokerNode | undefined {
+    return this.#brokers.get(id)
+  }
+
+  topic(name: string): TopicMetadata | undefined {
+    return this.#topics.get(name)
+  }
+
+  topicById(id: string): TopicMetadata | undefined {
+    const name = this.#names.get(id)
+    return name === undefined ? undefined : this.#topics.get(name)
+  }
+
+  partition(topic: string, partition: number): PartitionMetadata | undefined {
+    return this.#topics.get(topic)?.partitions[partition]
+  }
+
+  learn(answer: ClusterMetadata): void {
+    this.#clusterId = answer.clusterId
+    if (answer.brokers.length > 0) this.#brokers = new Map(answer.brokers.map((broker) => [broker.id, broker]))
+    for (const topic of answer.topics) this.#learnTopic(topic)
+  }
+
+  /** Returns whether it was news. A hint that is older than what is known, or of an unknown broker, is none. */
+  noteLeader(topic: string, partition: number, { leader, leaderEpoch }: LeaderHint): boolean {
+    const known = this.partition(topic, partition)
+    const metadata = this.#topics.get(topic)
+    if (!known || !metadata || leaderEpoch <= known.leaderEpoch || !this.#brokers.has(leader)) return false
+    const partitions = metadata.partitions.with(partition, { ...known, leader, leaderEpoch, errorCode: 0 })
+    this.#topics.set(topic, { ...metadata, partitions })
+    return true
+  }
+
+  #learnTopic(topic: TopicMetadata): void {
+    const known = this.#topics.get(topic.name)
+    // A topic whose leaders are being elected has no partitions in the answer: what was known is better than nothing.
+    const isPassing = topic.errorCode !== 0 && topic.errorCode !== unknownTopic && classify(topic.errorCode).retriable
+    if (isPassing && known) return
+    if (known && known.id !== topic.id) this.#names.delete(known.id)
+    if (topic.errorCode === 0) this.#names.set(topic.id, topic.name)
+    const isSame = known !== undefined && known.id === topic.id
+    this.#topics.set(topic.name, isSame ? { ...topic, partitions: newest(topic.partitions, known.partitions) } : topic)
+  }
+}
+
+/** A broker that lags behind may still name the leader of an epoch that is over. */
+function newest(
+  answered: readonly PartitionMetadata[],
+  known: readonly PartitionMetadata[],
+): readonly PartitionMetadata[] {
+  return answered.map((partition, number) => {
+    const before = known[number]
+    return before && before.leaderEpoch > partition.leaderEpoch ? before : partition
+  })
+}
