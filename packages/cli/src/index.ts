@@ -1,1 +1,2 @@
-export {}
+export { ExitCode } from './exit-codes.ts'
+export { run } from './program.ts'

@@ -1,6 +1,7 @@
 export { StackError, type StackErrorCode } from './errors.ts'
 export { withoutPassword } from './environment.ts'
 export { cleanDataDir, projectDataDir } from './folder/data-folder.ts'
+export { listLogs, openLog, openSupervisorLog } from './folder/logs.ts'
 export { type StackState, type StackStatus, readStatus } from './folder/status-file.ts'
 export { type MachineCheck, checkMachine } from './host/machine-checks.ts'
 export { kafkaToolsClassPath, kafkaVersion } from './kafka/artefacts.ts'
@@ -9,6 +10,7 @@ export type { BrokerView, KafkaServers } from './kafka/servers.ts'
 export type { PostgresOptions, PostgresServer } from './postgres/server.ts'
 export type { RestartBackOff } from './process/back-off.ts'
 export type { ProcessExit } from './process/guarded-process.ts'
+export type { LogFile } from './process/log-file.ts'
 export {
   type ProcessEvent,
   type ProcessSpec,
@@ -21,4 +23,4 @@ export { Supervisor, type SupervisorOptions } from './process/supervisor.ts'
 export type { RedisOptions, RedisServer } from './redis/server.ts'
 export type { Stack } from './stack.ts'
 export { type StackOptions, startStack } from './start-stack.ts'
-export { stopStack } from './stop-stack.ts'
+export { type StopOptions, stopStack } from './stop-stack.ts'

@@ -1,0 +1,46 @@
+import { listLogs, openLog, projectDataDir } from '@sluice/stack'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { InvalidArgumentError } from 'commander'
+import type { RegisterCommand } from '../command.ts'
+import type { Terminal } from '../terminal.ts'
+
+const pollMs = 200
+
+interface LogsOptions {
+  readonly follow?: boolean
+  readonly lines: number
+}
+
+export const registerLogs: RegisterCommand = (program, { terminal, env }) => {
+  program
+    .command('logs')
+    .description('Show what a process has written; without a name, the names')
+    .argument('[name]', 'such as kafka-1, postgres, redis, supervisor')
+    .option('-f, --follow', 'go on as it writes, until Ctrl-C')
+    .option('-n, --lines <count>', 'how many lines to begin with', parseCount, 100)
+    .action(async (name: string | undefined, options: LogsOptions) => {
+      const dataDir = projectDataDir(process.cwd(), env)
+      if (name === undefined) for (const known of listLogs(dataDir)) terminal.line(known)
+      else await showLog(dataDir, name, options, terminal)
+    })
+}
+
+async function showLog(dataDir: string, name: string, options: LogsOptions, terminal: Terminal): Promise<void> {
+  const log = openLog(dataDir, name)
+  let offset = log.size()
+  const tail = options.lines === 0 ? '' : log.tail(options.lines)
+  if (tail !== '') terminal.line(tail)
+  while (options.follow) {
+    await sleep(pollMs)
+    const size = log.size()
+    // A smaller file was emptied: it begins anew.
+    if (size < offset) offset = 0
+    if (size > offset) terminal.raw(log.readFrom(offset, size - offset))
+    offset = size
+  }
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('a whole number from 0 to 999999 is wanted')
+  return Number(text)
+}

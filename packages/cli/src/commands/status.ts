@@ -1,0 +1,44 @@
+import { type StackStatus, projectDataDir, readStatus, withoutPassword } from '@sluice/stack'
+import type { CommandContext, RegisterCommand } from '../command.ts'
+import type { Terminal } from '../terminal.ts'
+
+export const registerStatus: RegisterCommand = (program, context) => {
+  program
+    .command('status')
+    .description('Show what runs, and where')
+    .option('--json', 'the whole of it, for programs: addresses with their passwords')
+    .action(({ json }: { json?: boolean }) => showStatus(context, json ?? false))
+}
+
+function showStatus({ terminal, env }: CommandContext, json: boolean): void {
+  const status = readStatus(projectDataDir(process.cwd(), env))
+  if (json) terminal.json(status)
+  else printStatus(status, terminal)
+}
+
+function printStatus(status: StackStatus, terminal: Terminal): void {
+  terminal.line(`${status.state}, data in ${status.dataDir}`)
+  printAddresses(status, terminal)
+  if (status.processes.length === 0) return
+  terminal.line()
+  terminal.table([
+    ['PROCESS', 'PID', 'STATE', 'RESTARTS', 'ADDRESS'],
+    ...status.processes.map(({ name, pid, state, restarts, url }) => [
+      name,
+      pid === null ? '-' : String(pid),
+      state,
+      String(restarts),
+      url ?? '-',
+    ]),
+  ])
+}
+
+/** The addresses for people: without their passwords. */
+export function printAddresses(status: StackStatus, terminal: Terminal): void {
+  const rows: string[][] = []
+  if (status.kafka) rows.push(['Kafka', status.kafka.bootstrapServers])
+  if (status.postgres) rows.push(['PostgreSQL', withoutPassword(status.postgres.url)])
+  if (status.redis) rows.push(['Redis', withoutPassword(status.redis.url)])
+  if (status.console) rows.push(['Console', status.console.url])
+  terminal.table(rows)
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Stack, StackError, type StackStatus, projectDataDir, readStatus, startStack } from '@sluice/stack'
+import { InvalidArgumentError } from 'commander'
+import { failure, startBackground, tellParent } from '../background.ts'
+import type { CommandContext, RegisterCommand } from '../command.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { untilSignal } from '../until-signal.ts'
+import { printAddresses } from './status.ts'
+
+const transitionLimitMs = 180_000
+
+interface UpOptions {
+  readonly brokers?: number
+  readonly clean?: boolean
+  readonly foreground?: boolean
+}
+
+export const registerUp: RegisterCommand = (program, context) => {
+  program
+    .command('up')
+    .description('Start Kafka, PostgreSQL and Redis in the background and say where they are')
+    .option('--brokers <count>', 'how many Kafka brokers, 1 to 9 (default: what there is, else 1)', parseBrokers)
+    .option('--clean', 'remove the data of earlier starts first')
+    .option('--foreground', 'stay here until Ctrl-C')
+    .action((options: UpOptions) =>
+      options.foreground ? runForeground(context, options) : runBackground(context, options),
+    )
+}
+
+async function runBackground({ terminal, env, exitWith }: CommandContext, options: UpOptions): Promise<void> {
+  const dataDir = projectDataDir(process.cwd(), env)
+  const onProgress = (message: string) => terminal.progress(message)
+  const before = await settledStatus(dataDir, onProgress)
+  if (before.state === 'running') {
+    checkFits(before, options)
+    terminal.line('running already')
+  } else if ((await startBackground({ args: foregroundArguments(options), dataDir, onProgress })) === 'interrupted') {
+    exitWith(ExitCode.interrupted)
+    return
+  }
+  printAddresses(readStatus(dataDir), terminal)
+  terminal.line(`data in ${dataDir}; \`sluice status\` shows the processes, \`sluice down\` ends them`)
+}
+
+/** The supervisor itself, until a signal ends it. Where `up` has started it, it tells that how it goes. */
+async function runForeground({ terminal, env, exitWith }: CommandContext, options: UpOptions): Promise<void> {
+  const interrupt = untilSignal(['SIGINT', 'SIGTERM', 'SIGHUP'])
+  const onProgress = (message: string) => {
+    terminal.progress(message)
+    tellParent({ type: 'progress', message })
+  }
+  const starting = openStack(projectDataDir(process.cwd(), env), options, onProgress)
+  if (!(await Promise.race([starting, interrupt.signal.then(() => undefined)]))) {
+    // Whatever is half started is ended by its guard once we are gone.
+    process.exit(ExitCode.interrupted)
+  }
+  await using stack = await starting
+  stack.supervisor.onEvent((event) => {
+    if (event.type === 'restarting') {
+      terminal.error(
+        `${event.name} ended unasked; starting it again in ${event.delayMs} ms (restart ${event.restarts})`,
+      )
+    }
+  })
+  printAddresses(stack.inspect(), terminal)
+  tellParent({ type: 'ready' })
+  if ((await interrupt.signal) === 'SIGINT') exitWith(ExitCode.interrupted)
+  terminal.progress('stopping')
+}
+
+async function openStack(dataDir: string, options: UpOptions, onProgress: (message: string) => void): Promise<Stack> {
+  try {
+    return await startStack({
+      kafka: options.brokers === undefined ? true : { brokers: options.brokers },
+      postgres: true,
+      redis: true,
+      dataDir,
+      clean: options.clean ?? false,
+      onProgress,
+    })
+  } catch (error) {
+    tellParent(failure(error))
+    throw error
+  }
+}
+
+/** The status once nobody starts or stops in the folder any more. */
+async function settledStatus(dataDir: string, onProgress: (message: string) => void): Promise<StackStatus> {
+  const deadlineMs = performance.now() + transitionLimitMs
+  for (;;) {
+    const status = readStatus(dataDir)
+    if (status.state === 'running' || status.state === 'stopped') return status
+    if (performance.now() > deadlineMs) {
+      throw new StackError(
+        'already_running',
+        `another process has been ${status.state} it for long`,
+        'end it: sluice down',
+      )
+    }
+    onProgress(`another process is ${status.state} it: waiting`)
+    await sleep(200)
+  }
+}
+
+/** What runs already must be what is asked for. */
+function checkFits({ kafka, dataDir }: StackStatus, { brokers, clean }: UpOptions): void {
+  const running = kafka?.bootstrapServers.split(',').length
+  if (clean) {
+    throw new StackError(
+      'already_running',
+      `servers run in ${dataDir}`,
+      'end them before their data is removed: sluice down',
+    )
+  }
+  if (brokers !== undefined && running !== undefined && brokers !== running) {
+    throw new StackError(
+      'already_running',
+      `a cluster of ${running} broker${running === 1 ? '' : 's'} runs in ${dataDir}`,
+      'end it first: sluice down',
+    )
+  }
+}
+
+function foregroundArguments({ brokers, clean }: UpOptions): string[] {
+  const args = ['up', '--foreground']
+  if (brokers !== undefined) args.push('--brokers', String(brokers))
+  if (clean) args.push('--clean')
+  return args
+}
+
+function parseBrokers(text: string): number {
+  if (!/^[1-9]$/.test(text)) throw new InvalidArgumentError('a whole number from 1 to 9 is wanted')
+  return Number(text)
+}

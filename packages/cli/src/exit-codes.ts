@@ -1,0 +1,13 @@
+/** How the `sluice` command ends. */
+export const ExitCode = {
+  /** It did what was asked. */
+  ok: 0,
+  /** It could not: one line on the standard error says why and what to do. */
+  failed: 1,
+  /** The command line is wrong: nothing was done. */
+  usage: 2,
+  /** Interrupted by Ctrl-C, after putting things in order. */
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
