@@ -1,0 +1,237 @@
+import { systemClock } from '../clock.ts'
+import type { Clock } from '../clock.ts'
+import { BackpressureError, ClosedError } from '../errors.ts'
+import { Waiters } from '../gate/waiters.ts'
+import { fixedLimit } from '../limits/fixed.ts'
+import type { Limit, LimitSample, LimitState } from '../limits/limit.ts'
+import { callListener } from '../listener.ts'
+import { perPriority, priorities } from '../queue/priority.ts'
+import type { PerPriority, Priority } from '../queue/priority.ts'
+import { requireInteger, requireNumber, requireOneOf } from '../require.ts'
+import { defaultShares, nextByShare, requireShares } from './shares.ts'
+import type { Shares } from './shares.ts'
+
+export interface LimiterOptions {
+  /** A number stays as it is; a `Limit` learns. */
+  readonly limit: number | Limit
+  /** Default 0.5 high, 0.3 medium, 0.2 low. */
+  readonly shares?: Shares
+  /** How many could be in flight at all just now (runnable lanes, say): the limit in force is at most this. */
+  readonly cap?: () => number
+  /** Whether our own event loop is saturated just now: a sample taken then cannot raise the limit. */
+  readonly isSaturated?: () => boolean
+  /** Callers of `acquire` that may wait at a time. Default 1,000. */
+  readonly maxWaiting?: number
+  /** Told of each change of the limit in whole slots. */
+  readonly onLimit?: (change: LimitChange) => void
+  readonly clock?: Clock
+}
+
+export interface LimitChange {
+  readonly from: number
+  readonly to: number
+}
+
+export interface LimiterAcquireOptions {
+  /** Default medium. */
+  readonly priority?: Priority
+  readonly signal?: AbortSignal | undefined
+  /** Rejects with `BackpressureError('timeout_drop')` after this time. Default: waits until the limiter is closed. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** A slot in use. The first outcome frees it and counts; any later one does nothing, so a `finally` may `ignore`. */
+export interface Token {
+  readonly priority: Priority
+  /** It ended well: its time is a sample. */
+  success(): void
+  /** It ended in a way that says nothing of the backend (an error of our own, an abort). */
+  ignore(): void
+  /** The backend refused it or did not answer in time. */
+  dropped(): void
+}
+
+export interface LimiterState {
+  readonly algorithm: string
+  /** In force, in whole slots. */
+  readonly limit: number
+  /** What was learnt, before the cap. */
+  readonly learntLimit: number
+  readonly inFlight: number
+  readonly inFlightBy: PerPriority<number>
+  readonly waiting: PerPriority<number>
+  readonly closed: boolean
+}
+
+const anyCap = { min: 0, max: Infinity }
+
+/**
+ * Bounds how many are in flight by a limit, fixed or learnt. In flight never grows past the limit in force; one that
+ * falls lets what runs end. Who waits is served by shares between priorities, first come first served within one.
+ */
+export class Limiter {
+  readonly #clock: Clock
+  readonly #limit: Limit
+  readonly #shares: Shares
+  readonly #cap: () => number
+  readonly #isSaturated: () => boolean
+  readonly #maxWaiting: number
+  readonly #onLimit: ((change: LimitChange) => void) | undefined
+  readonly #inFlight: Record<Priority, number> = { high: 0, medium: 0, low: 0 }
+  readonly #waiters: PerPriority<Waiters<undefined>>
+  #state: LimitState
+  #closedBy: Error | undefined
+
+  constructor(options: LimiterOptions) {
+    this.#clock = options.clock ?? systemClock
+    this.#limit = typeof options.limit === 'object' ? options.limit : fixedLimit(options.limit)
+    this.#state = this.#limit.start()
+    this.#shares = requireShares(options.shares ?? defaultShares)
+    this.#cap = options.cap ?? (() => Infinity)
+    this.#isSaturated = options.isSaturated ?? (() => false)
+    this.#maxWaiting = requireInteger('maxWaiting', options.maxWaiting ?? 1_000, { min: 0 })
+    this.#onLimit = options.onLimit
+    this.#waiters = perPriority(() => new Waiters(this.#clock))
+  }
+
+  /** In force: the learnt limit in whole slots, at most the cap, at least 1. */
+  get limit(): number {
+    return Math.max(1, Math.floor(Math.min(this.#state.limit, this.#capNow())))
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.high + this.#inFlight.medium + this.#inFlight.low
+  }
+
+  get waiting(): number {
+    return this.#waiters.high.length + this.#waiters.medium.length + this.#waiters.low.length
+  }
+
+  /** A slot at once, or undefined: at the limit, where anyone waits, after close. */
+  tryAcquire(priority: Priority = 'medium'): Token | undefined {
+    requireOneOf('priority', priority, priorities)
+    if (this.#closedBy || this.waiting > 0 || this.inFlight >= this.limit) return undefined
+    this.#inFlight[priority]++
+    return this.#newToken(priority)
+  }
+
+  async acquire({ priority = 'medium', signal, timeoutMs }: LimiterAcquireOptions = {}): Promise<Token> {
+    if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
+    signal?.throwIfAborted()
+    const token = this.tryAcquire(priority)
+    if (token) return token
+    if (this.#closedBy) throw this.#closedBy
+    if (this.waiting >= this.#maxWaiting)
+      throw this.#refusal('waiting_full', `${this.#maxWaiting} callers wait already`)
+    const timeoutError = (): Error => this.#refusal('timeout_drop', `No slot within ${timeoutMs} ms`)
+    if (timeoutMs === 0) throw timeoutError()
+    await this.#waiters[priority].wait(undefined, { signal, timeoutMs, timeoutError })
+    return this.#newToken(priority)
+  }
+
+  /** Runs work in a slot. What it throws is passed on and ignored as a sample, unless `isDrop` says it was a drop. */
+  async run<R>(
+    work: () => R | PromiseLike<R>,
+    { isDrop, ...options }: LimiterAcquireOptions & { readonly isDrop?: (error: unknown) => boolean } = {},
+  ): Promise<R> {
+    const token = await this.acquire(options)
+    try {
+      const result = await work()
+      token.success()
+      return result
+    } catch (error) {
+      if (isDrop?.(error)) token.dropped()
+      throw error
+    } finally {
+      token.ignore()
+    }
+  }
+
+  /** Starts learning anew from this limit (an emergency, a recovery). */
+  restart(limit?: number): void {
+    if (limit !== undefined) requireNumber('limit', limit, { min: 1 })
+    this.#change(this.#limit.start(limit))
+    this.refresh()
+  }
+
+  /** Looks again whether somebody can go: for a cap that has risen. */
+  refresh(): void {
+    while (this.waiting > 0 && this.inFlight < this.limit) {
+      const priority = nextByShare(this.#waitingCounts(), this.#inFlight, this.limit, this.#shares)
+      if (priority === undefined) return
+      this.#inFlight[priority]++
+      this.#waiters[priority].resolveFirst()
+    }
+  }
+
+  inspect(): LimiterState {
+    return {
+      algorithm: this.#limit.name,
+      limit: this.limit,
+      learntLimit: this.#state.limit,
+      inFlight: this.inFlight,
+      inFlightBy: { ...this.#inFlight },
+      waiting: this.#waitingCounts(),
+      closed: this.#closedBy !== undefined,
+    }
+  }
+
+  /** Rejects whoever waits or comes; what is in flight can end. Idempotent. */
+  close(error: Error = new ClosedError('The limiter')): void {
+    if (this.#closedBy) return
+    this.#closedBy = error
+    for (const priority of priorities) this.#waiters[priority].rejectAll(error)
+  }
+
+  #newToken(priority: Priority): Token {
+    const startedMs = this.#clock.monotonicMs()
+    let isOpen = true
+    const end = (dropped: boolean | undefined): void => {
+      if (!isOpen) return
+      isOpen = false
+      this.#end(priority, startedMs, dropped)
+    }
+    return { priority, success: () => end(false), ignore: () => end(undefined), dropped: () => end(true) }
+  }
+
+  #end(priority: Priority, startedMs: number, dropped: boolean | undefined): void {
+    const rttMs = this.#clock.monotonicMs() - startedMs
+    try {
+      if (dropped !== undefined) {
+        this.#learn({ rttMs, inFlight: this.inFlight, dropped, saturated: this.#isSaturated() })
+      }
+    } finally {
+      this.#inFlight[priority]--
+      this.refresh()
+    }
+  }
+
+  #learn(sample: LimitSample): void {
+    const before = this.#state
+    const cap = Math.max(1, this.#capNow())
+    const next = this.#limit.next(before, sample)
+    const isCutAboveCap = next.limit < before.limit && cap < before.limit
+    // A cut starts from what was in force: far above the cap nobody would feel it.
+    const fromCap = isCutAboveCap ? this.#limit.next({ ...before, limit: cap }, sample) : next
+    this.#change(fromCap.limit < cap ? fromCap : next)
+  }
+
+  #capNow(): number {
+    return requireNumber('cap', this.#cap(), anyCap)
+  }
+
+  #change(next: LimitState): void {
+    const from = Math.floor(this.#state.limit)
+    this.#state = next
+    const to = Math.floor(next.limit)
+    if (from !== to) callListener(this.#onLimit, { from, to }, 'limit')
+  }
+
+  #waitingCounts(): PerPriority<number> {
+    return perPriority((priority) => this.#waiters[priority].length)
+  }
+
+  #refusal(reason: 'waiting_full' | 'timeout_drop', message: string): BackpressureError {
+    return new BackpressureError(reason, message, { ...this.inspect() })
+  }
+}

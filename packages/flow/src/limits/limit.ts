@@ -1,0 +1,63 @@
+import { ConfigError } from '../errors.ts'
+import { requireNumber } from '../require.ts'
+
+/** What one finished piece of work tells about the backend. */
+export interface LimitSample {
+  /** How long the backend took, without our own queueing. */
+  readonly rttMs: number
+  /** How many were in flight, this one included. */
+  readonly inFlight: number
+  /** Refused or timed out: the backend says that this was too much. */
+  readonly dropped: boolean
+  /** Taken while our own event loop was saturated: the time may be our fault, so it cannot argue for more. */
+  readonly saturated?: boolean
+}
+
+export interface LimitState {
+  /** Allowed in flight; may have a fraction, of which whoever enforces it takes the floor. */
+  readonly limit: number
+}
+
+/**
+ * How many may be in flight, learnt from samples. Pure: a state and a sample give the next state, so that a limit can
+ * be tested and simulated without a server. `Limiter` is the mechanism.
+ */
+export interface Limit<State extends LimitState = LimitState> {
+  readonly name: string
+  /** A state that has learnt nothing yet. Default: at the configured start. */
+  start(limit?: number): State
+  next(state: State, sample: LimitSample): State
+}
+
+export interface LimitBounds {
+  readonly min: number
+  readonly max: number
+  readonly start: number
+}
+
+const notNegative = { min: 0 }
+
+export function requireSample(sample: LimitSample): void {
+  requireNumber('rttMs', sample.rttMs, notNegative)
+  requireNumber('inFlight', sample.inFlight, notNegative)
+}
+
+export function requireBounds({ min, max, start }: LimitBounds): LimitBounds {
+  requireNumber('min', min, { min: 1 })
+  requireNumber('max', max, { min: 1 })
+  if (max < min) throw new ConfigError('max', max, `at least min, which is ${min}`)
+  requireNumber('start', start, { min, max })
+  return { min, max, start }
+}
+
+/**
+ * More is worth trying only where what is allowed is used (at least half of it) and the measure can be trusted. Few in
+ * flight holds increases alone: a backend that is slow under little load is a reason to ask less of it.
+ */
+export function mayRaise({ limit }: LimitState, { inFlight, saturated = false }: LimitSample): boolean {
+  return !saturated && 2 * inFlight >= limit
+}
+
+export function clamp(value: number, min: number, max: number): number {
+  return Math.max(min, Math.min(max, value))
+}
