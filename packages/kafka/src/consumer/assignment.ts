@@ -1,0 +1,222 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { TopicPartitions } from '../driver/driver.ts'
+import type { Committer } from './committer.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import { RevokedError } from './errors.ts'
+import type { ConsumerEvents, OffsetPlace } from './events.ts'
+import type { Fetcher } from './fetcher.ts'
+import type { Intake } from './intake.ts'
+import type { Membership } from './membership.ts'
+import type { ConsumerSettings } from './options.ts'
+import { AssignedPartition } from './partition.ts'
+import type { Positions } from './positions.ts'
+
+export interface AssignmentOptions {
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly intake: Intake
+  readonly membership: Membership
+  readonly dispatcher: Dispatcher
+  readonly committer: Committer
+  readonly fetcher: Fetcher
+  readonly positions: Positions
+}
+
+/** Between two looks at the metadata for a topic that the group knows and the metadata does not yet. */
+const UNKNOWN_TOPIC_WAIT_MS = 200
+
+/**
+ * Moves what is owned towards what the group wants, one change at a time, the latest target first: what goes is
+ * drained, committed and only then acknowledged; what comes gets a new incarnation and is begun at its position.
+ */
+export class Assignment {
+  readonly #options: AssignmentOptions
+  readonly #owned = new Map<string, AssignedPartition>()
+  /** The newest target that was not begun yet. */
+  #target: readonly TopicPartitions[] | undefined
+  #reconciling: Promise<void> | undefined
+  /** Changes when the group takes everything away: whatever was under way then is void. */
+  #generation = 0
+  #incarnations = 0
+  #closed = false
+  /** Topic ids by name, to notice one that changed. */
+  readonly #topicIds = new Map<string, string>()
+
+  constructor(options: AssignmentOptions) {
+    this.#options = options
+  }
+
+  get partitions(): Iterable<AssignedPartition> {
+    return this.#owned.values()
+  }
+
+  find(topic: string, partition: number): AssignedPartition | undefined {
+    for (const owned of this.#owned.values()) {
+      if (owned.topicName === topic && owned.partition === partition) return owned
+    }
+    return undefined
+  }
+
+  owned(): readonly TopicPartitions[] {
+    const byTopic = new Map<string, number[]>()
+    for (const { topicId, partition } of this.#owned.values()) {
+      const list = byTopic.get(topicId)
+      if (list === undefined) byTopic.set(topicId, [partition])
+      else list.push(partition)
+    }
+    return Array.from(byTopic, ([topicId, partitions]) => ({ topicId, partitions }))
+  }
+
+  retarget(target: readonly TopicPartitions[]): void {
+    if (this.#closed) return
+    this.#target = target
+    this.#reconciling ??= this.#reconcile().finally(() => (this.#reconciling = undefined))
+  }
+
+  /** The group has given all of it to others already. */
+  loseAll(reason: Error): void {
+    this.#generation++
+    this.#target = undefined
+    const lost = [...this.#owned.values()]
+    this.#owned.clear()
+    if (lost.length === 0) return
+    for (const partition of lost) this.#release(partition)
+    void this.#options.dispatcher.drain(lost, 0, revoked)
+    this.#options.events.emit('lost', { partitions: lost.map(({ place }) => place), reason })
+  }
+
+  /** Gives everything back at the end. Resolves with what could not be committed, and the handlers given up. */
+  async close(timeoutMs: number) {
+    this.#closed = true
+    this.#target = undefined
+    await this.#reconciling
+    const partitions = [...this.#owned.values()]
+    const { abandoned, uncommitted } = await this.#drain(partitions, timeoutMs)
+    const places = uncommitted.map(({ place }) => place)
+    for (const partition of partitions) {
+      this.#release(partition)
+      this.#owned.delete(keyOf(partition))
+    }
+    return { abandonedHandlers: abandoned, uncommitted: places }
+  }
+
+  async #reconcile(): Promise<void> {
+    while (this.#target !== undefined) {
+      const target = this.#target
+      this.#target = undefined
+      const unknown = await this.#move(target)
+      if (unknown === 0 || this.#closed) continue
+      await this.#options.clock.sleep(UNKNOWN_TOPIC_WAIT_MS)
+      if (!this.#closed && this.#generation >= 0) this.#target ??= target
+    }
+  }
+
+  /** Returns how many topics of the target are not known. */
+  async #move(target: readonly TopicPartitions[]): Promise<number> {
+    const generation = this.#generation
+    const wanted = new Set(target.flatMap(({ topicId, partitions }) => partitions.map((n) => key(topicId, n))))
+    const going = [...this.#owned.values()].filter((partition) => !wanted.has(keyOf(partition)))
+    // Those with nothing running can go at once; they do not wait for the others' handlers.
+    const isBusy = ({ lane }: AssignedPartition): boolean => lane?.status === 'running'
+    const busy = going.filter(isBusy)
+    for (const partition of busy) this.#beginDrain(partition)
+    await this.#revoke(
+      going.filter((partition) => !busy.includes(partition)),
+      generation,
+    )
+    await this.#revoke(busy, generation)
+    if (generation !== this.#generation || this.#target !== undefined || this.#closed) return 0
+    return await this.#add(target, generation)
+  }
+
+  async #revoke(partitions: readonly AssignedPartition[], generation: number): Promise<void> {
+    if (partitions.length === 0 || generation !== this.#generation) return
+    const { settings, events, membership } = this.#options
+    const { abandoned } = await this.#drain(partitions, settings.rebalanceTimeoutMs / 2)
+    if (generation !== this.#generation) return
+    const places: OffsetPlace[] = partitions.map(({ place }) => place)
+    for (const partition of partitions) {
+      this.#release(partition)
+      this.#owned.delete(keyOf(partition))
+    }
+    membership.ownedChanged()
+    events.emit('revoked', { partitions: places, abandonedHandlers: abandoned })
+  }
+
+  #beginDrain(partition: AssignedPartition): void {
+    if (partition.phase !== 'released') partition.phase = partition.lane === undefined ? 'released' : 'draining'
+    this.#options.fetcher.remove(partition)
+  }
+
+  /** Ends what runs and commits what is finished; afterwards no commit of these partitions is in flight. */
+  async #drain(partitions: readonly AssignedPartition[], timeoutMs: number) {
+    const { dispatcher, committer, clock } = this.#options
+    const untilMs = clock.monotonicMs() + timeoutMs
+    for (const partition of partitions) this.#beginDrain(partition)
+    const abandoned = await dispatcher.drain(partitions, timeoutMs, revoked)
+    const leftMs = Math.max(COMMIT_MS, untilMs - clock.monotonicMs())
+    const uncommitted = await committer.flush(partitions, leftMs)
+    return { abandoned: abandoned.length, uncommitted }
+  }
+
+  #release(partition: AssignedPartition): void {
+    const { intake, committer, fetcher } = this.#options
+    partition.phase = 'released'
+    fetcher.remove(partition)
+    committer.remove(partition)
+    intake.remove(partition)
+  }
+
+  async #add(target: readonly TopicPartitions[], generation: number): Promise<number> {
+    const { cluster, settings, events, membership, positions } = this.#options
+    if (target.some(({ topicId }) => cluster.topicById(topicId) === undefined)) {
+      await cluster
+        .refresh([...settings.topics.keys()])
+        .catch((error: unknown) => events.emit('error', { during: 'metadata', error }))
+    }
+    if (generation !== this.#generation || this.#closed) return 0
+    const added: AssignedPartition[] = []
+    let unknown = 0
+    for (const { topicId, partitions } of target) {
+      const name = cluster.topicById(topicId)?.name
+      if (name === undefined) unknown++
+      else added.push(...this.#create(name, topicId, partitions))
+    }
+    membership.ownedChanged()
+    void positions.find(added)
+    return unknown
+  }
+
+  #create(name: string, topicId: string, partitions: readonly number[]): AssignedPartition[] {
+    const { settings, intake, committer } = this.#options
+    const topic = settings.topics.get(name)
+    if (topic === undefined) return []
+    this.#noteTopicId(name, topicId)
+    const added: AssignedPartition[] = []
+    for (const number of partitions) {
+      if (this.#owned.has(key(topicId, number))) continue
+      const partition = new AssignedPartition(topic, topicId, number, ++this.#incarnations)
+      this.#owned.set(keyOf(partition), partition)
+      intake.add(partition)
+      committer.add(partition)
+      added.push(partition)
+    }
+    return added
+  }
+
+  #noteTopicId(topic: string, newId: string): void {
+    const oldId = this.#topicIds.get(topic)
+    this.#topicIds.set(topic, newId)
+    if (oldId !== undefined && oldId !== newId) this.#options.events.emit('topicRecreated', { topic, oldId, newId })
+  }
+}
+
+/** A commit after handlers used up all the time still gets so long. */
+const COMMIT_MS = 1_000
+
+const key = (topicId: string, partition: number): string => `${topicId}/${partition}`
+const keyOf = ({ topicId, partition }: AssignedPartition): string => key(topicId, partition)
+const revoked = ({ topicName, partition }: AssignedPartition): Error => new RevokedError(topicName, partition)

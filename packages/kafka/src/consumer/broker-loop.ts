@@ -1,0 +1,152 @@
+import type { Clock } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { BrokerNode, FetchedPartition, FetchResponse } from '../driver/driver.ts'
+import type { Ask, FetchPlan, Intake } from './intake.ts'
+import type { ConsumerSettings } from './options.ts'
+import type { AssignedPartition } from './partition.ts'
+import { Signal } from './signal.ts'
+
+export interface BrokerLoopOptions {
+  readonly broker: BrokerNode
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly intake: Intake
+  /** The answer for one partition; its ask has to be settled. */
+  readonly onFetched: (ask: Ask, fetched: FetchedPartition) => void
+  /** The whole fetch failed. */
+  readonly onFailed: (loop: BrokerLoop, error: Error) => void
+  /** There is no answer for longer than there should be. */
+  readonly onSilent: (loop: BrokerLoop) => void
+}
+
+/** While a partition waits for room, so that it is asked for as soon as there is. */
+const WAITING_POLL_MS = 10
+/** An answer is late when it takes so much longer than the broker may hold it. */
+const SILENT_AFTER_MS = 3_000
+
+/**
+ * Fetches from one broker, one request at a time, for as long as it leads any partition of ours: a frozen broker holds
+ * up nobody but itself. Each request names its partitions (no fetch session), in turn, since the broker spends the
+ * limit of bytes in their order.
+ */
+export class BrokerLoop {
+  readonly broker: BrokerNode
+  readonly #options: BrokerLoopOptions
+  readonly #partitions = new Set<AssignedPartition>()
+  readonly #signal: Signal
+  #turn = 0
+  #stopped = false
+  #fetches = 0
+
+  constructor(options: BrokerLoopOptions) {
+    this.broker = options.broker
+    this.#options = options
+    this.#signal = new Signal(options.clock)
+    void this.#run()
+  }
+
+  get partitions(): ReadonlySet<AssignedPartition> {
+    return this.#partitions
+  }
+
+  isAt({ host, port }: BrokerNode): boolean {
+    return this.broker.host === host && this.broker.port === port
+  }
+
+  leads(partition: AssignedPartition, broker: BrokerNode): boolean {
+    return this.isAt(broker) && this.#partitions.has(partition)
+  }
+
+  add(partition: AssignedPartition): void {
+    this.#partitions.add(partition)
+    this.#signal.notify()
+  }
+
+  remove(partition: AssignedPartition): boolean {
+    return this.#partitions.delete(partition)
+  }
+
+  /** Something may be fetched that could not be before. */
+  wake(): void {
+    this.#signal.notify()
+  }
+
+  /** Sends nothing more; what a request under way brings is refunded. */
+  stop(): void {
+    this.#stopped = true
+    this.#signal.notify()
+  }
+
+  inspect() {
+    return { broker: this.broker.id, partitions: this.#partitions.size, fetches: this.#fetches }
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve()
+    while (!this.#stopped) {
+      const plan = this.#options.intake.plan(this.#inTurn())
+      if (plan.asks.length === 0) {
+        await this.#signal.wait()
+        continue
+      }
+      const throttleMs = await this.#fetch(plan)
+      if (throttleMs > 0 && !this.#stopped) await this.#options.clock.sleep(throttleMs)
+    }
+  }
+
+  /** Those that can be fetched, each time beginning with the next one. */
+  #inTurn(): AssignedPartition[] {
+    const wanting: AssignedPartition[] = []
+    for (const partition of this.#partitions) if (partition.wantsFetch) wanting.push(partition)
+    if (wanting.length < 2) return wanting
+    const first = this.#turn++ % wanting.length
+    return first === 0 ? wanting : [...wanting.slice(first), ...wanting.slice(0, first)]
+  }
+
+  /** Returns for how long the broker wants to be left alone. */
+  async #fetch(plan: FetchPlan): Promise<number> {
+    const { cluster, clock, settings, onSilent, onFailed } = this.#options
+    const offsets = plan.asks.map(({ partition }) => partition.position)
+    const maxWaitMs = plan.waiting ? Math.min(WAITING_POLL_MS, settings.fetchMaxWaitMs) : settings.fetchMaxWaitMs
+    const silence = clock.setTimeout(() => onSilent(this), maxWaitMs + SILENT_AFTER_MS)
+    this.#fetches++
+    try {
+      const answer = await cluster.driver.fetch(this.broker, {
+        isolation: settings.isolation,
+        maxWaitMs,
+        minBytes: 1,
+        maxBytes: plan.asks.reduce((sum, { bytes }) => sum + bytes, 0),
+        partitions: plan.asks.map(({ partition, bytes }) => ({
+          topicId: partition.topicId,
+          partition: partition.partition,
+          fetchOffset: partition.position,
+          maxBytes: bytes,
+          currentLeaderEpoch: cluster.leaderEpoch(partition.topicName, partition.partition),
+          lastFetchedEpoch: partition.lastEpoch,
+        })),
+      })
+      this.#hand(plan.asks, offsets, answer)
+      return answer.throttleMs
+    } catch (error) {
+      for (const ask of plan.asks) this.#options.intake.settle(ask, 0, 0)
+      onFailed(this, error as Error)
+      return 0
+    } finally {
+      silence.cancel()
+    }
+  }
+
+  #hand(asks: readonly Ask[], offsets: readonly number[], { partitions }: FetchResponse): void {
+    const answers = new Map<string, FetchedPartition>()
+    for (const one of partitions) answers.set(`${one.topicId}/${one.partition}`, one)
+    asks.forEach((ask, index) => {
+      const { partition } = ask
+      const fetched = answers.get(`${partition.topicId}/${partition.partition}`)
+      // Meanwhile it may have been given back, led away or moved to another offset.
+      const isCurrent = !this.#stopped && this.#partitions.has(partition) && partition.position === offsets[index]
+      if (fetched === undefined || !isCurrent || partition.phase !== 'active') this.#options.intake.settle(ask, 0, 0)
+      else this.#options.onFetched(ask, fetched)
+    })
+  }
+}

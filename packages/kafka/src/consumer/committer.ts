@@ -1,0 +1,190 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import { brokerError, classify } from '../driver/classify.ts'
+import type { OffsetCommit, PartitionResult } from '../driver/driver.ts'
+import { BrokerError } from '../errors.ts'
+import { Backoff } from '../backoff.ts'
+import type { ConsumerEvents, OffsetPlace } from './events.ts'
+import type { Membership } from './membership.ts'
+import type { ConsumerSettings } from './options.ts'
+import type { AssignedPartition } from './partition.ts'
+import { Signal } from './signal.ts'
+
+export interface CommitterOptions {
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly membership: Membership
+  readonly onFatal: (error: Error) => void
+}
+
+/** What was asked of one partition, to know it again when the answer comes. */
+interface Entry {
+  readonly partition: AssignedPartition
+  readonly offset: number
+}
+
+/** How long a commit waits for the heartbeat that tells the new member epoch. */
+const EPOCH_WAIT_MS = 1_000
+
+/**
+ * Commits what is finished without a hole, every `commitIntervalMs`, with one commit in flight. An answer counts only
+ * for the incarnation of the partition that asked; one that comes later is discarded.
+ */
+export class Committer {
+  readonly #options: CommitterOptions
+  readonly #partitions = new Set<AssignedPartition>()
+  readonly #signal: Signal
+  readonly #backoff = new Backoff(50, 1_000)
+  #inFlight: Promise<unknown> = Promise.resolve()
+  #stopped = false
+  #loop: Promise<void> | undefined
+  #commits = 0
+  #failures = 0
+  #discarded = 0
+
+  constructor(options: CommitterOptions) {
+    this.#options = options
+    this.#signal = new Signal(options.clock)
+  }
+
+  add(partition: AssignedPartition): void {
+    this.#partitions.add(partition)
+  }
+
+  remove(partition: AssignedPartition): void {
+    this.#partitions.delete(partition)
+  }
+
+  start(): void {
+    this.#loop = this.#run()
+  }
+
+  /** Commits soon, without waiting for the interval. */
+  soon(): void {
+    this.#signal.notify()
+  }
+
+  /**
+   * Commits what these partitions have finished, trying until it is done or `timeoutMs` have passed. Afterwards no
+   * commit of them is in flight. Resolves with those whose last position may not have been committed.
+   */
+  async flush(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<readonly AssignedPartition[]> {
+    const { clock } = this.#options
+    const untilMs = clock.monotonicMs() + timeoutMs
+    for (;;) {
+      await this.#commit(partitions)
+      const dirty = partitions.filter((partition) => this.#isDirty(partition))
+      const waitMs = this.#backoff.nextMs()
+      if (dirty.length === 0 || clock.monotonicMs() + waitMs >= untilMs) return dirty
+      await clock.sleep(waitMs)
+    }
+  }
+
+  /** Ends the loop; a commit in flight is waited for. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#signal.notify()
+    await this.#loop
+    await this.#inFlight
+  }
+
+  inspect() {
+    const { commitIntervalMs } = this.#options.settings
+    return { commitIntervalMs, commits: this.#commits, failures: this.#failures, discardedResults: this.#discarded }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      await this.#signal.wait(this.#options.settings.commitIntervalMs)
+      if (!this.#stopped) await this.#commit(this.#partitions)
+    }
+  }
+
+  #isDirty(partition: AssignedPartition): boolean {
+    if (partition.phase === 'released' || partition.phase === 'starting') return false
+    return partition.finishedTo >= 0 && partition.finishedTo !== partition.committed && this.#isSameTopic(partition)
+  }
+
+  /** Commits go by name: what belongs to a deleted topic must not become the position of its successor. */
+  #isSameTopic({ topicName, topicId }: AssignedPartition): boolean {
+    const known = this.#options.cluster.topic(topicName)
+    return known === undefined || known.id === topicId
+  }
+
+  /** One commit, after the one in flight. */
+  #commit(partitions: Iterable<AssignedPartition>): Promise<void> {
+    const next = this.#inFlight.then(async () => {
+      const entries: Entry[] = []
+      for (const partition of partitions) {
+        if (this.#isDirty(partition)) entries.push({ partition, offset: partition.finishedTo })
+      }
+      if (entries.length > 0 && this.#options.membership.epoch > 0) await this.#send(entries)
+    })
+    this.#inFlight = next
+    return next
+  }
+
+  async #send(entries: readonly Entry[]): Promise<void> {
+    const { cluster, settings, membership } = this.#options
+    try {
+      const coordinator = await cluster.coordinator('group', settings.group)
+      const results = await cluster.driver.commitOffsets(coordinator, {
+        group: settings.group,
+        memberId: membership.memberId,
+        memberEpoch: membership.epoch,
+        instanceId: settings.instanceId,
+        offsets: entries.map(asCommit),
+      })
+      this.#commits++
+      await this.#accept(entries, results)
+    } catch (error) {
+      await this.#failed(error as Error)
+    }
+  }
+
+  async #accept(entries: readonly Entry[], results: readonly PartitionResult[]): Promise<void> {
+    const codes = new Map(results.map(({ topic, partition, errorCode }) => [`${topic}/${partition}`, errorCode]))
+    const committed: OffsetPlace[] = []
+    let failure: Error | undefined
+    for (const { partition, offset } of entries) {
+      const { topicName, partition: number } = partition
+      const errorCode = codes.get(`${topicName}/${number}`)
+      if (partition.phase === 'released') {
+        this.#discarded++
+      } else if (errorCode === 0) {
+        partition.committed = offset
+        committed.push({ topic: topicName, partition: number, offset })
+      } else if (errorCode !== undefined) {
+        failure ??= brokerError(errorCode, null, { topic: topicName, partition: number })
+      }
+    }
+    if (committed.length > 0) this.#options.events.emit('committed', { offsets: committed })
+    if (failure === undefined) this.#backoff.reset()
+    else await this.#failed(failure)
+  }
+
+  /** What cannot be mended by trying again stops the consumer; all else is tried again at the next turn. */
+  async #failed(error: Error): Promise<void> {
+    const { cluster, settings, membership, events, onFatal } = this.#options
+    this.#failures++
+    events.emit('error', { during: 'commit', error })
+    if (!(error instanceof BrokerError)) {
+      if ((error as { retriable?: boolean }).retriable !== true) return onFatal(error)
+      return cluster.forgetCoordinator('group', settings.group)
+    }
+    const { rejoin, retriable, refreshCoordinator } = classify(error.apiCode)
+    if (refreshCoordinator) cluster.forgetCoordinator('group', settings.group)
+    else if (error.apiError === 'STALE_MEMBER_EPOCH') {
+      await membership.refreshed(EPOCH_WAIT_MS)
+      this.soon()
+    } else if (rejoin) membership.suspect()
+    else if (!retriable) onFatal(error)
+  }
+}
+
+function asCommit({ partition, offset }: Entry): OffsetCommit {
+  const leaderEpoch = partition.lane?.epoch ?? -1
+  return { topic: partition.topicName, partition: partition.partition, offset, leaderEpoch, metadata: '' }
+}

@@ -1,0 +1,107 @@
+import { SluiceError } from '@sluice/flow'
+
+/** Where a record is, as every error about one says it. */
+export interface RecordPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+const at = ({ topic, partition, offset }: RecordPlace): string => `${topic}/${partition} at offset ${offset}`
+
+/** A handler failed at its last attempt. The offset was not committed: the record will be read again. */
+export class HandlerError extends SluiceError<'handler_failed'> {
+  declare readonly topic: string
+  declare readonly partition: number
+  /** Of the first record of the batch, where the handler takes batches. */
+  declare readonly offset: number
+  declare readonly attempts: number
+
+  constructor(place: RecordPlace, attempts: number, cause: unknown) {
+    super('handler_failed', `The handler failed ${attempts} times for ${at(place)}: ${messageOf(cause)}`, {
+      cause,
+      facts: { topic: place.topic, partition: place.partition, offset: place.offset, attempts },
+    })
+  }
+}
+
+/** A handler did not settle within `handlerTimeoutMs`. It is the reason of the handler's aborted signal. */
+export class HandlerTimeoutError extends SluiceError<'handler_timed_out'> {
+  declare readonly topic: string
+  declare readonly partition: number
+  declare readonly offset: number
+  declare readonly timeoutMs: number
+
+  constructor(place: RecordPlace, timeoutMs: number) {
+    super('handler_timed_out', `The handler did not settle within ${timeoutMs} ms for ${at(place)}`, {
+      retriable: true,
+      facts: { topic: place.topic, partition: place.partition, offset: place.offset, timeoutMs },
+    })
+  }
+}
+
+/** The partition was taken away while its handler ran. It is the reason of the handler's aborted signal. */
+export class RevokedError extends SluiceError<'partition_revoked'> {
+  declare readonly topic: string
+  declare readonly partition: number
+
+  constructor(topic: string, partition: number) {
+    super('partition_revoked', `${topic}/${partition} is no longer assigned to this consumer`, {
+      facts: { topic, partition },
+    })
+  }
+}
+
+/** More handlers ignore their aborted signal than the consumer has slots. */
+export class AbandonedHandlersError extends SluiceError<'handlers_abandoned'> {
+  declare readonly abandoned: number
+
+  constructor(abandoned: number, concurrency: number) {
+    super(
+      'handlers_abandoned',
+      `${abandoned} handlers did not settle after they were aborted, more than the ${concurrency} that may run at once`,
+      { facts: { abandoned, concurrency } },
+    )
+  }
+}
+
+/** A batch of records is damaged, or larger than allowed once decompressed. The offset was not committed. */
+export class UnreadableBatchError extends SluiceError<'batch_unreadable'> {
+  declare readonly topic: string
+  declare readonly partition: number
+  declare readonly offset: number
+
+  constructor(place: RecordPlace, cause: unknown) {
+    super('batch_unreadable', `The batch of ${at(place)} cannot be read: ${messageOf(cause)}`, {
+      cause,
+      facts: { topic: place.topic, partition: place.partition, offset: place.offset },
+    })
+  }
+}
+
+/** The group does not let this member in, or not any longer. */
+export class MembershipError extends SluiceError<'membership_refused'> {
+  declare readonly group: string
+
+  constructor(group: string, message: string, cause?: unknown) {
+    super('membership_refused', message, { cause, facts: { group } })
+  }
+}
+
+/** Another live consumer uses the same state file. */
+export class StateInUseError extends SluiceError<'state_in_use'> {
+  declare readonly path: string
+  declare readonly pid: number
+
+  constructor(path: string, pid: number) {
+    super(
+      'state_in_use',
+      `${path} belongs to a consumer that runs in process ${pid}: give each its own instanceName or stateDir`,
+      { facts: { path, pid } },
+    )
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

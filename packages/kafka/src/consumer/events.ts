@@ -1,0 +1,40 @@
+export interface PartitionPlace {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface OffsetPlace extends PartitionPlace {
+  readonly offset: number
+}
+
+/** What a consumer tells while it runs. None of these stops it; what does, `run` rejects with. */
+export type ConsumerEvents = {
+  /** Partitions came and their positions are known. */
+  assigned: { readonly partitions: readonly OffsetPlace[] }
+  /** Partitions were given back in order: drained, committed up to `offset`, released. */
+  revoked: { readonly partitions: readonly OffsetPlace[]; readonly abandonedHandlers: number }
+  /** The group took partitions away without asking: what was handled and not committed is handled again elsewhere. */
+  lost: { readonly partitions: readonly OffsetPlace[]; readonly reason: unknown }
+  /** Next offsets to read, as the group now keeps them. */
+  committed: { readonly offsets: readonly OffsetPlace[] }
+  /** A position was found by the reset policy and not by a commit. */
+  reset: OffsetPlace & { readonly from: number | null; readonly reason: ResetReason }
+  /** A topic was deleted and created again: what it held is gone, its partitions start anew. */
+  topicRecreated: { readonly topic: string; readonly oldId: string; readonly newId: string }
+  /** A subscribed topic does not exist (yet). */
+  topicMissing: { readonly topic: string }
+  /** A handler failed and its record waits for another attempt. */
+  handlerFailed: OffsetPlace & { readonly attempt: number; readonly retryInMs: number; readonly error: unknown }
+  /** A handler passed `handlerTimeoutMs`; its signal was aborted. */
+  handlerTimedOut: OffsetPlace & { readonly attempt: number; readonly timeoutMs: number }
+  /** A handler did not settle after its signal was aborted; it may still have effects. */
+  handlerAbandoned: OffsetPlace & { readonly attempt: number }
+  /** No heartbeat was answered for `sessionTimeoutMs`: nothing new is handled until one is. */
+  suspended: { readonly silentMs: number }
+  resumed: { readonly silentMs: number }
+  /** Something failed that is tried again. */
+  error: { readonly during: ConsumerActivity; readonly error: unknown }
+}
+
+export type ResetReason = 'no_committed_offset' | 'offset_out_of_range' | 'log_diverged'
+export type ConsumerActivity = 'metadata' | 'heartbeat' | 'leave' | 'positions' | 'fetch' | 'commit'

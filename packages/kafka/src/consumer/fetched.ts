@@ -1,0 +1,72 @@
+import { committedBatches } from '../batch/committed.ts'
+import type { BatchHeader } from '../batch/decode.ts'
+import { layout, lengthOverhead } from '../batch/layout.ts'
+import type { FetchedPartition, Isolation } from '../driver/driver.ts'
+import { UnreadableBatchError } from './errors.ts'
+import type { Ask, Intake } from './intake.ts'
+import type { Chunk } from './lane.ts'
+import type { AssignedPartition } from './partition.ts'
+
+/** How much of the largest batch seen is remembered from answer to answer. */
+const SIZE_MEMORY = 0.9
+
+/**
+ * Brings the answer for one partition into its lane, undecoded, and settles its reservation. Control batches and
+ * aborted ones are passed over here, so that only what is to be handled takes room.
+ * @throws UnreadableBatchError
+ */
+export function takeIn(ask: Ask, fetched: FetchedPartition, intake: Intake, isolation: Isolation): void {
+  const { partition } = ask
+  partition.highWatermark = fetched.highWatermark
+  const visibleEnd = isolation === 'read_committed' ? fetched.lastStableOffset : fetched.highWatermark
+  if (fetched.records === null || fetched.records.length === 0) {
+    partition.sizes.caughtUp = partition.position >= visibleEnd
+    return intake.settle(ask, 0, 0)
+  }
+  const { batches, nextOffset } = scan(partition, fetched.records, fetched)
+  partition.sizes.caughtUp = nextOffset !== undefined && nextOffset >= visibleEnd
+  if (nextOffset === undefined) {
+    learnCutBatch(partition, fetched.records)
+    return intake.settle(ask, 0, 0)
+  }
+  partition.position = Math.max(partition.position, nextOffset)
+  const records = push(partition, fetched.records, batches)
+  partition.lane!.skipTo(nextOffset)
+  intake.settle(ask, records === 0 ? 0 : fetched.records.length, records)
+}
+
+function scan(partition: AssignedPartition, records: Buffer, { aborted }: FetchedPartition) {
+  try {
+    return committedBatches(records, aborted, partition.position)
+  } catch (cause) {
+    const { topicName, partition: number, position } = partition
+    throw new UnreadableBatchError({ topic: topicName, partition: number, offset: position }, cause)
+  }
+}
+
+function push(partition: AssignedPartition, buffer: Buffer, batches: readonly BatchHeader[]): number {
+  const chunk: Chunk = { buffer, unfinishedBatches: batches.length }
+  let records = 0
+  let largest: BatchHeader | undefined
+  for (const header of batches) {
+    partition.lane!.push({ chunk, header, end: header.lastOffset + 1 })
+    partition.lastEpoch = header.leaderEpoch
+    records += header.count
+    if (largest === undefined || sizeOf(header) > sizeOf(largest)) largest = header
+  }
+  if (largest !== undefined) learn(partition, sizeOf(largest), records / batches.length)
+  return records
+}
+
+function learn({ sizes }: AssignedPartition, batchBytes: number, batchRecords: number): void {
+  sizes.batchBytes = Math.max(batchBytes, Math.ceil(sizes.batchBytes * SIZE_MEMORY))
+  sizes.batchRecords = Math.max(1, (sizes.batchRecords + batchRecords) / 2)
+}
+
+/** Not even one batch fitted: the next time ask for as much as its header says. */
+function learnCutBatch({ sizes }: AssignedPartition, records: Buffer): void {
+  const length = records.length >= lengthOverhead ? lengthOverhead + records.readInt32BE(layout.length) : 0
+  sizes.batchBytes = Math.max(length, sizes.batchBytes * 2)
+}
+
+const sizeOf = ({ start, end }: BatchHeader): number => end - start

@@ -1,0 +1,231 @@
+import { Gate, type GateState } from '@sluice/flow'
+import type { AssignedPartition } from './partition.ts'
+
+export interface IntakeOptions {
+  readonly maxRecords: number
+  readonly maxBytes: number
+  /** Partitions handled at once: as many may always have something to handle. */
+  readonly concurrency: number
+  readonly partitionMaxBytes: number
+  readonly fetchMaxBytes: number
+  /** Called when there may be room for those that were told to wait. */
+  readonly onRoom: () => void
+}
+
+/** What one partition may bring in from one fetch; it was reserved and has to be settled. */
+export interface Ask {
+  readonly partition: AssignedPartition
+  readonly bytes: number
+  readonly records: number
+}
+
+export interface FetchPlan {
+  readonly asks: readonly Ask[]
+  /** Some partitions were left out for want of room. */
+  readonly waiting: boolean
+}
+
+/** What all partitions together leave of the half of the budget that belongs to nobody. */
+interface Room {
+  readonly ownBytes: number
+  readonly ownRecords: number
+  sharedBytes: number
+  sharedRecords: number
+  /** Partitions that have records or are about to. */
+  busy: number
+}
+
+/**
+ * The consumer's budget. Bytes are reserved before a fetch and refunded on the answer; records are counted when they
+ * arrive and stop the next fetch. Half of the budget is divided among the partitions, each owning its share, so that
+ * none starves behind others; the other half goes to whoever asks first. Who asks in vain has the first claim on it.
+ *
+ * Batches come whole, which decides the edges. Where a share is less than a batch, partitions take turns. As many
+ * partitions as there are handler slots may hold one batch each, even past the limit of records (not of bytes): a free
+ * slot is never left idle by the count alone. A batch that could never fit waits, on its own partition alone, until
+ * the common half is unused, and passes then.
+ */
+export class Intake {
+  readonly #options: IntakeOptions
+  readonly #gate: Gate
+  readonly #partitions = new Set<AssignedPartition>()
+  #claimant: AssignedPartition | undefined
+  /** Somebody was refused since the last time there was room. */
+  #refused = false
+  /** Bytes that decompression added to what was fetched. */
+  #expandedBytes = 0
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#gate = new Gate({ maxRecords: options.maxRecords, maxBytes: options.maxBytes })
+  }
+
+  add(partition: AssignedPartition): void {
+    this.#partitions.add(partition)
+  }
+
+  /** Takes all that the partition holds out of the books, except what a fetch under way has reserved. */
+  remove(partition: AssignedPartition): void {
+    if (!this.#partitions.has(partition)) return
+    const { usage } = partition
+    this.withdraw(partition)
+    this.#expandedBytes -= usage.expandedBytes
+    usage.expandedBytes = 0
+    this.release(partition, usage.heldBytes, usage.heldRecords)
+    this.#partitions.delete(partition)
+  }
+
+  /** Reserves for as many of the candidates as there is room for, in their order. */
+  plan(candidates: Iterable<AssignedPartition>): FetchPlan {
+    const room = this.#room()
+    const asks: Ask[] = []
+    let left = this.#options.fetchMaxBytes
+    let waiting = false
+    for (const partition of candidates) {
+      const ask = left > 0 ? this.#ask(partition, room, left) : undefined
+      if (ask === undefined) {
+        waiting = true
+        continue
+      }
+      asks.push(ask)
+      left -= ask.bytes
+    }
+    if (waiting) this.#refused = true
+    return { asks, waiting }
+  }
+
+  /** The partition cannot fetch now: it keeps nobody from the common half. */
+  withdraw(partition: AssignedPartition): void {
+    if (this.#claimant === partition) this.#claimant = undefined
+  }
+
+  /** The answer to an ask: what it brought is charged, what it had reserved is refunded. */
+  settle(ask: Ask, bytes: number, records: number): void {
+    const { usage } = ask.partition
+    usage.reservedBytes -= ask.bytes
+    usage.reservedRecords -= ask.records
+    usage.heldBytes += bytes
+    usage.heldRecords += records
+    this.#gate.charge(bytes, records)
+    this.#gate.release(ask.bytes, 0)
+    this.#tellRoom()
+  }
+
+  /** What is released of a partition that was removed is out of the books already. */
+  release(partition: AssignedPartition, bytes: number, records: number): void {
+    if (!this.#partitions.has(partition) || (bytes === 0 && records === 0)) return
+    partition.usage.heldBytes -= bytes
+    partition.usage.heldRecords -= records
+    this.#gate.release(bytes, records)
+    this.#tellRoom()
+  }
+
+  /** Whether a compressed batch may be opened now; the first one always may, or nobody could go on. */
+  mayExpand(): boolean {
+    if (this.#expandedBytes === 0 || this.#gate.bytes < this.#options.maxBytes) return true
+    this.#refused = true
+    return false
+  }
+
+  /** Counts what decompression added. */
+  expand(partition: AssignedPartition, bytes: number): void {
+    partition.usage.heldBytes += bytes
+    partition.usage.expandedBytes += bytes
+    this.#expandedBytes += bytes
+    this.#gate.charge(bytes, 0)
+  }
+
+  /** That batch is done; its bytes are released with the others. */
+  shrink(partition: AssignedPartition, bytes: number): void {
+    if (!this.#partitions.has(partition)) return
+    partition.usage.expandedBytes -= bytes
+    this.#expandedBytes -= bytes
+  }
+
+  inspect(): GateState & { readonly expandedBytes: number } {
+    return { ...this.#gate.inspect(), expandedBytes: this.#expandedBytes }
+  }
+
+  #tellRoom(): void {
+    if (!this.#refused) return
+    this.#refused = false
+    this.#options.onRoom()
+  }
+
+  #room(): Room {
+    const { maxBytes, maxRecords } = this.#options
+    const count = Math.max(1, this.#partitions.size)
+    const ownBytes = maxBytes / 2 / count
+    const ownRecords = maxRecords / 2 / count
+    let sharedBytes = maxBytes / 2
+    let sharedRecords = maxRecords / 2
+    let busy = 0
+    for (const { usage } of this.#partitions) {
+      const records = usage.heldRecords + usage.reservedRecords
+      sharedBytes -= Math.max(0, usage.heldBytes + usage.reservedBytes - ownBytes)
+      sharedRecords -= Math.max(0, records - ownRecords)
+      if (records > 0) busy++
+    }
+    return { ownBytes, ownRecords, sharedBytes, sharedRecords, busy }
+  }
+
+  #ask(partition: AssignedPartition, room: Room, left: number): Ask | undefined {
+    const { usage, sizes } = partition
+    const mayShare = this.#claimant === undefined || this.#claimant === partition
+    const usedRecords = usage.heldRecords + usage.reservedRecords
+    const usedBytes = usage.heldBytes + usage.reservedBytes
+    const records = room.ownRecords - usedRecords + (mayShare ? room.sharedRecords : 0)
+    const bytes = Math.max(0, room.ownBytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
+    const fillsSlot = usedRecords === 0 && room.busy < this.#options.concurrency
+    if (records <= 0 && !fillsSlot) return this.#refuse(partition, mayShare)
+
+    const wanted = this.#wantedBytes(partition, Math.max(1, records))
+    const granted = Math.min(wanted, bytes)
+    const passesAlone = this.#neverFits(sizes.batchBytes, room) && usedBytes === 0 && this.#commonIsUnused(room)
+    if (granted < sizes.batchBytes && !passesAlone) return this.#refuse(partition, mayShare)
+    const amount = passesAlone ? sizes.batchBytes : Math.max(sizes.batchBytes, Math.min(granted, left))
+    if (!passesAlone && this.#gate.bytes + amount > this.#options.maxBytes) return this.#refuse(partition, mayShare)
+    return this.#reserve(partition, room, amount)
+  }
+
+  /** About as many whole batches as there is room for records, at least one. Nothing is known to wait: one. */
+  #wantedBytes({ sizes }: AssignedPartition, records: number): number {
+    if (sizes.caughtUp) return sizes.batchBytes
+    const batches = Math.max(1, Math.floor(records / sizes.batchRecords))
+    return Math.max(sizes.batchBytes, Math.min(batches * sizes.batchBytes, this.#options.partitionMaxBytes))
+  }
+
+  #neverFits(batchBytes: number, room: Room): boolean {
+    return batchBytes > room.ownBytes + this.#options.maxBytes / 2
+  }
+
+  #commonIsUnused(room: Room): boolean {
+    return room.sharedBytes >= this.#options.maxBytes / 2
+  }
+
+  #refuse(partition: AssignedPartition, mayClaim: boolean): undefined {
+    if (mayClaim) this.#claimant = partition
+    return undefined
+  }
+
+  #reserve(partition: AssignedPartition, room: Room, bytes: number): Ask {
+    const { usage, sizes } = partition
+    const batches = Math.max(1, Math.floor(bytes / sizes.batchBytes))
+    // A partition that has read all there was is not expected to bring anything: it reserves bytes alone.
+    const records = sizes.caughtUp ? 0 : Math.ceil(batches * sizes.batchRecords)
+    const before = { bytes: usage.heldBytes + usage.reservedBytes, records: usage.heldRecords + usage.reservedRecords }
+    usage.reservedBytes += bytes
+    usage.reservedRecords += records
+    room.sharedBytes -= beyond(before.bytes, bytes, room.ownBytes)
+    room.sharedRecords -= beyond(before.records, records, room.ownRecords)
+    if (before.records === 0 && records > 0) room.busy++
+    this.withdraw(partition)
+    this.#gate.charge(bytes, 0)
+    return { partition, bytes, records }
+  }
+}
+
+/** How much of an addition goes beyond the own share. */
+function beyond(before: number, added: number, own: number): number {
+  return Math.max(0, before + added - own) - Math.max(0, before - own)
+}

@@ -1,0 +1,56 @@
+import type { Timer } from '@sluice/flow'
+import type { ConsumerRecord } from './consumer-record.ts'
+import type { RecordPlace } from './errors.ts'
+import type { AssignedPartition } from './partition.ts'
+
+/** What a handler gets beside its record. */
+export interface HandlerContext {
+  /** Aborted when the handler timed out, its partition was taken away or the consumer was closed in a hurry. */
+  readonly signal: AbortSignal
+  /** 1 for the first call for a record. */
+  readonly attempt: number
+}
+
+/** One call of the handler. */
+export class Invocation implements HandlerContext {
+  readonly partition: AssignedPartition
+  /** A record, or a list of them for a handler of batches. */
+  readonly input: ConsumerRecord | readonly ConsumerRecord[]
+  readonly attempt: number
+  /** Monotonic; set when the handler turned out to be asynchronous. */
+  startedAtMs = 0
+  /** Why it was aborted: a call that fails afterwards failed of that. */
+  abortedBy: Error | undefined
+  /** Nobody waits for it any more, whatever it still does. */
+  abandoned = false
+  /** Ends its back-off. */
+  retryTimer: Timer | undefined
+  #controller: AbortController | undefined
+
+  constructor(partition: AssignedPartition, input: ConsumerRecord | readonly ConsumerRecord[], attempt: number) {
+    this.partition = partition
+    this.input = input
+    this.attempt = attempt
+  }
+
+  /** Made when first looked at: most handlers never do. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.abortedBy) this.#controller.abort(this.abortedBy)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.abortedBy ??= reason
+    this.#controller?.abort(reason)
+  }
+
+  /** Where it is, by its first record. */
+  get place(): RecordPlace {
+    const { topicName, partition } = this.partition
+    const first = Array.isArray(this.input) ? (this.input as readonly ConsumerRecord[])[0]! : this.input
+    return { topic: topicName, partition, offset: (first as ConsumerRecord).offset }
+  }
+}

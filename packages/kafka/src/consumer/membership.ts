@@ -1,0 +1,361 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock, Emitter } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import { classify } from '../driver/classify.ts'
+import type { HeartbeatResponse, TopicPartitions } from '../driver/driver.ts'
+import { BrokerError } from '../errors.ts'
+import { Backoff } from '../backoff.ts'
+import { MembershipError } from './errors.ts'
+import type { ConsumerEvents } from './events.ts'
+import type { ConsumerSettings } from './options.ts'
+import { Signal } from './signal.ts'
+import type { StateFile } from './state-file.ts'
+
+/** Whoever carries out what the group decides. */
+export interface MembershipListener {
+  /** What is owned now, as the next heartbeat tells it. */
+  owned(): readonly TopicPartitions[]
+  /** What the group wants this member to own. */
+  onTarget(target: readonly TopicPartitions[]): void
+  /** All that was owned is somebody else's already. */
+  onLost(reason: Error): void
+  /** Heartbeats are answered again after a silence. */
+  onResumed(): void
+  /** The group will not have this member. */
+  onFatal(error: Error): void
+}
+
+export interface MembershipOptions {
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly listener: MembershipListener
+  readonly stateFile: StateFile | undefined
+}
+
+export type MembershipState = 'joining' | 'member' | 'leaving' | 'left' | 'failed'
+
+/** While the group's assignment is on the move, so that a hand-over waits for as little as possible. */
+const SETTLING_INTERVAL_MS = 100
+/** For so long after the last change. */
+const SETTLING_MS = 3_000
+
+/** Leaves for good, or (static) to come back. */
+const LEAVE = -1
+const LEAVE_STATIC = -2
+
+/**
+ * A member of a KIP-848 consumer group: one loop of heartbeats, from joining (epoch 0) to leaving (-1). It comes at
+ * least every `heartbeatIntervalMs`, early while an assignment is being reconciled, and goes on while handlers drain.
+ */
+export class Membership {
+  readonly #options: MembershipOptions
+  readonly #settings: ConsumerSettings
+  readonly #clock: Clock
+  readonly #signal: Signal
+  readonly #backoff: Backoff
+  #memberId: string = randomUUID()
+  #epoch = 0
+  #state: MembershipState = 'joining'
+  #intervalMs: number
+  /** The next heartbeat tells everything: it joins, or the broker may have missed one. */
+  #isFull = true
+  #ownedChanged = false
+  #settlingUntilMs = -Infinity
+  /** When the last heartbeat that was answered was sent. */
+  #lastAnsweredMs: number
+  #joinedAtMs: number
+  #suspended = false
+  #answeredWaiters: (() => void)[] = []
+  #loop: Promise<void> | undefined
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    this.#settings = options.settings
+    this.#clock = options.clock
+    this.#signal = new Signal(options.clock)
+    this.#backoff = new Backoff(100, 2_000)
+    this.#intervalMs = options.settings.heartbeatIntervalMs
+    this.#lastAnsweredMs = options.clock.monotonicMs()
+    this.#joinedAtMs = this.#lastAnsweredMs
+  }
+
+  get memberId(): string {
+    return this.#memberId
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  get state(): MembershipState {
+    return this.#state
+  }
+
+  /** Whether the group still counts on this member: a heartbeat within the session timeout was answered. */
+  get isAlive(): boolean {
+    return this.#silentMs() <= this.#settings.sessionTimeoutMs
+  }
+
+  /** Whether partitions are on the move. */
+  get isSettling(): boolean {
+    return this.#clock.monotonicMs() < this.#settlingUntilMs
+  }
+
+  start(): void {
+    this.#joinedAtMs = this.#clock.monotonicMs()
+    this.#loop = this.#run()
+  }
+
+  /** What is owned has changed: tell the group at once. */
+  ownedChanged(): void {
+    this.#ownedChanged = true
+    this.#settle()
+    this.#signal.notify()
+  }
+
+  /** Resolves after the next answered heartbeat, sent at once, or when there is none within `timeoutMs`. */
+  refreshed(timeoutMs: number): Promise<void> {
+    if (this.#isOver) return Promise.resolve()
+    this.#signal.notify()
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimeout(resolve, timeoutMs)
+      this.#answeredWaiters.push(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  /** A coordinator said that it does not know us: the next heartbeat, sent at once, finds out. */
+  suspect(): void {
+    this.#signal.notify()
+  }
+
+  /** Ends the loop and leaves the group. Never throws: a group that cannot be told finds out by the session timeout. */
+  async leave(timeoutMs: number): Promise<void> {
+    const wasMember = this.#state === 'member'
+    if (!this.#isOver) this.#state = 'leaving'
+    this.#signal.notify()
+    await this.#loop
+    if (wasMember) await this.#sayLeave(timeoutMs)
+    if (this.#state !== 'failed') this.#state = 'left'
+  }
+
+  inspect() {
+    return {
+      state: this.#state,
+      memberId: this.#memberId,
+      epoch: this.#epoch,
+      intervalMs: this.#intervalMs,
+      silentMs: this.#silentMs(),
+      suspended: this.#suspended,
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'leaving' || this.#state === 'left' || this.#state === 'failed'
+  }
+
+  #silentMs(): number {
+    return this.#clock.monotonicMs() - this.#lastAnsweredMs
+  }
+
+  #settle(): void {
+    this.#settlingUntilMs = this.#clock.monotonicMs() + SETTLING_MS
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#takeOverState()
+      while (!this.#isOver) {
+        const waitMs = await this.#beat()
+        if (!this.#isOver) await this.#signal.wait(waitMs)
+      }
+    } catch (error) {
+      // The state file cannot be read or written.
+      this.#refuse(error as Error)
+    }
+    this.#wakeWaiters()
+  }
+
+  /** One heartbeat; returns when the next is due. */
+  async #beat(): Promise<number> {
+    const sentAtMs = this.#clock.monotonicMs()
+    const tellsOwned = this.#isFull || this.#ownedChanged
+    this.#ownedChanged = false
+    try {
+      const answer = await this.#send(this.#epoch, tellsOwned)
+      this.#isFull = false
+      this.#accept(answer, sentAtMs)
+      return this.isSettling ? Math.min(SETTLING_INTERVAL_MS, this.#intervalMs) : this.#intervalMs
+    } catch (error) {
+      this.#isFull = true
+      return this.#failed(error as Error)
+    }
+  }
+
+  async #send(epoch: number, tellsOwned: boolean): Promise<HeartbeatResponse> {
+    const { cluster, settings, listener } = this.#options
+    const coordinator = await cluster.coordinator('group', settings.group)
+    const isFull = this.#isFull && epoch >= 0
+    return await cluster.driver.heartbeat(coordinator, {
+      group: settings.group,
+      memberId: this.#memberId,
+      memberEpoch: epoch,
+      instanceId: settings.instanceId,
+      rackId: isFull ? settings.rackId : null,
+      rebalanceTimeoutMs: isFull ? settings.rebalanceTimeoutMs : -1,
+      topics: isFull ? [...settings.topics.keys()] : null,
+      assignor: null,
+      owned: epoch === 0 ? [] : tellsOwned && epoch > 0 ? listener.owned() : null,
+    })
+  }
+
+  #accept(answer: HeartbeatResponse, sentAtMs: number): void {
+    const silentMs = sentAtMs - this.#lastAnsweredMs
+    this.#backoff.reset()
+    this.#lastAnsweredMs = sentAtMs
+    this.#intervalMs = Math.min(answer.heartbeatIntervalMs, this.#settings.heartbeatIntervalMs)
+    if (answer.memberEpoch !== this.#epoch || answer.assignment !== null) this.#settle()
+    this.#epoch = answer.memberEpoch
+    if (this.#state === 'joining') this.#state = 'member'
+    this.#resume(silentMs)
+    this.#wakeWaiters()
+    if (answer.assignment !== null && !this.#isOver) this.#options.listener.onTarget(answer.assignment)
+  }
+
+  #resume(silentMs: number): void {
+    if (!this.#suspended) return
+    this.#suspended = false
+    this.#options.events.emit('resumed', { silentMs })
+    this.#options.listener.onResumed()
+  }
+
+  #wakeWaiters(): void {
+    const waiters = this.#answeredWaiters
+    this.#answeredWaiters = []
+    for (const wake of waiters) wake()
+  }
+
+  async #failed(error: Error): Promise<number> {
+    if (error instanceof BrokerError) {
+      if (error.apiError === 'UNKNOWN_MEMBER_ID' || error.apiError === 'FENCED_MEMBER_EPOCH') {
+        return await this.#lost(error)
+      }
+      if (error.apiError === 'UNRELEASED_INSTANCE_ID' && !this.#waitedForInstance()) return this.#tryAgain(error)
+      if (!classify(error.apiCode).retriable || error.apiError === 'UNRELEASED_INSTANCE_ID') return this.#refuse(error)
+    } else if ((error as { retriable?: boolean }).retriable !== true) {
+      return this.#refuse(error)
+    }
+    this.#options.cluster.forgetCoordinator('group', this.#settings.group)
+    return this.#tryAgain(error)
+  }
+
+  /** The previous holder of a static instance id has a session timeout to go. */
+  #waitedForInstance(): boolean {
+    return this.#clock.monotonicMs() - this.#joinedAtMs > this.#settings.sessionTimeoutMs + 5_000
+  }
+
+  #tryAgain(error: Error): number {
+    this.#options.events.emit('error', { during: 'heartbeat', error })
+    if (!this.#suspended && !this.isAlive && this.#state === 'member') {
+      this.#suspended = true
+      this.#options.events.emit('suspended', { silentMs: this.#silentMs() })
+    }
+    return this.#backoff.nextMs()
+  }
+
+  async #lost(error: Error): Promise<number> {
+    if (this.#isOver) return 0
+    const other = await this.#options.stateFile?.otherMember(this.#memberId)
+    this.#epoch = 0
+    this.#state = 'joining'
+    this.#joinedAtMs = this.#clock.monotonicMs()
+    this.#options.listener.onLost(error)
+    if (other !== undefined) {
+      const message = `Another process took over as member ${other} of group ${this.#settings.group}`
+      return this.#refuse(new MembershipError(this.#settings.group, message, error))
+    }
+    return 0
+  }
+
+  #refuse(error: Error): number {
+    this.#state = 'failed'
+    const { group } = this.#settings
+    const shown = error instanceof BrokerError ? refusal(group, error) : error
+    this.#options.listener.onFatal(shown)
+    return 0
+  }
+
+  /** Lets go of the member that this process, or the one before it, was: else its partitions wait for its session. */
+  async #takeOverState(): Promise<void> {
+    const { stateFile } = this.#options
+    if (stateFile === undefined) return
+    const former = await stateFile.begin(this.#memberId)
+    for (const memberId of former) {
+      while (!this.#isOver && !(await this.#dismiss(memberId))) await this.#signal.wait(this.#backoff.nextMs())
+    }
+    if (former.length > 0 && !this.#isOver) await stateFile.dismissed()
+  }
+
+  async #dismiss(memberId: string): Promise<boolean> {
+    const { cluster, settings, events } = this.#options
+    try {
+      const coordinator = await cluster.coordinator('group', settings.group)
+      await cluster.driver.heartbeat(coordinator, leaving(settings, memberId, LEAVE))
+      return true
+    } catch (error) {
+      if (error instanceof BrokerError && !classify(error.apiCode).retriable) return true
+      cluster.forgetCoordinator('group', settings.group)
+      events.emit('error', { during: 'leave', error })
+      return false
+    }
+  }
+
+  async #sayLeave(timeoutMs: number): Promise<void> {
+    const { cluster, settings, events } = this.#options
+    const epoch = settings.instanceId === null ? LEAVE : LEAVE_STATIC
+    const untilMs = this.#clock.monotonicMs() + timeoutMs
+    for (;;) {
+      try {
+        const coordinator = await cluster.coordinator('group', settings.group)
+        await cluster.driver.heartbeat(coordinator, leaving(settings, this.#memberId, epoch))
+        return
+      } catch (error) {
+        if (error instanceof BrokerError && classify(error.apiCode).rejoin) return
+        events.emit('error', { during: 'leave', error })
+        cluster.forgetCoordinator('group', settings.group)
+        const waitMs = this.#backoff.nextMs()
+        if (this.#clock.monotonicMs() + waitMs >= untilMs) return
+        await this.#clock.sleep(waitMs)
+      }
+    }
+  }
+}
+
+function leaving(settings: ConsumerSettings, memberId: string, memberEpoch: number) {
+  const { group, instanceId } = settings
+  return {
+    group,
+    memberId,
+    memberEpoch,
+    instanceId,
+    rackId: null,
+    rebalanceTimeoutMs: -1,
+    topics: null,
+    assignor: null,
+    owned: null,
+  }
+}
+
+function refusal(group: string, error: BrokerError): MembershipError {
+  const because =
+    error.apiError === 'UNRELEASED_INSTANCE_ID'
+      ? 'another live member holds its instance id'
+      : error.apiError === 'FENCED_INSTANCE_ID'
+        ? 'another member took its instance id over'
+        : error.message
+  return new MembershipError(group, `Group ${group} refuses this consumer: ${because}`, error)
+}

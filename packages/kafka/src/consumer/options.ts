@@ -1,0 +1,161 @@
+import { ConfigError, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
+import type { Isolation } from '../driver/driver.ts'
+import type { Topic } from '../record.ts'
+
+// Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnyTopic = Topic<any, any>
+
+export type ResetPolicy = 'latest' | 'earliest'
+
+export interface ConsumerGateOptions {
+  /** Records in memory; what one fetch brings may pass it by a batch. 1 to 10,000,000, default 1,000. */
+  readonly maxRecords?: number
+  /** Bytes in memory, the larger of what was fetched and what it decompresses to. From 64 KiB, default 64 MiB. */
+  readonly maxBytes?: number
+}
+
+export interface HandlerRetryOptions {
+  /** Calls of the handler for one record, in all. From 1, default 3. */
+  readonly attempts?: number
+  /** Wait before the second attempt; doubles with each further one. From 0, default 100. */
+  readonly initialMs?: number
+  /** Longest wait between attempts. Default 10,000. */
+  readonly maxMs?: number
+}
+
+export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
+  /** The consumer group: 1 to 249 characters. */
+  readonly group: string
+  readonly topics: readonly T[]
+  /** Default `read_committed`: records of aborted and open transactions are not seen. */
+  readonly isolation?: Isolation
+  /** Where a partition starts that the group has no offset for. Default `latest`. */
+  readonly reset?: ResetPolicy
+  /** Partitions handled at once, each one record (or one batch) at a time, in order. 1 to 10,000, default 10. */
+  readonly concurrency?: number
+  readonly gate?: ConsumerGateOptions
+  /** Records of one partition before the next partition's turn, and at most in one batch. From 1, default 100. */
+  readonly maxPollRecords?: number
+  /** From 1, Infinity: never. Default 30,000. */
+  readonly handlerTimeoutMs?: number
+  /** How long a timed-out handler keeps its partition before it is abandoned. Default 30,000. */
+  readonly abandonAfterMs?: number
+  readonly retry?: HandlerRetryOptions
+  /** From 10, default 1,000. */
+  readonly commitIntervalMs?: number
+  /** How long the group waits for this member to give a partition back; half of it is for handlers. Default 300,000. */
+  readonly rebalanceTimeoutMs?: number
+  /** Nothing new is handled when no heartbeat was answered for so long. Default 45,000, as the broker's. */
+  readonly sessionTimeoutMs?: number
+  /** The broker's interval or this one, whichever is shorter. From 50, default 500: a hand-over waits for it. */
+  readonly heartbeatIntervalMs?: number
+  /** How long a broker holds a fetch that finds nothing; a resumed partition waits for it. 0 to 10,000, default 250. */
+  readonly fetchMaxWaitMs?: number
+  /** From one partition in one fetch. From 1 KiB, default 1 MiB; a single larger batch still comes whole. */
+  readonly partitionMaxBytes?: number
+  /** From all partitions of a broker in one fetch. Default 8 MiB. */
+  readonly fetchMaxBytes?: number
+  /** A batch that decompresses to more is refused. Default 64 MiB. */
+  readonly maxDecodedBytes?: number
+  /** Static membership: the group keeps this member's partitions while it restarts. */
+  readonly instanceId?: string
+  readonly rackId?: string
+  /**
+   * A folder for the last member id, so that a killed consumer is back in milliseconds instead of a session timeout.
+   * Default: none.
+   */
+  readonly stateDir?: string
+  /** Tells consumers of one group and one `stateDir` apart. Default: the instance id, else `default`. */
+  readonly instanceName?: string
+}
+
+export interface ConsumerSettings {
+  readonly group: string
+  readonly topics: ReadonlyMap<string, AnyTopic>
+  readonly isolation: Isolation
+  readonly reset: ResetPolicy
+  readonly concurrency: number
+  readonly maxRecords: number
+  readonly maxBytes: number
+  readonly maxPollRecords: number
+  readonly handlerTimeoutMs: number
+  readonly abandonAfterMs: number
+  readonly attempts: number
+  readonly retryInitialMs: number
+  readonly retryMaxMs: number
+  readonly commitIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly fetchMaxWaitMs: number
+  readonly partitionMaxBytes: number
+  readonly fetchMaxBytes: number
+  readonly maxDecodedBytes: number
+  readonly instanceId: string | null
+  readonly rackId: string | null
+  readonly stateDir: string | null
+  readonly instanceName: string
+}
+
+const KiB = 1_024
+const MiB = 1_024 * KiB
+const MAX_INT32 = 2 ** 31 - 1
+/** The longest group id whose retry topic is still a legal topic name. */
+const MAX_GROUP_LENGTH = 249
+
+/** @throws ConfigError for the first setting that makes no sense. */
+export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings {
+  const { gate = {}, retry = {} } = options
+  const int32 = (field: string, value: number | undefined, standard: number, min: number): number =>
+    requireInteger(field, value ?? standard, { min, max: MAX_INT32 })
+  const attempts = int32('retry.attempts', retry.attempts, 3, 1)
+  const initialMs = requireNumber('retry.initialMs', retry.initialMs ?? 100, { min: 0, max: 86_400_000 })
+  return Object.freeze({
+    group: requireText('group', options.group, MAX_GROUP_LENGTH),
+    topics: topicsByName(options.topics),
+    isolation: requireOneOf('isolation', options.isolation ?? 'read_committed', ['read_committed', 'read_uncommitted']),
+    reset: requireOneOf('reset', options.reset ?? 'latest', ['latest', 'earliest']),
+    concurrency: requireInteger('concurrency', options.concurrency ?? 10, { min: 1, max: 10_000 }),
+    maxRecords: requireInteger('gate.maxRecords', gate.maxRecords ?? 1_000, { min: 1, max: 10_000_000 }),
+    maxBytes: requireInteger('gate.maxBytes', gate.maxBytes ?? 64 * MiB, { min: 64 * KiB }),
+    maxPollRecords: int32('maxPollRecords', options.maxPollRecords, 100, 1),
+    handlerTimeoutMs: requireNumber('handlerTimeoutMs', options.handlerTimeoutMs ?? 30_000, { min: 1, max: Infinity }),
+    abandonAfterMs: requireNumber('abandonAfterMs', options.abandonAfterMs ?? 30_000, { min: 0 }),
+    attempts,
+    retryInitialMs: initialMs,
+    retryMaxMs: requireNumber('retry.maxMs', retry.maxMs ?? Math.max(10_000, initialMs), { min: initialMs }),
+    commitIntervalMs: int32('commitIntervalMs', options.commitIntervalMs, 1_000, 10),
+    rebalanceTimeoutMs: int32('rebalanceTimeoutMs', options.rebalanceTimeoutMs, 300_000, 100),
+    sessionTimeoutMs: int32('sessionTimeoutMs', options.sessionTimeoutMs, 45_000, 1_000),
+    heartbeatIntervalMs: int32('heartbeatIntervalMs', options.heartbeatIntervalMs, 500, 50),
+    fetchMaxWaitMs: requireInteger('fetchMaxWaitMs', options.fetchMaxWaitMs ?? 250, { min: 0, max: 10_000 }),
+    partitionMaxBytes: int32('partitionMaxBytes', options.partitionMaxBytes, MiB, KiB),
+    fetchMaxBytes: int32('fetchMaxBytes', options.fetchMaxBytes, 8 * MiB, KiB),
+    maxDecodedBytes: int32('maxDecodedBytes', options.maxDecodedBytes, 64 * MiB, KiB),
+    instanceId: optionalText('instanceId', options.instanceId),
+    rackId: optionalText('rackId', options.rackId),
+    stateDir: optionalText('stateDir', options.stateDir),
+    instanceName: optionalText('instanceName', options.instanceName ?? options.instanceId) ?? 'default',
+  })
+}
+
+function requireText(field: string, value: unknown, maxLength: number): string {
+  if (typeof value === 'string' && value.length > 0 && value.length <= maxLength) return value
+  throw new ConfigError(field, value, `a text of 1 to ${maxLength} characters`)
+}
+
+function optionalText(field: string, value: string | undefined): string | null {
+  return value === undefined ? null : requireText(field, value, 4_096)
+}
+
+function topicsByName(topics: readonly AnyTopic[]): ReadonlyMap<string, AnyTopic> {
+  if (!Array.isArray(topics) || topics.length === 0) throw new ConfigError('topics', topics, 'a list of at least one')
+  const byName = new Map<string, AnyTopic>()
+  for (const topic of topics) {
+    const name = requireText('topics', topic?.name, 249)
+    if (byName.has(name)) throw new ConfigError('topics', name, 'named once each')
+    byName.set(name, topic)
+  }
+  return byName
+}

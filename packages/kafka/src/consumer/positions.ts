@@ -1,0 +1,251 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import { brokerError, classify } from '../driver/classify.ts'
+import type { BrokerNode, CommittedOffset, ListedOffset } from '../driver/driver.ts'
+import { BrokerError } from '../errors.ts'
+import { Backoff } from '../backoff.ts'
+import type { ConsumerEvents, ResetReason } from './events.ts'
+import type { Membership } from './membership.ts'
+import type { ConsumerSettings, ResetPolicy } from './options.ts'
+import type { AssignedPartition } from './partition.ts'
+
+export interface PositionsOptions {
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly membership: Membership
+  /** The position of these partitions is known now. */
+  readonly onFound: (found: readonly FoundPosition[]) => void
+  readonly onFatal: (error: Error) => void
+}
+
+export interface FoundPosition {
+  readonly partition: AssignedPartition
+  readonly offset: number
+  /** -1: unknown. */
+  readonly leaderEpoch: number
+  /** Where it is not a commit of the group's. */
+  readonly reset: ResetReason | undefined
+}
+
+const LATEST = -1
+const EARLIEST = -2
+
+/** What the group knew of a topic before this consumer joined it. */
+interface FirstSight {
+  readonly topicId: string
+  readonly partitions: number
+  /** -1: none. */
+  readonly highestCommitted: number
+}
+
+/**
+ * Where a partition begins: where the group has committed, else by the reset policy. Partitions that were added to a
+ * topic after the group had begun to read it start at their earliest record whatever the policy, or what was written
+ * before they were noticed would be skipped; so do those of a topic that was created again.
+ */
+export class Positions {
+  readonly #options: PositionsOptions
+  readonly #firstSight = new Map<string, FirstSight>()
+
+  constructor(options: PositionsOptions) {
+    this.#options = options
+  }
+
+  /** Before joining: what partitions and commits there are. */
+  async look(): Promise<void> {
+    const { cluster, settings } = this.#options
+    const topics = [...settings.topics.keys()].flatMap((name) => {
+      const known = cluster.topic(name)
+      return known?.errorCode === 0 ? known : []
+    })
+    const committed = await this.#committed(
+      topics.map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) })),
+      null,
+    )
+    for (const { name, id, partitions } of topics) {
+      const own = committed.filter(({ topic, offset }) => topic === name && offset >= 0)
+      const highestCommitted = Math.max(-1, ...own.map(({ partition }) => partition))
+      this.#firstSight.set(name, { topicId: id, partitions: partitions.length, highestCommitted })
+    }
+  }
+
+  /** Finds the positions of newly assigned partitions, each told as soon as it is known. */
+  async find(partitions: readonly AssignedPartition[]): Promise<void> {
+    const backoff = new Backoff(50, 2_000)
+    let left = partitions.filter(({ isLive }) => isLive)
+    while (left.length > 0) {
+      try {
+        const memberEpoch = this.#options.membership.epoch
+        left = this.#sort(left, await this.#committed(byTopic(left), memberEpoch))
+      } catch (error) {
+        if (!(await this.#failed(error as Error))) return
+      }
+      if (left.length > 0) await this.#options.clock.sleep(backoff.nextMs())
+      left = left.filter(({ isLive }) => isLive)
+    }
+  }
+
+  /** Finds new positions for partitions by the reset policy, each leader asked on its own. */
+  reset(partitions: readonly AssignedPartition[], reason: ResetReason): void {
+    const byLeader = new Map<number, AssignedPartition[]>()
+    for (const partition of partitions) {
+      const leader = this.#options.cluster.leader(partition.topicName, partition.partition)?.id ?? -1
+      byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition])
+    }
+    for (const group of byLeader.values()) void this.#resetAll(group, reason)
+  }
+
+  /** Tells those that are committed, resets those that are not, returns those to ask for again. */
+  #sort(left: readonly AssignedPartition[], answer: readonly CommittedOffset[]): AssignedPartition[] {
+    const found: FoundPosition[] = []
+    const uncommitted: AssignedPartition[] = []
+    const again: AssignedPartition[] = []
+    for (const partition of left) {
+      const own = answer.find((one) => one.topic === partition.topicName && one.partition === partition.partition)
+      if (own === undefined || own.errorCode !== 0) {
+        if (own !== undefined && !classify(own.errorCode).retriable) throw refused(own)
+        again.push(partition)
+      } else if (own.offset < 0) uncommitted.push(partition)
+      else found.push({ partition, offset: own.offset, leaderEpoch: own.leaderEpoch, reset: undefined })
+    }
+    if (found.length > 0) this.#options.onFound(found)
+    this.reset(uncommitted, 'no_committed_offset')
+    return again
+  }
+
+  /** `memberEpoch` null: as somebody who is not a member. */
+  async #committed(
+    topics: ReadonlyArray<{ topic: string; partitions: readonly number[] }>,
+    memberEpoch: number | null,
+  ): Promise<readonly CommittedOffset[]> {
+    if (topics.length === 0) return []
+    const { cluster, settings, membership } = this.#options
+    const coordinator = await cluster.coordinator('group', settings.group)
+    return await cluster.driver.fetchOffsets(coordinator, {
+      group: settings.group,
+      memberId: memberEpoch === null ? null : membership.memberId,
+      memberEpoch: memberEpoch ?? -1,
+      requireStable: memberEpoch !== null,
+      topics,
+    })
+  }
+
+  async #resetAll(partitions: readonly AssignedPartition[], reason: ResetReason): Promise<void> {
+    const { cluster, clock } = this.#options
+    const backoff = new Backoff(50, 2_000)
+    let left = partitions
+    for (;;) {
+      left = left.filter(({ phase }) => phase === 'starting' || phase === 'active')
+      const [first] = left
+      if (first === undefined) return
+      const leader = cluster.leader(first.topicName, first.partition)
+      try {
+        if (leader !== undefined) left = await this.#resetAt(leader, left, reason)
+        if (left.length > 0) await cluster.refresh(topicsOf(left))
+      } catch (error) {
+        if (!(await this.#failed(error as Error))) return
+      }
+      if (left.length > 0) await clock.sleep(backoff.nextMs())
+    }
+  }
+
+  /** Asks one leader; returns those that have to be asked for again. */
+  async #resetAt(
+    leader: BrokerNode,
+    partitions: readonly AssignedPartition[],
+    reason: ResetReason,
+  ): Promise<AssignedPartition[]> {
+    const { cluster, settings } = this.#options
+    const led = partitions.filter((one) => cluster.leader(one.topicName, one.partition)?.id === leader.id)
+    const answer = await cluster.driver.listOffsets(
+      leader,
+      settings.isolation,
+      led.map((one) => this.#query(one, reason)),
+    )
+    const found: FoundPosition[] = []
+    for (const partition of led) {
+      const own = findListed(answer, partition)
+      if (own !== undefined && own.errorCode !== 0 && !classify(own.errorCode).retriable) {
+        throw refused(own)
+      }
+      if (own === undefined || own.errorCode !== 0) continue
+      found.push({ partition, offset: own.offset, leaderEpoch: -1, reset: reason })
+    }
+    if (found.length > 0) this.#options.onFound(found.filter(({ partition }) => partition.isLive))
+    const done = new Set(found.map(({ partition }) => partition))
+    return partitions.filter((partition) => !done.has(partition))
+  }
+
+  #query(partition: AssignedPartition, reason: ResetReason) {
+    const { topicName, partition: number } = partition
+    return {
+      topic: topicName,
+      partition: number,
+      currentLeaderEpoch: this.#options.cluster.leaderEpoch(topicName, number),
+      timestampMs: this.#policy(partition, reason) === 'earliest' ? EARLIEST : LATEST,
+    }
+  }
+
+  #policy({ topicName, topicId, partition }: AssignedPartition, reason: ResetReason): ResetPolicy {
+    const seen = this.#firstSight.get(topicName)
+    const { reset } = this.#options.settings
+    if (reason !== 'no_committed_offset' || seen === undefined) return reset
+    const isNew = seen.topicId !== topicId || partition >= seen.partitions
+    const isBeyondCommits = seen.highestCommitted >= 0 && partition > seen.highestCommitted
+    return isNew || isBeyondCommits ? 'earliest' : reset
+  }
+
+  /** False: it cannot be mended, and the consumer was told. */
+  async #failed(error: Error): Promise<boolean> {
+    const { cluster, settings, membership, events, onFatal } = this.#options
+    events.emit('error', { during: 'positions', error })
+    if (error instanceof BrokerError) {
+      const { retriable, rejoin, refreshCoordinator } = classify(error.apiCode)
+      if (refreshCoordinator) cluster.forgetCoordinator('group', settings.group)
+      else if (error.apiError === 'STALE_MEMBER_EPOCH' || rejoin) await membership.refreshed(1_000)
+      else if (!retriable) {
+        onFatal(error)
+        return false
+      }
+      return true
+    }
+    if ((error as { retriable?: boolean }).retriable === true) {
+      cluster.forgetCoordinator('group', settings.group)
+      return true
+    }
+    onFatal(error)
+    return false
+  }
+}
+
+function byTopic(partitions: readonly AssignedPartition[]): { topic: string; partitions: number[] }[] {
+  const numbers = new Map<string, number[]>()
+  for (const { topicName, partition } of partitions) {
+    const list = numbers.get(topicName)
+    if (list === undefined) numbers.set(topicName, [partition])
+    else list.push(partition)
+  }
+  return [...numbers].map(([topic, list]) => ({ topic, partitions: list }))
+}
+
+function topicsOf(partitions: readonly AssignedPartition[]): string[] {
+  return [...new Set(partitions.map(({ topicName }) => topicName))]
+}
+
+function findListed(answer: readonly ListedOffset[], { topicName, partition }: AssignedPartition) {
+  return answer.find((one) => one.topic === topicName && one.partition === partition)
+}
+
+function refused({
+  errorCode,
+  topic,
+  partition,
+}: {
+  errorCode: number
+  topic: string
+  partition: number
+}): BrokerError {
+  return brokerError(errorCode, null, { topic, partition })
+}

@@ -1,0 +1,215 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { TopicPartitions } from '../driver/driver.ts'
+import { Assignment } from './assignment.ts'
+import { Committer } from './committer.ts'
+import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
+import { RevokedError } from './errors.ts'
+import type { ConsumerEvents, OffsetPlace } from './events.ts'
+import { Fetcher } from './fetcher.ts'
+import { Intake } from './intake.ts'
+import { Lane } from './lane.ts'
+import { Membership, type MembershipListener } from './membership.ts'
+import type { ConsumerSettings } from './options.ts'
+import type { AssignedPartition } from './partition.ts'
+import { Positions, type FoundPosition } from './positions.ts'
+import type { StateFile } from './state-file.ts'
+
+export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch'> {
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly stateFile: StateFile | undefined
+  /** Something made it senseless to go on: the session is to be closed. */
+  readonly onFatal: (error: Error) => void
+}
+
+/** What closing had to leave undone. Records named here will be handled again, by whoever reads the partition next. */
+export interface CloseReport {
+  /** Handlers that did not end in time and were not waited for. */
+  readonly abandonedHandlers: number
+  /** Positions that the group may not know of. */
+  readonly uncommitted: readonly OffsetPlace[]
+}
+
+/** One time in the group, from joining to leaving: the parts of the consumer, and what they tell each other. */
+export class Session implements MembershipListener {
+  readonly #options: SessionOptions
+  readonly #intake: Intake
+  readonly #membership: Membership
+  readonly #positions: Positions
+  readonly #committer: Committer
+  readonly #dispatcher: Dispatcher
+  readonly #fetcher: Fetcher
+  readonly #assignment: Assignment
+
+  constructor(options: SessionOptions) {
+    const { settings, onFatal } = options
+    this.#options = options
+    this.#intake = new Intake({ ...settings, onRoom: () => this.#roomed() })
+    this.#membership = new Membership({ ...options, listener: this })
+    const shared = { ...options, membership: this.#membership, intake: this.#intake }
+    this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
+    this.#committer = new Committer(shared)
+    this.#dispatcher = new Dispatcher({ ...options, mayDispatch: () => this.#membership.isAlive })
+    this.#fetcher = new Fetcher({
+      ...shared,
+      onRecords: (partition) => this.#dispatcher.offer(partition),
+      onOutOfRange: (partition) => this.#outOfRange(partition),
+      onDiverged: (partition, offset) => this.#begin({ partition, offset, leaderEpoch: -1, reset: 'log_diverged' }),
+      onFatal,
+    })
+    this.#assignment = new Assignment({
+      ...shared,
+      dispatcher: this.#dispatcher,
+      committer: this.#committer,
+      fetcher: this.#fetcher,
+      positions: this.#positions,
+    })
+  }
+
+  get partitions(): Iterable<AssignedPartition> {
+    return this.#assignment.partitions
+  }
+
+  /** Joins the group; all else follows from what it answers. */
+  async start(): Promise<void> {
+    await this.#positions.look()
+    this.#membership.start()
+    this.#committer.start()
+  }
+
+  setPaused(topic: string, partition: number, paused: boolean): boolean {
+    const found = this.#assignment.find(topic, partition)
+    if (found === undefined) return false
+    found.paused = paused
+    if (paused) this.#intake.withdraw(found)
+    else {
+      this.#fetcher.wake()
+      if (found.lane?.hasMore) this.#dispatcher.offer(found)
+    }
+    return true
+  }
+
+  /** Stops fetching, waits for what runs, commits, leaves. */
+  async close(timeoutMs: number): Promise<CloseReport> {
+    const untilMs = this.#options.clock.monotonicMs() + timeoutMs
+    this.#fetcher.stop()
+    const report = await this.#assignment.close(timeoutMs)
+    this.#dispatcher.close()
+    await this.#committer.stop()
+    await this.#membership.leave(Math.max(LEAVE_MS, untilMs - this.#options.clock.monotonicMs()))
+    return report
+  }
+
+  owned(): readonly TopicPartitions[] {
+    return this.#assignment.owned()
+  }
+
+  onTarget(target: readonly TopicPartitions[]): void {
+    this.#assignment.retarget(target)
+  }
+
+  onLost(reason: Error): void {
+    this.#assignment.loseAll(reason)
+  }
+
+  onResumed(): void {
+    this.#dispatcher.schedule()
+  }
+
+  onFatal(error: Error): void {
+    this.#options.onFatal(error)
+  }
+
+  inspect() {
+    return {
+      membership: this.#membership.inspect(),
+      gate: this.#intake.inspect(),
+      fetcher: this.#fetcher.inspect(),
+      dispatcher: this.#dispatcher.inspect(),
+      committer: this.#committer.inspect(),
+      partitions: Array.from(this.#assignment.partitions, inspectPartition),
+    }
+  }
+
+  #roomed(): void {
+    this.#fetcher.wake()
+    this.#dispatcher.unpark()
+  }
+
+  #found(found: readonly FoundPosition[]): void {
+    const assigned: OffsetPlace[] = []
+    for (const one of found) {
+      const { partition, offset } = one
+      if (!partition.isLive) continue
+      if (partition.phase === 'starting') assigned.push({ ...placeOf(partition), offset })
+      this.#begin(one)
+    }
+    if (assigned.length > 0) this.#options.events.emit('assigned', { partitions: assigned })
+  }
+
+  /** (Re)starts a partition at a position. */
+  #begin({ partition, offset, leaderEpoch, reset }: FoundPosition): void {
+    const { settings, events } = this.#options
+    const from = partition.lane?.tracker.taken ?? null
+    if (reset !== undefined) events.emit('reset', { ...placeOf(partition), offset, from, reason: reset })
+    if (partition.lane !== undefined && offset < partition.lane.tracker.taken)
+      return void this.#rewind(partition, offset)
+    if (partition.lane === undefined) {
+      partition.lane = new Lane(partition, this.#intake, offset, settings.maxDecodedBytes)
+      partition.committed = reset === undefined ? offset : -1
+    } else partition.lane.skipTo(offset)
+    this.#goOn(partition, offset, leaderEpoch)
+  }
+
+  #goOn(partition: AssignedPartition, offset: number, leaderEpoch: number): void {
+    if (!partition.isLive) return
+    partition.phase = 'active'
+    partition.position = offset
+    partition.lastEpoch = leaderEpoch
+    this.#fetcher.add(partition)
+    this.#fetcher.wake()
+    // A position that nobody has committed would be looked for anew by the next owner, and found elsewhere.
+    if (partition.committed < 0) this.#committer.soon()
+  }
+
+  /** Goes back in the log, once what runs has ended. */
+  async #rewind(partition: AssignedPartition, offset: number): Promise<void> {
+    const { settings } = this.#options
+    partition.position = -1
+    const reason = new RevokedError(partition.topicName, partition.partition)
+    await this.#dispatcher.drain([partition], settings.rebalanceTimeoutMs / 2, () => reason)
+    if (partition.phase !== 'active') return
+    partition.lane = new Lane(partition, this.#intake, offset, settings.maxDecodedBytes)
+    partition.committed = -1
+    this.#goOn(partition, offset, -1)
+  }
+
+  #outOfRange(partition: AssignedPartition): void {
+    partition.position = -1
+    this.#positions.reset([partition], 'offset_out_of_range')
+  }
+}
+
+/** The leave is tried for so long even when all the time is used up. */
+const LEAVE_MS = 1_000
+
+const placeOf = ({ topicName, partition }: AssignedPartition) => ({ topic: topicName, partition })
+
+function inspectPartition(one: AssignedPartition) {
+  return {
+    topic: one.topicName,
+    partition: one.partition,
+    incarnation: one.incarnation,
+    phase: one.phase,
+    paused: one.paused,
+    position: one.position,
+    finishedTo: one.finishedTo,
+    committed: one.committed,
+    highWatermark: one.highWatermark,
+    lagRecords: one.highWatermark < 0 || one.finishedTo < 0 ? null : Math.max(0, one.highWatermark - one.finishedTo),
+    ...one.usage,
+  }
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { StateInUseError } from './errors.ts'
+
+interface State {
+  /** Who the holder is in the group. */
+  readonly memberId: string
+  /** Members that earlier holders were and that may not have been dismissed yet. */
+  readonly former: readonly string[]
+  readonly pid: number
+  /** With the pid names a process, which a pid alone does not: it is used again. */
+  readonly startedAt: string
+}
+
+/**
+ * The last member id of a consumer, kept on disk so that its successor after a kill can tell the group at once that
+ * the old member is gone. One file per cluster, group and instance name, held by one live process at a time.
+ */
+export class StateFile {
+  readonly path: string
+  readonly #folder: string
+  #state: State | undefined
+
+  constructor(folder: string, clusterId: string, group: string, instanceName: string) {
+    this.#folder = folder
+    this.path = join(folder, `${[clusterId, group, instanceName].map(encodeURIComponent).join('~')}.json`)
+  }
+
+  /**
+   * Takes the file over from a holder that is gone.
+   * @throws StateInUseError when the holder is alive.
+   */
+  async claim(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true })
+    const found = await this.#read()
+    if (found !== undefined && isAlive(found)) throw new StateInUseError(this.path, found.pid)
+    await this.#moveAside(found)
+    const former = found === undefined ? [] : [...new Set([...found.former, found.memberId])].filter((id) => id !== '')
+    await this.#create({ memberId: '', former, ...thisProcess() })
+  }
+
+  /** Writes the id down before it joins; returns those to be dismissed first. */
+  async begin(memberId: string): Promise<readonly string[]> {
+    const former = this.#state?.former ?? []
+    await this.#replace({ memberId, former, ...thisProcess() })
+    return former
+  }
+
+  async dismissed(): Promise<void> {
+    if (this.#state !== undefined) await this.#replace({ ...this.#state, former: [] })
+  }
+
+  /** The member id in the file where it is not ours: somebody took over. */
+  async otherMember(memberId: string): Promise<string | undefined> {
+    const found = await this.#read()
+    return found !== undefined && found.memberId !== memberId ? found.memberId : undefined
+  }
+
+  /** After the member has left: there is nothing to dismiss at the next start. */
+  async remove(): Promise<void> {
+    const found = await this.#read()
+    if (this.#state !== undefined && found?.memberId === this.#state.memberId) await rm(this.path, { force: true })
+    this.#state = undefined
+  }
+
+  async #read(): Promise<State | undefined> {
+    try {
+      const state: unknown = JSON.parse(await readFile(this.path, 'utf8'))
+      return isState(state) ? state : undefined
+    } catch (error) {
+      // A file cut short by a crash holds nothing to dismiss.
+      if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  /** Two that start at once both come here: whoever moved a file that is not the stale one puts it back. */
+  async #moveAside(stale: State | undefined): Promise<void> {
+    const aside = `${this.path}.${randomUUID()}`
+    try {
+      await rename(this.path, aside)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw error
+    }
+    const moved: unknown = JSON.parse((await readFile(aside, 'utf8')) || 'null')
+    const isOther = isState(moved) && (moved.pid !== stale?.pid || moved.startedAt !== stale.startedAt)
+    if (isOther && isAlive(moved)) {
+      await link(aside, this.path).catch(() => {})
+      await rm(aside, { force: true })
+      throw new StateInUseError(this.path, moved.pid)
+    }
+    await rm(aside, { force: true })
+  }
+
+  /** Fails where the file exists by now. */
+  async #create(state: State): Promise<void> {
+    const draft = await this.#draft(state)
+    try {
+      await link(draft, this.path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+        throw new StateInUseError(this.path, (await this.#read())?.pid ?? 0)
+      }
+      throw error
+    } finally {
+      await rm(draft, { force: true })
+    }
+    this.#state = state
+  }
+
+  async #replace(state: State): Promise<void> {
+    await rename(await this.#draft(state), this.path)
+    this.#state = state
+  }
+
+  async #draft(state: State): Promise<string> {
+    const draft = `${this.path}.${randomUUID()}`
+    await writeFile(draft, JSON.stringify(state))
+    return draft
+  }
+}
+
+function isState(value: unknown): value is State {
+  if (typeof value !== 'object' || value === null) return false
+  const { memberId, former, pid, startedAt } = value as Partial<State>
+  return typeof memberId === 'string' && Array.isArray(former) && Number.isInteger(pid) && typeof startedAt === 'string'
+}
+
+function thisProcess(): Pick<State, 'pid' | 'startedAt'> {
+  return { pid: process.pid, startedAt: startOf(process.pid) ?? '' }
+}
+
+function isAlive({ pid, startedAt }: State): boolean {
+  return startOf(pid) === startedAt
+}
+
+/** When a process started, in whatever form the system has; undefined where there is no such process. */
+function startOf(pid: number): string | undefined {
+  if (process.platform === 'linux') return startOnLinux(pid)
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined
+  } catch {
+    // ps ends with an error where there is no such process.
+    return undefined
+  }
+}
+
+/** Ticks since boot, and which boot. */
+function startOnLinux(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name in parentheses may hold anything; what follows it is the state (3rd field), the start is the 22nd.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z') return undefined
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${fields[19]}`
+  } catch {
+    return undefined
+  }
+}
