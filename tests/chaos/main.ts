@@ -1,0 +1,19 @@
+// `npm run chaos -- PROOF [options]`: prints the verdict, and ends with 1 on any anomaly. Without a name it lists what
+// there is.
+import { pipeline } from './pipeline.ts'
+import type { Proof } from './proof.ts'
+
+const proofs: Readonly<Record<string, Proof>> = { pipeline }
+
+const [name, ...args] = process.argv.slice(2)
+const proof = proofs[name ?? '']
+if (name === undefined) {
+  for (const [known, { title, usage }] of Object.entries(proofs)) console.log(`${known}: ${title}\n  ${usage}`)
+} else if (proof === undefined) {
+  console.error(`No proof is called ${name}; there are: ${Object.keys(proofs).join(', ')}.`)
+  process.exitCode = 2
+} else {
+  const anomalies = await proof.run(args, console.log)
+  console.log(anomalies.length === 0 ? 'PASSED' : `FAILED\n${anomalies.map((line) => `  ${line}`).join('\n')}`)
+  process.exitCode = anomalies.length === 0 ? 0 : 1
+}

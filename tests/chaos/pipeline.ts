@@ -1,0 +1,208 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { startStack } from '@sluice/stack'
+import pg from 'pg'
+import { Child, fromSource, runOk } from '../system/support/child.ts'
+import { readWithJava } from '../system/support/java.ts'
+import { type Comparison, compare, readLedger } from '../system/support/ledger.ts'
+import { type Proof, seededRandom } from './proof.ts'
+
+const victims = ['none', 'consumer', 'generator', 'broker'] as const
+type Victim = (typeof victims)[number]
+
+export interface PipelineOptions {
+  /** Orders a second; products are a tenth of that. */
+  readonly rate: number
+  readonly seconds: number
+  readonly kill: Victim
+  readonly brokers: 1 | 3
+  /** Decides when the kill comes, between 40 and 60 % of the time, and which broker it hits. */
+  readonly seed: number
+}
+
+export interface PipelineResult {
+  /** Ledger against the topic as Java reads it, against the table of the service, and against how often each was handled. */
+  readonly orders: { readonly topic: Comparison; readonly table: Comparison; readonly handled: Comparison }
+  readonly products: { readonly topic: Comparison; readonly table: Comparison; readonly handled: Comparison }
+  /** How the demo itself ended; 0 says that it found nothing lost. */
+  readonly exitCode: number | null
+}
+
+export const pipeline: Proof = {
+  title: 'orders from the generator through Kafka into PostgreSQL, with a kill -9 in the middle',
+  usage: `pipeline [--rate 2000] [--seconds 60] [--kill ${victims.join('|')}] [--brokers 1|3] [--seed 1]`,
+  async run(args, tell) {
+    const options = parse(args)
+    tell(
+      `pipeline ${Object.entries(options)
+        .map(([name, value]) => `--${name} ${value}`)
+        .join(' ')}`,
+    )
+    const result = await runPipeline(options, tell)
+    for (const [topic, views] of Object.entries({ orders: result.orders, products: result.products })) {
+      for (const [view, found] of Object.entries(views as Record<string, Comparison>)) {
+        tell(`${topic} ${view.padEnd(7)} ${describe(found)}`)
+      }
+    }
+    return anomaliesOf(result, options)
+  },
+}
+
+function parse(args: readonly string[]): PipelineOptions {
+  const text = (standard: string) => ({ type: 'string', default: standard }) as const
+  const { values } = parseArgs({
+    args: [...args],
+    options: { rate: text('2000'), seconds: text('60'), kill: text('none'), brokers: text('1'), seed: text('1') },
+  })
+  const numbers = { rate: Number(values.rate), seconds: Number(values.seconds), seed: Number(values.seed) }
+  for (const [name, value] of Object.entries(numbers)) {
+    if (!Number.isSafeInteger(value) || value < 1) throw new TypeError(`--${name}: give a whole number from 1`)
+  }
+  const kill = victims.find((victim) => victim === values.kill)
+  if (kill === undefined) throw new TypeError(`--kill: give one of ${victims.join(', ')}`)
+  if (values.brokers !== '1' && values.brokers !== '3') throw new TypeError('--brokers: give 1 or 3')
+  return { ...numbers, kill, brokers: values.brokers === '3' ? 3 : 1 }
+}
+
+/** Runs `sluice demo` with the fault and compares what each part knows when it has ended. */
+export async function runPipeline(options: PipelineOptions, tell: (line: string) => void): Promise<PipelineResult> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-pipeline-'))
+  try {
+    const exitCode = await runDemo(options, dataDir, tell)
+    tell('comparing')
+    await using stack = await startStack({ kafka: true, postgres: true, dataDir, environment: 'ignore' })
+    return { ...(await compareAll(stack.kafka.bootstrapServers, stack.postgres.url, dataDir)), exitCode }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}
+
+const sluice = (...args: string[]): [string, string[]] =>
+  fromSource(join(import.meta.dirname, '..', '..', 'packages', 'cli', 'src', 'main.ts'), args)
+
+const handledTable = 'handled_records'
+
+async function runDemo(
+  options: PipelineOptions,
+  dataDir: string,
+  tell: (line: string) => void,
+): Promise<number | null> {
+  const { rate, seconds, kill, brokers, seed } = options
+  const env = environment(dataDir)
+  const args = ['--rate', `${rate}`, '--for', `${seconds}s`, '--brokers', `${brokers}`, '--seed', `${seed}`]
+  await using demo = new Child(...sluice('demo', ...args), { env })
+  const random = seededRandom(seed)
+  await untilRunning(demo, dataDir)
+  tell('running')
+  if (kill !== 'none') {
+    await sleep(seconds * 1_000 * (0.4 + 0.2 * random()))
+    const name = kill === 'broker' ? `kafka-${1 + Math.floor(random() * brokers)}` : kill
+    const { pid } = await processNamed(name, dataDir)
+    process.kill(pid, 'SIGKILL')
+    tell(`killed ${name}, process ${pid}`)
+  }
+  const timer = setTimeout(() => demo.process.kill('SIGKILL'), (seconds + 120) * 1_000)
+  const ended = await demo.ended.finally(() => clearTimeout(timer))
+  for (const line of ended.stdout.split('\n').slice(-6)) tell(`  ${line}`)
+  if (ended.code !== 0) tell(ended.stderr)
+  return ended.code
+}
+
+/** Private servers in `dataDir`, whatever the environment of the caller names. */
+function environment(dataDir: string): Record<string, string | undefined> {
+  const foreign = Object.keys(process.env).filter((name) => /^(KAFKA|POSTGRES|REDIS|DATABASE|DB)_/.test(name))
+  return {
+    ...Object.fromEntries(foreign.map((name) => [name, undefined])),
+    SLUICE_DATA_DIR: dataDir,
+    HANDLED_TABLE: handledTable,
+  }
+}
+
+interface Status {
+  readonly state: string
+  readonly processes: readonly { readonly name: string; readonly pid: number; readonly state: string }[]
+}
+
+async function status(dataDir: string): Promise<Status> {
+  return JSON.parse(await runOk(...sluice('status', '--json'), { env: environment(dataDir) })) as Status
+}
+
+async function untilRunning(demo: Child, dataDir: string): Promise<void> {
+  const deadlineMs = performance.now() + 120_000
+  const isUp = ({ processes }: Status): boolean =>
+    ['generator', 'consumer'].every((name) => processes.some((one) => one.name === name && one.state === 'running'))
+  while (!isUp(await status(dataDir).catch(() => ({ state: 'absent', processes: [] })))) {
+    if (performance.now() > deadlineMs || demo.process.exitCode !== null) {
+      const { stdout, stderr } = await demo.kill()
+      throw new Error(`the demo did not come up:\n${stdout}\n${stderr}`)
+    }
+    await sleep(500)
+  }
+}
+
+async function processNamed(name: string, dataDir: string): Promise<{ readonly pid: number }> {
+  const { processes } = await status(dataDir)
+  const found = processes.find((one) => one.name === name)
+  if (found === undefined) throw new Error(`no process ${name} among ${processes.map((one) => one.name).join(', ')}`)
+  return found
+}
+
+type Found = Omit<PipelineResult, 'exitCode'>
+
+interface EventLine {
+  readonly data: Readonly<Record<string, string>>
+}
+
+async function compareAll(bootstrap: string, url: string, dataDir: string): Promise<Found> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const ids = async (query: string): Promise<string[]> =>
+    (await client.query<{ id: string }>(query)).rows.map(({ id }) => id)
+  const compareOne = async (topic: string, id: string): Promise<Found['orders']> => {
+    const acknowledged = readLedger(join(dataDir, 'ledger', `${topic}.txt`))
+    const events = (await readWithJava(bootstrap, topic)).map((line) => JSON.parse(line) as EventLine)
+    return {
+      topic: compare(
+        acknowledged,
+        events.map(({ data }) => data[id]!),
+      ),
+      table: compare(acknowledged, await ids(`SELECT ${id} AS id FROM ${topic}`)),
+      handled: compare(acknowledged, await ids(`SELECT id FROM ${handledTable} WHERE topic = '${topic}'`)),
+    }
+  }
+  try {
+    return { orders: await compareOne('orders', 'order_id'), products: await compareOne('products', 'product_id') }
+  } finally {
+    await client.end()
+  }
+}
+
+// What a kill may repeat: what was handled within one commit interval, and what the consumer's gate lets in at once.
+const commitIntervalSeconds = 1
+const consumerGateRecords = 4_000
+
+/** Nothing may be lost ever; undisturbed, nothing may be there or be handled twice. */
+function anomaliesOf(result: PipelineResult, { kill, rate }: PipelineOptions): string[] {
+  const anomalies: string[] = []
+  const allowedRepeats = kill === 'none' ? 0 : rate * commitIntervalSeconds + consumerGateRecords
+  for (const topic of ['orders', 'products'] as const) {
+    const views = result[topic]
+    for (const [view, { missing }] of Object.entries(views as Record<string, Comparison>)) {
+      if (missing.length > 0) anomalies.push(`${topic}, ${view}: ${missing.length} missing, such as ${missing[0]}`)
+    }
+    const { ledger, repeats: written } = views.topic
+    const { repeats: handled } = views.handled
+    if (ledger === 0) anomalies.push(`${topic}: the ledger is empty`)
+    if (written > 0) anomalies.push(`${topic}: ${written} more than once in the topic`)
+    if (handled > allowedRepeats) anomalies.push(`${topic}: ${handled} handled again, where ${allowedRepeats} may be`)
+  }
+  if (result.exitCode !== 0) anomalies.push(`the demo ended with ${result.exitCode}`)
+  return anomalies
+}
+
+function describe({ ledger, found, missing, repeats, unacknowledged }: Comparison): string {
+  return `ledger ${ledger}, found ${found}, missing ${missing.length}, repeats ${repeats}, unacknowledged ${unacknowledged}`
+}
