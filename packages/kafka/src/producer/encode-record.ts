@@ -1,0 +1,59 @@
+import { ConfigError } from '@sluice/flow'
+import { batchOverheadBytes, recordSizeUpperBound } from '../batch/encode.ts'
+import type { Codec } from '../codecs/codec.ts'
+import { EncodeError, RecordTooLargeError } from '../errors.ts'
+import type { RecordPart } from '../errors.ts'
+import type { HeaderInput, HeadersInput, OutgoingRecord, Topic, WireHeaders } from '../record.ts'
+import { PendingRecord } from './pending-record.ts'
+
+/**
+ * Turns a record into bytes, before it takes any room in the queue.
+ * @throws EncodeError, RecordTooLargeError, ConfigError for a partition or a timestamp that makes no sense
+ */
+export function encodeRecord<K, V>(
+  topic: Topic<K, V>,
+  record: OutgoingRecord<K, V>,
+  limits: { readonly maxRecordBytes: number; readonly nowMs: number },
+): PendingRecord {
+  const { key: plainKey, partition, timestampMs } = record
+  if (partition !== undefined) requireNatural('partition', partition)
+  if (timestampMs !== undefined) requireNatural('timestampMs', timestampMs)
+  const key = plainKey === undefined || plainKey === null ? null : encodePart(topic, 'key', topic.key, plainKey)
+  const value = encodePart(topic, 'value', topic.value, record.value)
+  const headers = record.headers === undefined ? undefined : encodeHeaders(record.headers)
+  const wire = { key, value, headers, timestampMs: timestampMs ?? limits.nowMs }
+  const bytes = recordSizeUpperBound(wire)
+  if (bytes + batchOverheadBytes > limits.maxRecordBytes) {
+    throw new RecordTooLargeError(topic.name, bytes + batchOverheadBytes, limits.maxRecordBytes)
+  }
+  return new PendingRecord(wire, partition ?? -1, bytes)
+}
+
+function encodePart<T>(topic: Topic<unknown, unknown>, part: RecordPart, codec: Codec<T>, value: T): Buffer | null {
+  try {
+    return codec.encode(value)
+  } catch (error) {
+    throw new EncodeError(topic.name, part, codec.name, error)
+  }
+}
+
+function requireNatural(field: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw new ConfigError(field, value, 'a whole number of at least 0')
+}
+
+function encodeHeaders(headers: HeadersInput): WireHeaders {
+  const pairs = isPairs(headers) ? headers : Object.entries(headers)
+  return pairs.map(([name, value]) => [Buffer.from(name), encodeHeader(name, value)] as const)
+}
+
+function isPairs(headers: HeadersInput): headers is ReadonlyArray<readonly [string, HeaderInput]> {
+  return Array.isArray(headers)
+}
+
+function encodeHeader(name: string, value: HeaderInput): Buffer | null {
+  if (value === null || Buffer.isBuffer(value)) return value
+  if (typeof value === 'string') return Buffer.from(value)
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  throw new ConfigError(`headers.${name}`, value, 'a string, bytes or null')
+}

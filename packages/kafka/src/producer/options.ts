@@ -1,0 +1,138 @@
+import { ConfigError, requireInteger, requireNumber, requireOneOf, systemClock } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
+import type { Compression } from '../batch/batch.ts'
+
+/** What the leader waits for before it acknowledges: all in-sync replicas, itself alone, or nothing at all. */
+export type Acks = 'all' | 1 | 0
+
+export interface ProducerOptions {
+  /** Default `'all'`. 1 and 0 can lose acknowledged records, and need `idempotent: false` beside them. */
+  readonly acks?: Acks | undefined
+  /** Lets brokers refuse duplicates and gaps (KIP-98). Default true. */
+  readonly idempotent?: boolean | undefined
+  /** How long an open batch may wait for more records, 0 or more. Default 10. Not waited for while the queue is throttled. */
+  readonly lingerMs?: number | undefined
+  /** Size of a batch before compression, at least 1. Default 65,536. A larger record has a batch of its own. */
+  readonly batchBytes?: number | undefined
+  /** Default `'lz4'`. */
+  readonly compression?: Compression | undefined
+  /** From acceptance into the queue until the record is given up, at least 1. Default 120,000. */
+  readonly deliveryTimeoutMs?: number | undefined
+  /**
+   * How long a broker may wait for the acknowledgements of its replicas, at least 1. Default 30,000. How long an answer
+   * may take in all is the `requestTimeoutMs` of `Kafka`.
+   */
+  readonly requestTimeoutMs?: number | undefined
+  /** Attempts after the first one, 0 or more. Default Infinity: the delivery timeout alone decides. */
+  readonly retries?: number | undefined
+  /**
+   * Pause before the first retry, at least 1; doubles with each further one, and is shortened by up to a half at random.
+   * Default 100.
+   */
+  readonly retryBackoffMs?: number | undefined
+  /** The longest pause between retries, at least `retryBackoffMs`. Default 1,000. */
+  readonly maxRetryBackoffMs?: number | undefined
+  /** Requests without an answer a broker, at least 1. Default 5. A partition has one batch in flight at a time. */
+  readonly maxInFlightRequests?: number | undefined
+  /** Size of a request, at least `batchBytes` and `maxRecordBytes`. Default 1,048,576. */
+  readonly maxRequestBytes?: number | undefined
+  /** Size of one record with its batch header, before compression, at least 1. Default 1,048,576. A larger one is refused. */
+  readonly maxRecordBytes?: number | undefined
+  readonly queue?: QueueOptions | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** Bounds of what was accepted and is not settled yet. */
+export interface QueueOptions {
+  /** At least 1. Default 1,000. */
+  readonly maxRecords?: number | undefined
+  /** At least 1. Default 33,554,432. A record that is larger passes alone. */
+  readonly maxBytes?: number | undefined
+  /** Throttled from here on, in records (the same share of `maxBytes` counts too). Default 80 % of `maxRecords`. */
+  readonly highWatermark?: number | undefined
+  /** No longer throttled from here down, in records. Default 20 % of `maxRecords`. */
+  readonly lowWatermark?: number | undefined
+  /** Calls of `send` that may wait for room at a time, 0 or more. Default 1,000. */
+  readonly maxWaiting?: number | undefined
+  /** How long `send` waits for room, 0 or more. Default 1,000. */
+  readonly maxWaitMs?: number | undefined
+  /** A pause for callers that poll `throttled`, 0 or more; nothing in here polls. Default 50. */
+  readonly throttleSleepMs?: number | undefined
+}
+
+type Defined<T> = { readonly [Field in keyof T]-?: Exclude<T[Field], undefined> }
+
+/** All settings of a producer, checked and filled in. */
+export type ProducerConfig = Defined<Omit<ProducerOptions, 'queue'>> & { readonly queue: QueueConfig }
+export type QueueConfig = Defined<QueueOptions>
+
+/** The pauses between the attempts of one thing. */
+export function newBackoff({ retryBackoffMs, maxRetryBackoffMs }: ProducerConfig): Backoff {
+  return new Backoff(retryBackoffMs, maxRetryBackoffMs)
+}
+
+const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+
+/** @throws ConfigError for a value that makes no sense, alone or beside the others. */
+export function parseProducerOptions(options: ProducerOptions = {}): ProducerConfig {
+  const idempotent = options.idempotent ?? true
+  if (typeof idempotent !== 'boolean') throw new ConfigError('idempotent', idempotent, 'true or false')
+  const retryBackoffMs = requireNumber('retryBackoffMs', options.retryBackoffMs ?? 100, { min: 1 })
+  const maxRetryBackoffMs = options.maxRetryBackoffMs ?? Math.max(1_000, retryBackoffMs)
+  return Object.freeze({
+    acks: parseAcks(options.acks ?? 'all', idempotent),
+    idempotent,
+    lingerMs: requireNumber('lingerMs', options.lingerMs ?? 10, { min: 0 }),
+    compression: requireOneOf('compression', options.compression ?? 'lz4', compressions),
+    deliveryTimeoutMs: requireNumber('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 120_000, { min: 1 }),
+    requestTimeoutMs: requireInteger('requestTimeoutMs', options.requestTimeoutMs ?? 30_000, { min: 1 }),
+    retries: requireInteger('retries', options.retries ?? Infinity, { min: 0, max: Infinity }),
+    retryBackoffMs,
+    maxRetryBackoffMs: requireNumber('maxRetryBackoffMs', maxRetryBackoffMs, { min: retryBackoffMs }),
+    maxInFlightRequests: requireInteger('maxInFlightRequests', options.maxInFlightRequests ?? 5, { min: 1 }),
+    ...parseSizes(options),
+    queue: parseQueueOptions(options.queue),
+    clock: options.clock ?? systemClock,
+  })
+}
+
+function parseAcks(acks: Acks, idempotent: boolean): Acks {
+  if (acks !== 'all' && acks !== 1 && acks !== 0) throw new ConfigError('acks', acks, "'all', 1 or 0")
+  if (idempotent && acks !== 'all') throw new ConfigError('acks', acks, "'all', or idempotent must be false")
+  return acks
+}
+
+function parseSizes(
+  options: ProducerOptions,
+): Pick<ProducerConfig, 'batchBytes' | 'maxRecordBytes' | 'maxRequestBytes'> {
+  const maxRequestBytes = requireInteger('maxRequestBytes', options.maxRequestBytes ?? 1_048_576, { min: 1 })
+  const within = { min: 1, max: maxRequestBytes }
+  const batchBytes = options.batchBytes ?? Math.min(65_536, maxRequestBytes)
+  const maxRecordBytes = options.maxRecordBytes ?? Math.min(1_048_576, maxRequestBytes)
+  return {
+    maxRequestBytes,
+    batchBytes: requireInteger('batchBytes', batchBytes, within),
+    maxRecordBytes: requireInteger('maxRecordBytes', maxRecordBytes, within),
+  }
+}
+
+function parseQueueOptions(options: QueueOptions = {}): QueueConfig {
+  const maxRecords = requireInteger('queue.maxRecords', options.maxRecords ?? 1_000, { min: 1 })
+  const high = options.highWatermark ?? Math.max(1, Math.floor(maxRecords * 0.8))
+  const highWatermark = requireInteger('queue.highWatermark', high, { min: 1, max: maxRecords })
+  const low = options.lowWatermark ?? Math.min(highWatermark - 1, Math.floor(maxRecords * 0.2))
+  const lowWatermark = requireInteger('queue.lowWatermark', low, { min: 0 })
+  if (lowWatermark >= highWatermark) {
+    throw new ConfigError('queue.lowWatermark', low, `less than queue.highWatermark, which is ${highWatermark}`)
+  }
+  return Object.freeze({
+    maxRecords,
+    maxBytes: requireInteger('queue.maxBytes', options.maxBytes ?? 33_554_432, { min: 1 }),
+    highWatermark,
+    lowWatermark,
+    maxWaiting: requireInteger('queue.maxWaiting', options.maxWaiting ?? 1_000, { min: 0 }),
+    maxWaitMs: requireNumber('queue.maxWaitMs', options.maxWaitMs ?? 1_000, { min: 0 }),
+    throttleSleepMs: requireNumber('queue.throttleSleepMs', options.throttleSleepMs ?? 50, { min: 0 }),
+  })
+}

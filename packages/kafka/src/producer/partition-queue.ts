@@ -1,0 +1,141 @@
+import { Ring } from '@sluice/flow'
+import type { Backoff } from '../backoff.ts'
+import type { PendingRecord } from './pending-record.ts'
+import { RecordBatch } from './record-batch.ts'
+import type { PartitionSequence } from './sequence.ts'
+
+/**
+ * The records of one partition that are not settled, in order:
+ *
+ *     head (sealed) <- halves of a batch that was split <- full batches <- open batch
+ *
+ * The head alone is ever sent, so one batch is in flight at most and order is kept through every retry.
+ */
+export class PartitionQueue {
+  readonly topic: string
+  readonly partition: number
+  /** Null: the producer is not idempotent. */
+  readonly sequence: PartitionSequence | null
+  #head: RecordBatch | undefined
+  /** The next one last. */
+  readonly #halves: RecordBatch[] = []
+  readonly #full = new Ring<RecordBatch>()
+  #open: RecordBatch | undefined
+  /** The open batch waits for no more records. */
+  #openIsDue = false
+  /** The head is in a request that was not answered yet. */
+  inFlight = false
+  /** It stands in a line of the sender: a broker's, that of the leaderless, or that of a pause. */
+  scheduled = false
+  /** Nothing is sent before this monotonic time: the pause before a retry. */
+  notBeforeMs = 0
+
+  /** The pauses between the attempts at its head. */
+  readonly #backoff: Backoff
+
+  constructor(topic: string, partition: number, sequence: PartitionSequence | null, backoff: Backoff) {
+    this.#backoff = backoff
+    this.topic = topic
+    this.partition = partition
+    this.sequence = sequence
+  }
+
+  get head(): RecordBatch | undefined {
+    return this.#head
+  }
+
+  get open(): RecordBatch | undefined {
+    return this.#open
+  }
+
+  /** Batches that could be sent if the partition were free. */
+  get backlog(): number {
+    return (this.#head ? 1 : 0) + this.#halves.length + this.#full.length
+  }
+
+  get isEmpty(): boolean {
+    return this.backlog === 0 && this.#open === undefined
+  }
+
+  /** Whether a batch waits for nothing but its turn. */
+  get isDue(): boolean {
+    return !this.inFlight && (this.backlog > 0 || (this.#openIsDue && this.#open !== undefined))
+  }
+
+  fitsOpen(record: PendingRecord, batchBytes: number): boolean {
+    return this.#open !== undefined && this.#open.bytes + record.bytes <= batchBytes
+  }
+
+  openBatch(nowMs: number): RecordBatch {
+    this.closeOpen()
+    this.#open = new RecordBatch(nowMs)
+    return this.#open
+  }
+
+  /** Ends the open batch: it takes no more records. */
+  closeOpen(): void {
+    if (this.#open) this.#full.push(this.#open)
+    this.#open = undefined
+    this.#openIsDue = false
+  }
+
+  /** Ends the linger of the open batch: it is sent as soon as it can be, and takes records until then. */
+  makeOpenDue(): void {
+    this.#openIsDue = true
+  }
+
+  /** The batch to be sent now: the head, else the next one, which becomes the head. Undefined: nothing is due. */
+  takeHead(): RecordBatch | undefined {
+    if (!this.#head) {
+      if (this.#halves.length === 0 && this.#full.length === 0 && this.#openIsDue) this.closeOpen()
+      this.#head = this.#halves.pop() ?? this.#full.shift()
+    }
+    return this.#head
+  }
+
+  /** The head is settled, or is no longer ours to send. */
+  dropHead(): void {
+    this.#head = undefined
+    this.inFlight = false
+    this.notBeforeMs = 0
+    this.#backoff.reset()
+  }
+
+  /** The head failed, and is tried again after the next pause. */
+  pauseUntilRetry(nowMs: number): void {
+    this.notBeforeMs = nowMs + this.#backoff.nextMs()
+  }
+
+  /** Puts two halves in the place of the head. */
+  splitHead(): void {
+    const [first, second] = this.#head!.split()
+    this.#halves.push(second, first)
+    this.dropHead()
+  }
+
+  /** Takes out what was accepted at `untilMs` or before and was not sealed. Only where there is no head. */
+  takeAcceptedUntil(untilMs: number): PendingRecord[] {
+    const taken: PendingRecord[] = []
+    for (let batch = this.#oldestUnsealed(); batch; batch = this.#oldestUnsealed()) {
+      for (const record of batch.takeAcceptedUntil(untilMs)) taken.push(record)
+      if (batch.records.length > 0) break
+      this.#removeOldestUnsealed()
+    }
+    return taken
+  }
+
+  /** When its oldest record was accepted; undefined where it has none. */
+  get oldestAcceptedAtMs(): number | undefined {
+    return (this.#head ?? this.#oldestUnsealed())?.records[0]?.acceptedAtMs
+  }
+
+  #oldestUnsealed(): RecordBatch | undefined {
+    return this.#halves.at(-1) ?? this.#full.peek() ?? this.#open
+  }
+
+  #removeOldestUnsealed(): void {
+    if (this.#halves.pop() || this.#full.shift()) return
+    this.#open = undefined
+    this.#openIsDue = false
+  }
+}

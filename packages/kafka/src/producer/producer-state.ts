@@ -1,0 +1,28 @@
+import type { BackpressureReason, GateState } from '@sluice/flow'
+import type { AccountState } from './account.ts'
+import type { SenderState } from './sender.ts'
+
+/** What was accepted and is not settled, and its bounds. */
+export type QueueState = GateState
+
+export interface ProducerState {
+  readonly queue: QueueState
+  readonly records: AccountState
+  /** Records that the queue did not take, by reason. */
+  readonly shed: Readonly<Record<BackpressureReason, number>>
+  readonly sender: SenderState
+  /** In decimal; null: not idempotent. */
+  readonly producerId: string | null
+}
+
+/** What became of all records that a producer accepted in its life; the last three make up the first. */
+export interface CloseReport {
+  readonly accepted: number
+  readonly delivered: number
+  /** Certainly not in the log. */
+  readonly refused: number
+  /** Possibly in the log. */
+  readonly unknown: number
+  /** Of the refused and the unknown ones, those that were given up because the time to close was over. */
+  readonly abandoned: number
+}

@@ -1,0 +1,272 @@
+import { BackpressureError, ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
+import type { Delivery, OutgoingRecord, Topic } from '../record.ts'
+import { Account } from './account.ts'
+import { Accumulator } from './accumulator.ts'
+import { DeliveryDeadline } from './delivery-deadline.ts'
+import { encodeRecord } from './encode-record.ts'
+import { parseProducerOptions } from './options.ts'
+import type { ProducerConfig, ProducerOptions } from './options.ts'
+import type { PendingRecord } from './pending-record.ts'
+import type { ProducerCluster } from './producer-cluster.ts'
+import { ProducerIds } from './producer-ids.ts'
+import type { CloseReport, ProducerState, QueueState } from './producer-state.ts'
+import { sendAll } from './send-all.ts'
+import type { RecordSource, SendAllOptions } from './send-all.ts'
+import { Sender } from './sender.ts'
+import { PartitionSequence } from './sequence.ts'
+import { Settlement } from './settlement.ts'
+import { requirePartition } from './topic-queue.ts'
+import type { TopicQueue } from './topic-queue.ts'
+import { TopicSearch } from './topic-search.ts'
+
+export interface SendOptions {
+  /** Ends the wait for room. A record that is in the queue is on its way and is not called back. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CloseOptions {
+  /** How long to wait for what is in the queue, 0 or more. Default 30,000. What is left then is given up. */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface ProducerEvents extends Record<string, unknown> {
+  /** The queue has reached its high watermark. */
+  readonly throttled: QueueState
+  /** The queue is back at its low watermark. */
+  readonly released: QueueState
+}
+
+/**
+ * Writes records to Kafka through a bounded queue, and says of each what became of it.
+ *
+ *     send -> encode -> queue (Gate) -> Accumulator (a batch a partition) -> Sender (a loop a broker) -> Settlement
+ */
+export class Producer implements AsyncDisposable {
+  readonly #config: ProducerConfig
+  readonly #events = new Emitter<ProducerEvents>()
+  readonly #account = new Account()
+  readonly #gate: Gate
+  readonly #accumulator: Accumulator
+  readonly #sender: Sender
+  readonly #deadline: DeliveryDeadline
+  readonly #producerIds: ProducerIds
+  readonly #shed = { old_message_dropped: 0, timeout_drop: 0, low_priority_drop: 0, waiting_full: 0 }
+  readonly #searches = new AbortController()
+  /** Calls of `send` that wait for room, or have got it and not used it yet. Nobody may overtake them. */
+  #admitting = 0
+  #flushing = 0
+  #closing: Promise<CloseReport> | undefined
+
+  /** @throws ConfigError; ConnectionError and other errors of the cluster, if it cannot be reached. */
+  static async open(cluster: ProducerCluster, options: ProducerOptions = {}): Promise<Producer> {
+    const config = parseProducerOptions(options)
+    const producerIds = new ProducerIds(cluster, config)
+    if (config.idempotent) await producerIds.renew()
+    else await cluster.anyBroker()
+    return new Producer(cluster, config, producerIds)
+  }
+
+  private constructor(cluster: ProducerCluster, config: ProducerConfig, producerIds: ProducerIds) {
+    this.#config = config
+    this.#producerIds = producerIds
+    this.#gate = this.#newGate()
+    const settlement = new Settlement(this.#gate, this.#account)
+    const accumulator = new Accumulator(config, cluster, {
+      isPressed: () => this.#isPressed(),
+      onDue: (queue) => this.#sender.schedule(queue),
+      onUnknownTopic: (topic) => search.start(topic),
+      newSequence: () => (producerIds.current ? new PartitionSequence(producerIds.current) : null),
+    })
+    const search = new TopicSearch({ config, cluster, accumulator, settlement, signal: this.#searches.signal })
+    this.#accumulator = accumulator
+    this.#sender = new Sender({
+      config,
+      cluster,
+      settlement,
+      producerIds,
+      onTooLarge: (name, batch) => accumulator.shrinkBatches(name, batch.bytes),
+    })
+    this.#deadline = new DeliveryDeadline({ config, accumulator, sender: this.#sender, settlement })
+  }
+
+  /**
+   * Resolves when the broker has acknowledged the record. Up to `queue.maxRecords` records are taken at once; at the
+   * maximum the call waits its turn, `queue.maxWaitMs` at most. The bytes that codecs and headers give are not copied:
+   * leave them alone until then.
+   *
+   * Rejects, before the record is accepted, with EncodeError, RecordTooLargeError, ConfigError, BackpressureError,
+   * ClosedError, or the signal's reason; afterwards with DeliveryError, which says by its `outcome` whether the record
+   * can be in the log.
+   */
+  send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options?: SendOptions): Promise<Delivery> {
+    let encoded: PendingRecord
+    let target: TopicQueue
+    try {
+      target = this.#target(topic.name, record.partition)
+      encoded = this.#encode(topic, record)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (this.#admitting > 0 || !this.#gate.tryAcquire(encoded.bytes)) {
+      return this.#sendWhenRoom(topic.name, encoded, options?.signal)
+    }
+    this.#accept(target, encoded)
+    return encoded.promise
+  }
+
+  /** As `send`, but where that would wait, the record is not taken and undefined is returned. */
+  trySend<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): Promise<Delivery> | undefined {
+    const isFull = this.#admitting > 0 || this.#gate.records >= this.#config.queue.maxRecords
+    if (isFull && !this.#closing) return undefined
+    try {
+      const target = this.#target(topic.name, record.partition)
+      const encoded = this.#encode(topic, record)
+      if (!this.#gate.tryAcquire(encoded.bytes)) return undefined
+      this.#accept(target, encoded)
+      return encoded.promise
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Between the high and the low watermark, on the way down. `send` still takes records then, up to the maximum. */
+  get throttled(): boolean {
+    return this.#gate.throttled
+  }
+
+  /** Resolves when the queue is not throttled; at once where it is not. @throws ClosedError, BackpressureError */
+  ready(signal?: AbortSignal): Promise<void> {
+    return this.#gate.ready(signal)
+  }
+
+  /**
+   * Sends what a source has, pulling only as the queue is not throttled and deliveries are taken; they come in the
+   * source's order. The first record that fails ends the iteration with its error.
+   */
+  sendAll<K, V>(
+    topic: Topic<K, V>,
+    source: RecordSource<OutgoingRecord<K, V>>,
+    options?: SendAllOptions,
+  ): AsyncGenerator<Delivery, void, undefined> {
+    const sink = {
+      send: (record: OutgoingRecord<K, V>) => this.send(topic, record),
+      isThrottled: () => this.throttled,
+      ready: (signal: AbortSignal) => this.ready(signal),
+      hurry: () => this.#accumulator.endLinger(),
+    }
+    return sendAll(sink, source, options)
+  }
+
+  /** Sends what lingers, and resolves once every record that was accepted before is settled, one way or the other. */
+  async flush(signal?: AbortSignal): Promise<void> {
+    this.#flushing++
+    this.#accumulator.endLinger()
+    try {
+      await this.#account.settled(signal)
+    } finally {
+      this.#flushing--
+    }
+  }
+
+  /** Takes no more records, delivers those it has, and gives up what is left when the time is over. Never rejects. */
+  close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<CloseReport> {
+    requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
+    this.#closing ??= this.#drain(timeoutMs)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Returns the function that takes the listener off again. */
+  on<Name extends keyof ProducerEvents>(name: Name, listener: (state: ProducerEvents[Name]) => unknown): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  inspect(): ProducerState {
+    return {
+      queue: this.#gate.inspect(),
+      records: this.#account.inspect(),
+      shed: { ...this.#shed },
+      sender: this.#sender.inspect(),
+      producerId: this.#producerIds.current?.producerId.toString() ?? null,
+    }
+  }
+
+  #newGate(): Gate {
+    const { maxRecords, maxBytes, highWatermark, lowWatermark, maxWaiting } = this.#config.queue
+    return new Gate({
+      maxRecords,
+      maxBytes,
+      highWatermark,
+      lowWatermark,
+      maxWaiting,
+      clock: this.#config.clock,
+      onThrottled: (state) => {
+        this.#accumulator.endLinger()
+        this.#events.emit('throttled', state)
+      },
+      onReleased: (state) => this.#events.emit('released', state),
+    })
+  }
+
+  /** Whether somebody waits for what is in the queue to go. */
+  #isPressed(): boolean {
+    return this.#gate.throttled || this.#admitting > 0 || this.#flushing > 0 || this.#closing !== undefined
+  }
+
+  #target(name: string, partition: number | undefined): TopicQueue {
+    if (this.#closing) throw new ClosedError('the producer')
+    const topic = this.#accumulator.topic(name)
+    if (partition !== undefined && topic.isKnown) requirePartition(topic, partition)
+    return topic
+  }
+
+  #encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): PendingRecord {
+    const { maxRecordBytes, clock } = this.#config
+    return encodeRecord(topic, record, { maxRecordBytes, nowMs: clock.now() })
+  }
+
+  #accept(topic: TopicQueue, record: PendingRecord): void {
+    record.acceptedAtMs = this.#config.clock.monotonicMs()
+    this.#account.accept(record)
+    this.#deadline.watch()
+    this.#accumulator.append(topic, record)
+  }
+
+  async #sendWhenRoom(topic: string, record: PendingRecord, signal: AbortSignal | undefined): Promise<Delivery> {
+    this.#admitting++
+    this.#accumulator.endLinger()
+    try {
+      await this.#gate.acquire(record.bytes, { signal, timeoutMs: this.#config.queue.maxWaitMs })
+    } catch (error) {
+      if (error instanceof BackpressureError) this.#shed[error.reason]++
+      throw error
+    } finally {
+      this.#admitting--
+    }
+    if (this.#closing) {
+      this.#gate.release(record.bytes)
+      throw new ClosedError('the producer')
+    }
+    this.#accept(this.#accumulator.topic(topic), record)
+    return record.promise
+  }
+
+  async #drain(timeoutMs: number): Promise<CloseReport> {
+    this.#gate.close(new ClosedError('the producer'))
+    const isOver = new AbortController()
+    const timer = this.#config.clock.setTimeout(() => isOver.abort(), timeoutMs)
+    await this.flush(isOver.signal).catch(() => {})
+    timer.cancel()
+    const abandoned = this.#account.pending
+    this.#deadline.giveUpAll(`the producer was closed and ${timeoutMs} ms were over`)
+    this.#deadline.stop()
+    this.#sender.stop()
+    this.#accumulator.stop()
+    this.#searches.abort(new ClosedError('the producer'))
+    const { accepted, delivered, refused, unknown } = this.#account.inspect()
+    return { accepted, delivered, refused, unknown, abandoned }
+  }
+}

@@ -1,0 +1,214 @@
+import { ClosedError } from '@sluice/flow'
+import type { Timer } from '@sluice/flow'
+import { brokerError, classify } from '../driver/classify.ts'
+import type { BrokerNode, ProduceResult } from '../driver/driver.ts'
+import { DeliveryError } from '../errors.ts'
+import { BrokerSender } from './broker-sender.ts'
+import type { BrokerSenderHooks, BrokerSenderState, SentBatch } from './broker-sender.ts'
+import { LeaderSearch } from './leader-search.ts'
+import type { ProducerConfig } from './options.ts'
+import type { PartitionQueue } from './partition-queue.ts'
+import type { ProducerCluster } from './producer-cluster.ts'
+import type { ProducerIds } from './producer-ids.ts'
+import type { RecordBatch } from './record-batch.ts'
+import type { Settlement } from './settlement.ts'
+import { judge, leavesDoubt, mayHaveArrived } from './verdict.ts'
+
+export interface SenderParts {
+  readonly config: ProducerConfig
+  readonly cluster: ProducerCluster
+  readonly settlement: Settlement
+  readonly producerIds: ProducerIds
+  /** A broker found a batch of this topic too large. */
+  readonly onTooLarge: (topic: string, batch: RecordBatch) => void
+}
+
+export interface SenderState {
+  readonly brokers: readonly BrokerSenderState[]
+  readonly leaderlessPartitions: number
+  /** Why the metadata could not be refreshed when it was tried last. */
+  readonly metadataError: string | null
+}
+
+/** Brings batches to the leaders of their partitions, and acts on what becomes of them. */
+export class Sender {
+  readonly #parts: SenderParts
+  readonly #config: ProducerConfig
+  readonly #cluster: ProducerCluster
+  readonly #brokers = new Map<number, BrokerSender>()
+  readonly #search: LeaderSearch
+  readonly #pauses = new Set<Timer>()
+  readonly #stopped = new AbortController()
+  readonly #hooks: BrokerSenderHooks = {
+    isLedBy: ({ topic, partition }, brokerId) => this.#cluster.leader(topic, partition)?.id === brokerId,
+    seal: (queue) => this.#seal(queue),
+    schedule: (queue) => this.schedule(queue),
+    onResult: (sent, result) => this.#onResult(sent, result),
+    onFailure: (sent, error) => this.#onFailure(sent, error),
+  }
+
+  constructor(parts: SenderParts) {
+    this.#parts = parts
+    this.#config = parts.config
+    this.#cluster = parts.cluster
+    this.#search = new LeaderSearch(parts.config, parts.cluster, this.#stopped.signal, {
+      schedule: (queue) => this.schedule(queue),
+      onRefreshed: () => this.#reroute(),
+    })
+  }
+
+  /** Puts a partition in the line where it belongs, if something of it is due. To be called whenever that may be so. */
+  schedule(queue: PartitionQueue): void {
+    if (queue.scheduled || !queue.isDue || this.#stopped.signal.aborted) return
+    queue.scheduled = true
+    const pauseMs = queue.notBeforeMs === 0 ? 0 : queue.notBeforeMs - this.#config.clock.monotonicMs()
+    if (pauseMs > 0) return this.#scheduleAfter(pauseMs, queue)
+    if (queue.sequence?.isUsedUp) return void this.#renewProducerId(queue)
+    const leader = this.#cluster.leader(queue.topic, queue.partition)
+    if (leader) this.#broker(leader).enqueue(queue, leader)
+    else this.#search.add(queue)
+  }
+
+  /** Sends the head of a partition no more, and rejects its records with what can be said about them. */
+  giveUpHead(queue: PartitionQueue, why: string): void {
+    const batch = queue.head
+    if (!batch) return
+    const inDoubt = batch.mayBeInLog || queue.inFlight
+    queue.dropHead()
+    if (inDoubt) queue.sequence?.bumpEpoch()
+    else if (batch.identity) queue.sequence?.giveBack(batch.identity)
+    const outcome = inDoubt ? 'unknown' : 'refused'
+    const { topic, partition } = queue
+    const error = new DeliveryError(topic, partition, outcome, `${why}: ${topic}/${partition}`, batch.lastError)
+    this.#parts.settlement.fail(batch.records, outcome, error)
+    this.schedule(queue)
+  }
+
+  stop(): void {
+    this.#stopped.abort(new ClosedError('the producer'))
+    for (const pause of this.#pauses) pause.cancel()
+    this.#pauses.clear()
+    for (const broker of this.#brokers.values()) broker.stop()
+  }
+
+  inspect(): SenderState {
+    return {
+      brokers: [...this.#brokers.values()].map((broker) => broker.inspect()),
+      leaderlessPartitions: this.#search.leaderlessPartitions,
+      metadataError: this.#search.lastError?.message ?? null,
+    }
+  }
+
+  #scheduleAfter(pauseMs: number, queue: PartitionQueue): void {
+    const pause = this.#config.clock.setTimeout(() => {
+      this.#pauses.delete(pause)
+      this.#reschedule(queue)
+    }, pauseMs)
+    this.#pauses.add(pause)
+  }
+
+  #reschedule(queue: PartitionQueue): void {
+    queue.scheduled = false
+    this.schedule(queue)
+  }
+
+  async #renewProducerId(queue: PartitionQueue): Promise<void> {
+    try {
+      queue.sequence!.renew(await this.#parts.producerIds.renew(this.#stopped.signal))
+    } catch (error) {
+      const batch = queue.head
+      if (batch) batch.lastError = error as Error
+      queue.notBeforeMs = this.#config.clock.monotonicMs() + this.#config.maxRetryBackoffMs
+    }
+    this.#reschedule(queue)
+  }
+
+  #broker(node: BrokerNode): BrokerSender {
+    let broker = this.#brokers.get(node.id)
+    if (!broker) {
+      broker = new BrokerSender(node, this.#config, this.#cluster.driver, this.#hooks)
+      this.#brokers.set(node.id, broker)
+    }
+    return broker
+  }
+
+  #reroute(): void {
+    for (const broker of this.#brokers.values()) broker.reroute()
+  }
+
+  #seal(queue: PartitionQueue): RecordBatch | undefined {
+    if (queue.sequence?.isUsedUp) return undefined
+    const batch = queue.takeHead()
+    if (!batch || batch.encoded) return batch
+    const identity = queue.sequence?.take(batch.records.length) ?? null
+    try {
+      batch.seal(this.#config.compression, identity)
+      return batch
+    } catch (error) {
+      if (identity) queue.sequence!.giveBack(identity)
+      batch.lastError = error as Error
+      this.giveUpHead(queue, 'the batch cannot be encoded')
+      return undefined
+    }
+  }
+
+  #onResult({ queue, batch }: SentBatch, result: ProduceResult): void {
+    // Given up while it was in flight: its records have been told.
+    if (queue.head !== batch) return
+    queue.inFlight = false
+    const { errorCode, baseOffset } = result
+    const { attempts, mayBeInLog } = batch
+    const verdict = judge({ errorCode, baseOffset, records: batch.records.length, attempts, mayBeInLog }, this.#config)
+    batch.mayBeInLog ||= leavesDoubt(result)
+    if (verdict !== 'delivered') this.#noteError(queue, batch, result)
+    switch (verdict) {
+      case 'delivered':
+        queue.dropHead()
+        // A duplicate is in the log, but where is not said.
+        this.#parts.settlement.deliver(batch.records, { ...result, baseOffset: errorCode === 0 ? baseOffset : -1 })
+        break
+      case 'retry':
+        this.#pauseBeforeRetry(queue, batch, result)
+        break
+      case 'reseal':
+        queue.sequence!.bumpEpoch()
+        batch.unseal()
+        this.#pauseBeforeRetry(queue, batch, result)
+        break
+      case 'split':
+        if (batch.identity) queue.sequence!.giveBack(batch.identity)
+        this.#parts.onTooLarge(queue.topic, batch)
+        queue.splitHead()
+        break
+      case 'give_up':
+        this.giveUpHead(queue, 'the broker refused a batch')
+    }
+    this.schedule(queue)
+  }
+
+  #noteError({ topic, partition }: PartitionQueue, batch: RecordBatch, result: ProduceResult): void {
+    const { errorCode, errorMessage, leaderHint } = result
+    batch.lastError = brokerError(errorCode, errorMessage, { topic, partition })
+    if (leaderHint) this.#cluster.noteLeader(topic, partition, leaderHint)
+    if (classify(errorCode).refreshMetadata) this.#search.refresh(topic)
+  }
+
+  /** No pause where the broker named the new leader, the first time. */
+  #pauseBeforeRetry(queue: PartitionQueue, batch: RecordBatch, { leaderHint }: ProduceResult): void {
+    if (!leaderHint || batch.attempts > 1) queue.pauseUntilRetry(this.#config.clock.monotonicMs())
+  }
+
+  /** The whole request failed. The broker's own loop pauses; its partitions go on wherever they are led then. */
+  #onFailure({ queue, batch }: SentBatch, error: Error): void {
+    if (queue.head !== batch) return
+    queue.inFlight = false
+    batch.mayBeInLog ||= mayHaveArrived(error)
+    batch.lastError = error
+    if (batch.attempts > this.#config.retries) {
+      this.giveUpHead(queue, `a batch could not be sent in ${batch.attempts} attempts`)
+      return
+    }
+    this.#search.refresh(queue.topic)
+    this.schedule(queue)
+  }
+}

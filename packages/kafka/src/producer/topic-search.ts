@@ -1,0 +1,96 @@
+import { brokerError, classify, errorCode } from '../driver/classify.ts'
+import { BrokerError, DeliveryError } from '../errors.ts'
+import type { Accumulator } from './accumulator.ts'
+import { newBackoff } from './options.ts'
+import type { ProducerConfig } from './options.ts'
+import type { PendingRecord } from './pending-record.ts'
+import type { ProducerCluster } from './producer-cluster.ts'
+import type { Settlement } from './settlement.ts'
+import { requirePartition } from './topic-queue.ts'
+import type { TopicQueue } from './topic-queue.ts'
+
+/** A topic that was created just now may be unknown to a broker for a moment; one that stays unknown does not exist. */
+const unknownTopicGraceMs = 5_000
+
+export interface TopicSearchParts {
+  readonly config: ProducerConfig
+  readonly cluster: ProducerCluster
+  readonly accumulator: Accumulator
+  readonly settlement: Settlement
+  readonly signal: AbortSignal
+}
+
+/** Finds the partitions of topics that are new to the producer; only their own records wait for that. */
+export class TopicSearch {
+  readonly #parts: TopicSearchParts
+
+  constructor(parts: TopicSearchParts) {
+    this.#parts = parts
+  }
+
+  /** Returns at once. In the end the waiting records are in the accumulator, or rejected, or past their time. */
+  start(topic: TopicQueue): void {
+    topic.locating = true
+    void this.#locate(topic)
+  }
+
+  async #locate(topic: TopicQueue): Promise<void> {
+    do await this.#lookUntilKnown(topic)
+    while (topic.waiting.length > 0 && !this.#parts.signal.aborted)
+    topic.locating = false
+    if (!topic.isKnown) this.#parts.accumulator.forget(topic)
+  }
+
+  async #lookUntilKnown(topic: TopicQueue): Promise<void> {
+    const { config, signal } = this.#parts
+    const startedAtMs = config.clock.monotonicMs()
+    const backoff = newBackoff(config)
+    while (topic.waiting.length > 0 && !signal.aborted) {
+      topic.searchError = await this.#look(topic)
+      if (topic.isKnown) return
+      if (isHopeless(topic.searchError, config.clock.monotonicMs() - startedAtMs)) return this.#refuse(topic)
+      await config.clock.sleep(backoff.nextMs(), signal).catch(() => {})
+    }
+  }
+
+  /** Undefined where the topic is known now: then nobody waits for it any more. Else why not. */
+  async #look(topic: TopicQueue): Promise<Error | undefined> {
+    const { cluster, accumulator } = this.#parts
+    try {
+      await cluster.refresh([topic.name])
+    } catch (error) {
+      return error as Error
+    }
+    // Known and released in one go, or a record that is sent in between would overtake those that wait.
+    if (accumulator.followMetadata(topic)) return this.#release(topic)
+    const code = cluster.topic(topic.name)?.errorCode ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION')
+    return brokerError(code, null, { topic: topic.name })
+  }
+
+  #release(topic: TopicQueue): undefined {
+    for (let record = topic.waiting.shift(); record; record = topic.waiting.shift()) {
+      try {
+        requirePartition(topic, record.partition)
+      } catch (error) {
+        this.#parts.settlement.fail([record], 'refused', error as Error)
+        continue
+      }
+      this.#parts.accumulator.append(topic, record)
+    }
+  }
+
+  #refuse(topic: TopicQueue): void {
+    const records: PendingRecord[] = [...topic.waiting]
+    topic.waiting.clear()
+    const message = `nothing can be written to ${topic.name}`
+    const error = new DeliveryError(topic.name, -1, 'refused', message, topic.searchError)
+    this.#parts.settlement.fail(records, 'refused', error)
+  }
+}
+
+function isHopeless(error: Error | undefined, searchedForMs: number): boolean {
+  if (!(error instanceof BrokerError)) return false
+  const { name, retriable } = classify(error.apiCode)
+  if (name === 'UNKNOWN_TOPIC_OR_PARTITION') return searchedForMs >= unknownTopicGraceMs
+  return !retriable
+}
