@@ -32,13 +32,45 @@ export async function countWithJava(bootstrap: string, topic: string): Promise<n
   return lines.reduce((total, line) => total + Number(line.split(':').at(-1)), 0)
 }
 
-/** The values of a whole topic in text, as Java's console consumer reads them: an independent witness. */
-export async function readWithJava(bootstrap: string, topic: string, { timeoutMs = 120_000 } = {}): Promise<string[]> {
-  const records = await countWithJava(bootstrap, topic)
+export interface JavaReading {
+  /** How many to wait for. Default: as many as the topic holds by its end offsets. */
+  readonly records?: number
+  /** What is printed beside the value: `print.key=true` and the like. */
+  readonly format?: readonly string[]
+  readonly timeoutMs?: number
+}
+
+/** The records of a whole topic in text, a line each, as Java's console consumer reads them: an independent witness. */
+export async function readWithJava(bootstrap: string, topic: string, options: JavaReading = {}): Promise<string[]> {
+  const { format = [], timeoutMs = 120_000 } = options
+  const records = options.records ?? (await countWithJava(bootstrap, topic))
   if (records === 0) return []
   const what = ['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning']
-  const until = ['--max-messages', `${records}`, '--timeout-ms', '30000']
-  const args = [...what, ...until, '--isolation-level', 'read_committed']
+  const until = ['--max-messages', `${records}`, '--timeout-ms', '30000', '--isolation-level', 'read_committed']
+  const properties = format.flatMap((property) => ['--formatter-property', property])
+  const args = [...what, ...until, ...properties]
   const output = await kafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', args, { timeoutMs })
   return output.split('\n')
+}
+
+export interface JavaWriting {
+  readonly compression?: string
+  /** What stands between key and value in a line. Default: lines are values without a key. */
+  readonly keySeparator?: string
+}
+
+/** Writes lines as records with Java's console producer. */
+export async function writeWithJava(
+  bootstrap: string,
+  topic: string,
+  lines: readonly string[],
+  { compression = 'none', keySeparator }: JavaWriting = {},
+): Promise<void> {
+  const properties =
+    keySeparator === undefined
+      ? []
+      : ['--reader-property', 'parse.key=true', '--reader-property', `key.separator=${keySeparator}`]
+  const args = ['--bootstrap-server', bootstrap, '--topic', topic, '--compression-codec', compression, ...properties]
+  const stdin = lines.map((line) => `${line}\n`).join('')
+  await kafkaTool('org.apache.kafka.tools.ConsoleProducer', args, { stdin })
 }
