@@ -1,3 +1,8 @@
 export * from './errors.ts'
 export type { Codec } from './codecs/codec.ts'
 export type { Delivery, HeaderInput, HeadersInput, OutgoingRecord, Topic } from './record.ts'
+export { Producer } from './producer/producer.ts'
+export type { CloseOptions, ProducerEvents, SendOptions } from './producer/producer.ts'
+export type { Acks, ProducerOptions, QueueOptions } from './producer/options.ts'
+export type { CloseReport, ProducerState, QueueState } from './producer/producer-state.ts'
+export type { RecordSource, SendAllOptions } from './producer/send-all.ts'
