@@ -56,6 +56,28 @@ export class ClosedError extends SluiceError<'closed'> {
   }
 }
 
+/** A circuit breaker is open: it was not even tried. */
+export class CircuitOpenError extends SluiceError<'circuit_open'> {
+  /** When trying again may help, in milliseconds from now. */
+  readonly retryAfterMs: number
+
+  constructor(message: string, retryAfterMs: number, facts?: ErrorFacts) {
+    super('circuit_open', message, { retriable: true, ...(facts && { facts }) })
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** Faster than the rate allows. */
+export class RateLimitError extends SluiceError<'rate_limited'> {
+  /** When the rate will allow it, in milliseconds from now. */
+  readonly retryAfterMs: number
+
+  constructor(retryAfterMs: number, facts?: ErrorFacts) {
+    super('rate_limited', 'Faster than the rate allows', { retriable: true, ...(facts && { facts }) })
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
 /** A count of our own is wrong: a defect in the caller or in Sluice, never the fault of data or of a server. */
 export class InvariantError extends SluiceError<'invariant_broken'> {
   constructor(message: string, facts?: ErrorFacts) {

@@ -29,3 +29,24 @@ export type { Limit, LimitBounds, LimitSample, LimitState } from './limits/limit
 export { Limiter } from './limiter/limiter.ts'
 export type { LimitChange, LimiterAcquireOptions, LimiterOptions, LimiterState, Token } from './limiter/limiter.ts'
 export type { Shares } from './limiter/shares.ts'
+export { Breaker } from './control/breaker.ts'
+export type {
+  BreakerInspection,
+  BreakerOptions,
+  BreakerPermit,
+  BreakerReason,
+  BreakerStateName,
+  BreakerTransition,
+} from './control/breaker.ts'
+export { FlowController } from './control/flow-controller.ts'
+export type {
+  FlowAlert,
+  FlowControllerOptions,
+  FlowControllerState,
+  FlowTransition,
+  RunOptions,
+} from './control/flow-controller.ts'
+export { RateLimiter } from './rate/token-bucket.ts'
+export type { RateLimiterOptions, RateLimiterState } from './rate/token-bucket.ts'
+export { AdaptiveBatchSize } from './rate/batch-size.ts'
+export type { BatchSizeOptions } from './rate/batch-size.ts'

@@ -1,0 +1,49 @@
+import { ConfigError } from '../errors.ts'
+import { requireInteger, requireNumber } from '../require.ts'
+
+export interface BatchSizeOptions {
+  /** Default 10. */
+  readonly min?: number
+  /** Default 500. */
+  readonly max?: number
+  /** Default 100. */
+  readonly start?: number
+  /** What a decrease multiplies by; above 0, below 1. Default 0.5. */
+  readonly factor?: number
+  /** What an increase adds. Default 10. */
+  readonly step?: number
+}
+
+/** How many to take at once: halved under pressure, ten more when there is none. From 10 to 500, starting at 100. */
+export class AdaptiveBatchSize {
+  readonly #min: number
+  readonly #max: number
+  readonly #factor: number
+  readonly #step: number
+  #size: number
+
+  constructor({ min = 10, max = 500, start = 100, factor = 0.5, step = 10 }: BatchSizeOptions = {}) {
+    this.#min = requireInteger('min', min, { min: 1 })
+    this.#max = requireInteger('max', max, { min: 1 })
+    if (max < min) throw new ConfigError('max', max, `at least min, which is ${min}`)
+    this.#size = requireInteger('start', start, { min, max })
+    this.#factor = requireNumber('factor', factor, { min: 0.01, max: 0.99 })
+    this.#step = requireInteger('step', step, { min: 1 })
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  decrease(): number {
+    return (this.#size = Math.max(this.#min, Math.floor(this.#size * this.#factor)))
+  }
+
+  increase(): number {
+    return (this.#size = Math.min(this.#max, this.#size + this.#step))
+  }
+
+  inspect(): { readonly size: number; readonly min: number; readonly max: number } {
+    return { size: this.#size, min: this.#min, max: this.#max }
+  }
+}
