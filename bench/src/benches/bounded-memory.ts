@@ -72,7 +72,12 @@ async function measureConsumer(part: ConsumerPart): Promise<BoundedConsumerResul
   const { bootstrap, topic, seconds, backlog, handled, valueBytes } = part
   console.log(`writing ${backlog} records`)
   const fill: ClientJob = { bootstrap, topic, valueBytes, records: backlog, maxSeconds: 600 }
-  await inProcess<Measured>('client.ts', { ...fill, client: 'sluice', task: 'produce', way: 'limits of 100,000' })
+  await inProcess<Measured>('client.ts', {
+    ...fill,
+    client: 'sluice',
+    task: 'produce',
+    way: 'single sends, limits of 100,000',
+  })
   console.log(`consuming for ${seconds} s`)
   const job: BoundedConsumerJob = {
     bootstrap,

@@ -28,7 +28,8 @@ const stream: Contestant = async (job) => {
 }
 
 export const produce = {
-  'single sends': sends({ window: 1_000, size: 1 }),
+  'single sends, each awaited': sends({ window: 1, size: 1 }),
+  'single sends, 1,000 in flight': sends({ window: 1_000, size: 1 }),
   'batches of 1,000': sends({ window: 5_000, size: 1_000 }),
 }
 export const consume = { stream }

@@ -37,5 +37,8 @@ function handler(maxRecords?: number): Contestant {
   }
 }
 
-export const produce = { 'default limits': single(), 'limits of 100,000': single(largeLimit) }
+export const produce = {
+  'single sends, default limits': single(),
+  'single sends, limits of 100,000': single(largeLimit),
+}
 export const consume = { 'default limits': handler(), 'limits of 100,000': handler(largeLimit) }
