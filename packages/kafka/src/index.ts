@@ -1,8 +1,48 @@
 export * from './errors.ts'
+export { Kafka } from './kafka.ts'
+export type { KafkaConsumerOptions } from './kafka.ts'
+export type { KafkaOptions } from './config.ts'
+export type { Environment } from './environment.ts'
+export { requireTopicName, topic } from './topic.ts'
+export { bytes } from './codecs/bytes.ts'
+export { json, nullable } from './codecs/json.ts'
+export { text } from './codecs/text.ts'
 export type { Codec } from './codecs/codec.ts'
+export type { Compression } from './batch/batch.ts'
+export type { SaslOptions } from './driver/connections.ts'
 export type { Delivery, HeaderInput, HeadersInput, OutgoingRecord, Topic } from './record.ts'
-export { Producer } from './producer/producer.ts'
+
+export type { Producer } from './producer/producer.ts'
 export type { CloseOptions, ProducerEvents, SendOptions } from './producer/producer.ts'
 export type { Acks, ProducerOptions, QueueOptions } from './producer/options.ts'
 export type { CloseReport, ProducerState, QueueState } from './producer/producer-state.ts'
 export type { RecordSource, SendAllOptions } from './producer/send-all.ts'
+
+export type { BatchHandler, Consumer, RecordHandler, RecordOf, RunOptions } from './consumer/consumer.ts'
+export { ConsumerRecord, RecordHeaders } from './consumer/consumer-record.ts'
+export {
+  AbandonedHandlersError,
+  HandlerError,
+  HandlerTimeoutError,
+  MembershipError,
+  RevokedError,
+  StateInUseError,
+  UnreadableBatchError,
+} from './consumer/errors.ts'
+export type { ConsumerActivity, ConsumerEvents, OffsetPlace, PartitionPlace, ResetReason } from './consumer/events.ts'
+export type { HandlerContext } from './consumer/invocation.ts'
+export type {
+  AnyTopic,
+  ConsumerGateOptions,
+  ConsumerOptions,
+  HandlerRetryOptions,
+  ResetPolicy,
+} from './consumer/options.ts'
+export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
+
+export type { Admin } from './admin/admin.ts'
+export type { GroupDescription, MemberDescription, OwnedTopic } from './admin/groups.ts'
+export type { OffsetAt, PartitionLag, PartitionOffset } from './admin/offsets.ts'
+export type { AdminCallOptions } from './admin/options.ts'
+export type { CreatedTopic, TopicDescription, TopicSpec } from './admin/topics.ts'
+export type { CommittedOffset, Isolation, ListedGroup, PartitionMetadata } from './driver/driver.ts'

@@ -1,0 +1,38 @@
+import type { Clock } from '@sluice/flow'
+import { requireInteger } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
+import { ClusterTimeoutError } from '../errors.ts'
+import { defaultAdminTimeoutMs, type AdminCallOptions } from './options.ts'
+
+/** How long an admin call may go on trying, and the waits between its tries. */
+export class Deadline {
+  readonly timeoutMs: number
+  readonly #clock: Clock
+  readonly #signal: AbortSignal | undefined
+  readonly #dueMs: number
+  readonly #backoff = new Backoff(20, 500)
+
+  constructor(clock: Clock, { timeoutMs = defaultAdminTimeoutMs, signal }: AdminCallOptions) {
+    this.timeoutMs = requireInteger('timeoutMs', timeoutMs, { min: 1, max: 2 ** 31 - 1 })
+    this.#clock = clock
+    this.#signal = signal
+    this.#dueMs = clock.monotonicMs() + timeoutMs
+    signal?.throwIfAborted()
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#signal
+  }
+
+  /** At least 1. */
+  get leftMs(): number {
+    return Math.max(1, Math.ceil(this.#dueMs - this.#clock.monotonicMs()))
+  }
+
+  /** @throws ClusterTimeoutError `what` has not come about in time */
+  async pause(what: string, cause?: unknown): Promise<void> {
+    const waitMs = this.#backoff.nextMs()
+    if (this.#clock.monotonicMs() + waitMs > this.#dueMs) throw new ClusterTimeoutError(what, this.timeoutMs, cause)
+    await this.#clock.sleep(waitMs, this.#signal)
+  }
+}

@@ -1,0 +1,167 @@
+import type { Cluster } from '../cluster/cluster.ts'
+import { brokerError, classify } from '../driver/classify.ts'
+import type { BrokerNode, CommittedOffset, Isolation, ListedOffset, OffsetQuery } from '../driver/driver.ts'
+import { SluiceError } from '@sluice/flow'
+import type { Deadline } from './deadline.ts'
+
+/** An end of the log, or the first record at or after a time in milliseconds since the epoch. */
+export type OffsetAt = 'earliest' | 'latest' | number
+
+export interface PartitionOffset {
+  readonly topic: string
+  readonly partition: number
+  /** -1: no record at or after the time asked for. */
+  readonly offset: number
+  readonly leaderEpoch: number
+}
+
+/** How far a group is behind in one partition. */
+export interface PartitionLag {
+  readonly topic: string
+  readonly partition: number
+  /** Null: the group has committed nothing here. */
+  readonly committed: number | null
+  readonly end: number
+  /** Records between the two; from the start of the log where nothing is committed. */
+  readonly lag: number
+}
+
+const latest = -1
+const earliest = -2
+
+/** Asks each partition's leader, again where one has moved. Sorted by topic and partition. */
+export async function offsetsOf(
+  cluster: Cluster,
+  topics: readonly string[],
+  at: OffsetAt,
+  isolation: Isolation,
+  deadline: Deadline,
+): Promise<readonly PartitionOffset[]> {
+  const timestampMs = at === 'latest' ? latest : at === 'earliest' ? earliest : at
+  let left = (await partitionsOf(cluster, topics, deadline)).map((place) => ({ ...place, timestampMs }))
+  const found: PartitionOffset[] = []
+  while (left.length > 0) {
+    const answers = await askLeaders(cluster, left, isolation)
+    for (const { topic, partition, offset, leaderEpoch } of answers)
+      found.push({ topic, partition, offset, leaderEpoch })
+    left = left.filter((query) => !answers.some((answer) => isSamePlace(answer, query)))
+    if (left.length === 0) break
+    await deadline.pause(`${left.length} partitions of ${topics.join(', ')} did not tell their offsets`)
+    await cluster.refresh(topics, deadline.signal)
+  }
+  return found.sort(byPlace)
+}
+
+/** All that the group has committed, members or not. Sorted by topic and partition. */
+export async function committedOffsets(
+  cluster: Cluster,
+  group: string,
+  deadline: Deadline,
+): Promise<readonly CommittedOffset[]> {
+  const request = { group, memberId: null, memberEpoch: -1, requireStable: true, topics: null }
+  const offsets = await atCoordinator(cluster, group, deadline, (coordinator) =>
+    cluster.driver.fetchOffsets(coordinator, request),
+  )
+  for (const { errorCode, topic, partition } of offsets) {
+    if (errorCode !== 0) throw brokerError(errorCode, null, { group, topic, partition })
+  }
+  return offsets.filter((offset) => offset.offset >= 0).sort(byPlace)
+}
+
+/** Every partition of the topics that the group has committed in, or that `topics` adds. */
+export async function lagOf(
+  cluster: Cluster,
+  group: string,
+  topics: readonly string[],
+  deadline: Deadline,
+): Promise<readonly PartitionLag[]> {
+  const committed = await committedOffsets(cluster, group, deadline)
+  const names = [...new Set([...topics, ...committed.map((offset) => offset.topic)])]
+  const ends = await offsetsOf(cluster, names, 'latest', 'read_committed', deadline)
+  const starts = await offsetsOf(cluster, names, 'earliest', 'read_committed', deadline)
+  return ends.map(({ topic, partition, offset: end }, index) => {
+    const own = committed.find((offset) => isSamePlace(offset, { topic, partition }))
+    const from = own?.offset ?? starts[index]?.offset ?? end
+    return { topic, partition, committed: own?.offset ?? null, end, lag: Math.max(0, end - from) }
+  })
+}
+
+/** Tries again, elsewhere if need be, while the group's coordinator moves or loads. */
+async function atCoordinator<Answer>(
+  cluster: Cluster,
+  group: string,
+  deadline: Deadline,
+  question: (coordinator: BrokerNode) => Promise<Answer>,
+): Promise<Answer> {
+  for (;;) {
+    try {
+      return await question(await cluster.coordinator('group', group, deadline.signal))
+    } catch (error) {
+      if (!(error instanceof SluiceError) || !error.retriable) throw error
+      cluster.forgetCoordinator('group', group)
+      await deadline.pause(`the coordinator of ${group} did not answer`, error)
+    }
+  }
+}
+
+type OffsetPlace = Pick<OffsetQuery, 'topic' | 'partition' | 'timestampMs'>
+
+/** What could not be asked, or is to be asked again, is left out of the answer. */
+async function askLeaders(
+  cluster: Cluster,
+  places: readonly OffsetPlace[],
+  isolation: Isolation,
+): Promise<readonly ListedOffset[]> {
+  const byLeader = new Map<BrokerNode, OffsetQuery[]>()
+  for (const place of places) {
+    const leader = cluster.leader(place.topic, place.partition)
+    if (!leader) continue
+    const query = { ...place, currentLeaderEpoch: cluster.leaderEpoch(place.topic, place.partition) }
+    const queries = byLeader.get(leader)
+    if (queries) queries.push(query)
+    else byLeader.set(leader, [query])
+  }
+  const found: ListedOffset[] = []
+  for (const [leader, queries] of byLeader) {
+    const answers = await cluster.driver.listOffsets(leader, isolation, queries).catch(skipRetriable)
+    for (const answer of answers) {
+      const { retriable } = classify(answer.errorCode)
+      if (answer.errorCode === 0) found.push(answer)
+      else if (!retriable) {
+        throw brokerError(answer.errorCode, null, { topic: answer.topic, partition: answer.partition })
+      }
+    }
+  }
+  return found
+}
+
+function skipRetriable(error: unknown): readonly ListedOffset[] {
+  if (error instanceof SluiceError && error.retriable) return []
+  throw error
+}
+
+async function partitionsOf(
+  cluster: Cluster,
+  topics: readonly string[],
+  deadline: Deadline,
+): Promise<ReadonlyArray<{ readonly topic: string; readonly partition: number }>> {
+  if (topics.length > 0) await cluster.refresh(topics, deadline.signal)
+  return topics.flatMap((name) => {
+    const topic = cluster.topic(name)
+    if (topic && topic.errorCode !== 0) throw brokerError(topic.errorCode, null, { topic: name })
+    return topic?.partitions.map(({ partition }) => ({ topic: name, partition })) ?? []
+  })
+}
+
+interface Place {
+  readonly topic: string
+  readonly partition: number
+}
+
+function isSamePlace(a: Place, b: Place): boolean {
+  return a.partition === b.partition && a.topic === b.topic
+}
+
+function byPlace(a: Place, b: Place): number {
+  return a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition
+}

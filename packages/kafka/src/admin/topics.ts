@@ -1,0 +1,136 @@
+import { requireInteger } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import { brokerError, errorCode } from '../driver/classify.ts'
+import type { NewTopic, PartitionMetadata, TopicMetadata, TopicResult } from '../driver/driver.ts'
+import { requireTopicName } from '../topic.ts'
+import type { Deadline } from './deadline.ts'
+
+/** A topic to be created. */
+export interface TopicSpec {
+  readonly name: string
+  /** From 1. Default: the brokers' `num.partitions`. */
+  readonly partitions?: number
+  /** From 1. Default: the brokers' `default.replication.factor`. */
+  readonly replicationFactor?: number
+  /** Such as `{ 'max.message.bytes': '2097152' }`. */
+  readonly configs?: Readonly<Record<string, string>>
+}
+
+export interface CreatedTopic {
+  readonly name: string
+  /** False: it was there already. */
+  readonly created: boolean
+}
+
+export interface TopicDescription {
+  readonly name: string
+  readonly id: string
+  readonly internal: boolean
+  readonly partitions: readonly PartitionMetadata[]
+  readonly configs: Readonly<Record<string, string | null>>
+}
+
+const none = 0
+const alreadyExists = errorCode('TOPIC_ALREADY_EXISTS')
+const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
+const brokersDefault = -1
+
+/** What an admin request keeps in hand for its way there and back. */
+const roundTripMs = 500
+
+export async function createTopics(
+  cluster: Cluster,
+  specs: readonly TopicSpec[],
+  ifNotExists: boolean,
+  deadline: Deadline,
+): Promise<readonly CreatedTopic[]> {
+  if (specs.length === 0) return []
+  const topics = specs.map(newTopic)
+  const results = await cluster.driver.admin.createTopics(topics, brokerTimeoutMs(deadline))
+  for (const result of results) {
+    if (result.errorCode === alreadyExists && ifNotExists) continue
+    throwFailure(result)
+  }
+  await awaitLeaders(cluster, topics, deadline)
+  return results.map(({ name, errorCode: code }) => ({ name, created: code === none }))
+}
+
+export async function deleteTopics(
+  cluster: Cluster,
+  names: readonly string[],
+  ifExists: boolean,
+  deadline: Deadline,
+): Promise<void> {
+  if (names.length === 0) return
+  const results = await cluster.driver.admin.deleteTopics(names, brokerTimeoutMs(deadline))
+  for (const result of results) {
+    if (result.errorCode === unknownTopic && ifExists) continue
+    throwFailure(result)
+  }
+  for (;;) {
+    await cluster.refresh(names, deadline.signal)
+    if (names.every((name) => cluster.topic(name)?.errorCode === unknownTopic)) return
+    await deadline.pause(`${names.join(', ')} did not go away`)
+  }
+}
+
+/** Sorted by name. */
+export async function listTopics(cluster: Cluster, internal: boolean): Promise<readonly string[]> {
+  const { topics } = await cluster.driver.metadata(null)
+  return topics
+    .filter((topic) => topic.errorCode === none && (internal || !topic.internal))
+    .map((topic) => topic.name)
+    .sort()
+}
+
+export async function describeTopics(cluster: Cluster, names: readonly string[]): Promise<readonly TopicDescription[]> {
+  if (names.length === 0) return []
+  const { topics } = await cluster.driver.metadata(names)
+  for (const { name, errorCode: code } of topics) throwFailure({ name, errorCode: code, errorMessage: null })
+  const described = await cluster.driver.admin.describeTopicConfigs(names)
+  return topics.map(({ name, id, internal, partitions }: TopicMetadata) => {
+    const configs = described.find((topic) => topic.name === name)
+    if (configs) throwFailure(configs)
+    return { name, id, internal, partitions, configs: configs?.configs ?? {} }
+  })
+}
+
+/** A topic that was just created can be named by a broker that does not lead it yet. */
+async function awaitLeaders(cluster: Cluster, topics: readonly NewTopic[], deadline: Deadline): Promise<void> {
+  for (;;) {
+    await cluster.refresh(
+      topics.map((topic) => topic.name),
+      deadline.signal,
+    )
+    const waiting = topics.filter((topic) => !isLed(cluster, topic))
+    if (waiting.length === 0) return
+    await deadline.pause(`no leader was found for ${waiting.map((topic) => topic.name).join(', ')}`)
+  }
+}
+
+function isLed(cluster: Cluster, { name, partitions }: NewTopic): boolean {
+  const topic = cluster.topic(name)
+  if (!topic || topic.errorCode !== none || topic.partitions.length < Math.max(1, partitions)) return false
+  return topic.partitions.every(({ partition }) => cluster.leader(name, partition) !== undefined)
+}
+
+function newTopic(spec: TopicSpec): NewTopic {
+  const { partitions, replicationFactor } = spec
+  return {
+    name: requireTopicName('name', spec.name),
+    partitions: partitions === undefined ? brokersDefault : requireInteger('partitions', partitions, { min: 1 }),
+    replicationFactor:
+      replicationFactor === undefined
+        ? brokersDefault
+        : requireInteger('replicationFactor', replicationFactor, { min: 1, max: 32_767 }),
+    configs: spec.configs ?? {},
+  }
+}
+
+function throwFailure({ name, errorCode: code, errorMessage }: TopicResult): void {
+  if (code !== none) throw brokerError(code, errorMessage, { topic: name })
+}
+
+function brokerTimeoutMs(deadline: Deadline): number {
+  return Math.max(1, deadline.leftMs - roundTripMs)
+}

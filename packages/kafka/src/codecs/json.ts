@@ -1,0 +1,48 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Codec } from './codec.ts'
+
+/**
+ * JSON in UTF-8. With a schema (any Standard Schema: zod, valibot, arktype ...) both what is written and what is read
+ * is checked, and what is read is what the schema makes of it. Refuses what JSON cannot say: a cyclic object, a BigInt,
+ * undefined. Refuses a tombstone (no bytes at all): wrap it in `nullable` for a topic that has them.
+ */
+export function json<T = unknown>(): Codec<T>
+export function json<S extends StandardSchemaV1>(schema: S): Codec<StandardSchemaV1.InferOutput<S>>
+export function json(schema?: StandardSchemaV1): Codec<unknown> {
+  return Object.freeze({
+    name: 'json',
+    encode(value: unknown) {
+      if (schema) check(schema, value)
+      const written = JSON.stringify(value) as string | undefined
+      if (written === undefined) throw new TypeError(`${typeof value} cannot be said in JSON`)
+      return Buffer.from(written)
+    },
+    decode(bytes: Buffer | null) {
+      if (bytes === null) throw new TypeError('there are no bytes (a tombstone)')
+      const value: unknown = JSON.parse(bytes.toString())
+      return schema ? check(schema, value) : value
+    },
+  })
+}
+
+/** Lets a codec take null: as a null key, or a tombstone as a value. */
+export function nullable<T>(codec: Codec<T>): Codec<T | null> {
+  return Object.freeze({
+    name: codec.name,
+    encode: (value: T | null) => (value === null ? null : codec.encode(value)),
+    decode: (bytes: Buffer | null) => (bytes === null ? null : codec.decode(bytes)),
+  })
+}
+
+function check(schema: StandardSchemaV1, value: unknown): unknown {
+  const result = schema['~standard'].validate(value)
+  if (result instanceof Promise) throw new TypeError('the schema answers with a promise; it has to answer at once')
+  if (!result.issues) return result.value
+  throw new TypeError(result.issues.map(describe).join('; '))
+}
+
+function describe({ path, message }: StandardSchemaV1.Issue): string {
+  if (!path || path.length === 0) return message
+  const keys = path.map((segment) => String(typeof segment === 'object' ? segment.key : segment))
+  return `${keys.join('.')}: ${message}`
+}

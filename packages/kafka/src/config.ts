@@ -1,0 +1,88 @@
+import { ConfigError, requireInteger, systemClock, type Clock } from '@sluice/flow'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { Address, SaslOptions } from './driver/connections.ts'
+
+export interface KafkaOptions {
+  /** Where to begin: `host:port` each, port 9092 where none is given. The others are found from there. */
+  readonly brokers: readonly string[]
+  /** What brokers know this client by, in logs, metrics and quotas. Default `sluice`. */
+  readonly clientId?: string | undefined
+  /** For a connection and its first answer, from 1. Default 5,000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** How long a broker may take to answer, from 1. Default 30,000. */
+  readonly requestTimeoutMs?: number | undefined
+  /** How long what is known of the topics in use may be believed without being told otherwise. Default 300,000. */
+  readonly metadataMaxAgeMs?: number | undefined
+  /** Encrypts; `{}` trusts the system's authorities. Default: no TLS. */
+  readonly tls?: TlsOptions | undefined
+  readonly sasl?: SaslOptions | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** All settings of a `Kafka`, checked and filled in. */
+export interface KafkaConfig {
+  readonly brokers: readonly Address[]
+  readonly clientId: string
+  readonly connectTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly metadataMaxAgeMs: number
+  readonly tls: TlsOptions | undefined
+  readonly sasl: SaslOptions | undefined
+  readonly clock: Clock
+}
+
+const defaultPort = 9_092
+const maxTimeoutMs = 2 ** 31 - 1
+
+/** @throws ConfigError for a value that makes no sense */
+export function parseKafkaOptions(options: KafkaOptions): KafkaConfig {
+  const timeout = (field: string, value: number | undefined, standard: number): number =>
+    requireInteger(field, value ?? standard, { min: 1, max: maxTimeoutMs })
+  return Object.freeze({
+    brokers: parseBrokers('brokers', options.brokers),
+    clientId: parseClientId(options.clientId ?? 'sluice'),
+    connectTimeoutMs: timeout('connectTimeoutMs', options.connectTimeoutMs, 5_000),
+    requestTimeoutMs: timeout('requestTimeoutMs', options.requestTimeoutMs, 30_000),
+    metadataMaxAgeMs: timeout('metadataMaxAgeMs', options.metadataMaxAgeMs, 300_000),
+    tls: options.tls,
+    sasl: options.sasl && parseSasl(options.sasl),
+    clock: options.clock ?? systemClock,
+  })
+}
+
+function parseBrokers(field: string, brokers: unknown): readonly Address[] {
+  if (!Array.isArray(brokers) || brokers.length === 0) {
+    throw new ConfigError(field, brokers, 'a list of at least one address, such as localhost:9092')
+  }
+  return Object.freeze(brokers.map((broker) => parseAddress(field, broker)))
+}
+
+/** `host`, `host:port`, `[::1]:port`. */
+function parseAddress(field: string, address: unknown): Address {
+  const parts = typeof address === 'string' ? /^(?:\[([0-9a-f:.]+)\]|([^\s:/[\]]+))(?::(\d+))?$/i.exec(address) : null
+  const host = parts?.[1] ?? parts?.[2]
+  const port = parts?.[3] === undefined ? defaultPort : Number(parts[3])
+  if (host === undefined || port < 1 || port > 65_535) {
+    throw new ConfigError(field, address, 'a host and a port from 1 to 65535, such as localhost:9092')
+  }
+  return Object.freeze({ host, port })
+}
+
+function parseClientId(value: unknown): string {
+  if (typeof value === 'string' && value.length > 0 && value.length <= 249) return value
+  throw new ConfigError('clientId', value, 'a text of 1 to 249 characters')
+}
+
+const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as const
+
+function parseSasl(sasl: SaslOptions): SaslOptions {
+  if (!mechanisms.includes(sasl.mechanism)) {
+    throw new ConfigError('sasl.mechanism', sasl.mechanism, `one of ${mechanisms.join(', ')}`)
+  }
+  const needed = sasl.mechanism === 'OAUTHBEARER' ? (['token'] as const) : (['username', 'password'] as const)
+  for (const field of needed) {
+    // A secret is named, never shown.
+    if (!sasl[field]) throw new ConfigError(`sasl.${field}`, undefined, `given for ${sasl.mechanism}`)
+  }
+  return Object.freeze({ ...sasl })
+}

@@ -1,0 +1,123 @@
+import { ConfigError } from '@sluice/flow'
+import type { KafkaOptions } from './config.ts'
+import type { ConsumerOptions } from './consumer/options.ts'
+import type { ProducerOptions } from './producer/options.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What the environment says, for a `Kafka` and as defaults of its producers and consumers. */
+export interface EnvironmentSettings {
+  readonly kafka: KafkaOptions
+  readonly producer: ProducerOptions
+  readonly consumer: Partial<ConsumerOptions>
+}
+
+/**
+ * Reads the `KAFKA_*` variables; those of other programs are left alone. Empty is the same as unset.
+ * @throws ConfigError that names the variable
+ */
+export function readEnvironment(env: Environment): EnvironmentSettings {
+  const read = new Reader(env)
+  const brokers = read.text('KAFKA_BOOTSTRAP_SERVERS')
+  if (brokers === undefined) {
+    throw new ConfigError(
+      'KAFKA_BOOTSTRAP_SERVERS',
+      undefined,
+      'addresses of brokers, such as localhost:9092,other:9092',
+    )
+  }
+  return defined({
+    kafka: {
+      brokers: brokers.split(',').map((address) => address.trim()),
+      clientId: read.text('KAFKA_CLIENT_ID'),
+      connectTimeoutMs: read.integer('KAFKA_CONNECT_TIMEOUT_MS', 1),
+      requestTimeoutMs: read.integer('KAFKA_REQUEST_TIMEOUT_MS', 1),
+      metadataMaxAgeMs: read.integer('KAFKA_METADATA_MAX_AGE_MS', 1),
+      ...security(read),
+    },
+    producer: producerOf(read),
+    consumer: consumerOf(read),
+  })
+}
+
+function security(read: Reader): Pick<KafkaOptions, 'tls' | 'sasl'> {
+  const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
+  const protocol = read.oneOf('KAFKA_SECURITY_PROTOCOL', protocols) ?? 'PLAINTEXT'
+  const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
+  const sasl = protocol.startsWith('SASL') && {
+    mechanism: read.oneOf('KAFKA_SASL_MECHANISM', mechanisms) ?? 'PLAIN',
+    username: read.required('KAFKA_SASL_USERNAME'),
+    password: read.required('KAFKA_SASL_PASSWORD'),
+  }
+  return { ...(protocol.endsWith('SSL') && { tls: {} }), ...(sasl && { sasl }) }
+}
+
+function producerOf(read: Reader): ProducerOptions {
+  const acks = read.oneOf('KAFKA_ACKS', ['all', '-1', '1', '0'] as const)
+  return {
+    acks: acks === undefined ? undefined : acks === '1' ? 1 : acks === '0' ? 0 : 'all',
+    idempotent: read.boolean('KAFKA_ENABLE_IDEMPOTENCE'),
+    lingerMs: read.integer('KAFKA_LINGER_MS', 0),
+    batchBytes: read.integer('KAFKA_BATCH_SIZE', 1),
+    compression: read.oneOf('KAFKA_COMPRESSION_TYPE', ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const),
+    retries: read.integer('KAFKA_RETRIES', 0),
+    deliveryTimeoutMs: read.integer('KAFKA_DELIVERY_TIMEOUT_MS', 1),
+    maxInFlightRequests: read.integer('KAFKA_MAX_IN_FLIGHT_REQUESTS', 1),
+  }
+}
+
+function consumerOf(read: Reader): Partial<ConsumerOptions> {
+  return defined({
+    group: read.text('KAFKA_GROUP_ID'),
+    reset: read.oneOf('KAFKA_AUTO_OFFSET_RESET', ['latest', 'earliest'] as const),
+    isolation: read.oneOf('KAFKA_ISOLATION_LEVEL', ['read_committed', 'read_uncommitted'] as const),
+    maxPollRecords: read.integer('KAFKA_MAX_POLL_RECORDS', 1),
+    sessionTimeoutMs: read.integer('KAFKA_SESSION_TIMEOUT_MS', 1_000),
+    rebalanceTimeoutMs: read.integer('KAFKA_REBALANCE_TIMEOUT_MS', 100),
+    commitIntervalMs: read.integer('KAFKA_COMMIT_INTERVAL_MS', 10),
+  }) as Partial<ConsumerOptions>
+}
+
+/** The same without what is undefined, so that it does not hide a default when objects are merged. */
+export function defined<T extends object>(settings: T): T {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T
+}
+
+class Reader {
+  readonly #env: Environment
+
+  constructor(env: Environment) {
+    this.#env = env
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#env[name]?.trim()
+    return value === '' ? undefined : value
+  }
+
+  required(name: string): string {
+    const value = this.text(name)
+    if (value === undefined) throw new ConfigError(name, undefined, 'set')
+    return value
+  }
+
+  integer(name: string, min: number): number | undefined {
+    const value = this.text(name)
+    if (value === undefined) return undefined
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+    if (Number.isSafeInteger(number) && number >= min) return number
+    throw new ConfigError(name, value, `a whole number of at least ${min}`)
+  }
+
+  boolean(name: string): boolean | undefined {
+    const value = this.oneOf(name, ['true', 'false'] as const)
+    return value === undefined ? undefined : value === 'true'
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
+    const value = this.text(name)
+    const found = allowed.find((one) => one === value)
+    if (value === undefined || found !== undefined) return found
+    throw new ConfigError(name, value, `one of ${allowed.join(', ')}`)
+  }
+}

@@ -1,0 +1,120 @@
+import { ClosedError } from '@sluice/flow'
+import { Admin } from './admin/admin.ts'
+import { Cluster } from './cluster/cluster.ts'
+import { parseKafkaOptions, type KafkaConfig, type KafkaOptions } from './config.ts'
+import { Consumer } from './consumer/consumer.ts'
+import type { AnyTopic, ConsumerOptions } from './consumer/options.ts'
+import { openDriver } from './driver/open.ts'
+import { defined, readEnvironment, type Environment, type EnvironmentSettings } from './environment.ts'
+import type { ProducerOptions } from './producer/options.ts'
+import { Producer } from './producer/producer.ts'
+
+/** As a consumer's own; the group may come from the environment. */
+export type KafkaConsumerOptions<T extends AnyTopic> = Omit<ConsumerOptions<T>, 'group'> & {
+  readonly group?: string
+}
+
+type Defaults = Pick<EnvironmentSettings, 'producer' | 'consumer'>
+
+/**
+ * A Kafka cluster: opens producers, consumers and an admin that share its connections and what is known of it.
+ * Connects when first used. Closing it closes what it opened.
+ */
+export class Kafka implements AsyncDisposable {
+  readonly #config: KafkaConfig
+  readonly #cluster: Cluster
+  #defaults: Defaults = { producer: {}, consumer: {} }
+  // Weak, so that a producer which was closed and forgotten is not kept for the life of this.
+  #consumers: ReadonlyArray<WeakRef<Consumer>> = []
+  #producers: ReadonlyArray<WeakRef<Producer>> = []
+  #closing: Promise<void> | undefined
+
+  /** @throws ConfigError for a setting that makes no sense */
+  constructor(options: KafkaOptions) {
+    this.#config = parseKafkaOptions(options)
+    const { brokers, requestTimeoutMs, metadataMaxAgeMs, clock } = this.#config
+    const driver = openDriver({ ...this.#config, bootstrap: brokers })
+    this.#cluster = new Cluster({ driver, clock, metadataMaxAgeMs, coordinatorTimeoutMs: requestTimeoutMs })
+  }
+
+  /**
+   * Reads `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_CLIENT_ID` and the like; those of producers and consumers become their
+   * defaults. docs/settings.md lists them.
+   * @throws ConfigError that names the variable
+   */
+  static fromEnv(env: Environment = process.env): Kafka {
+    const { kafka, producer, consumer } = readEnvironment(env)
+    const opened = new Kafka(kafka)
+    opened.#defaults = { producer: defined(producer), consumer }
+    return opened
+  }
+
+  /** @throws ConfigError; ConnectionError and the like where the cluster cannot be reached */
+  async producer(options: ProducerOptions = {}): Promise<Producer> {
+    this.#requireOpen()
+    const { clock } = this.#config
+    const producer = await Producer.open(this.#cluster, { clock, ...this.#defaults.producer, ...defined(options) })
+    this.#producers = [...this.#producers.filter(isAlive), new WeakRef(producer)]
+    return await this.#unlessClosed(producer)
+  }
+
+  /** @throws ConfigError; ConnectionError and the like where the cluster cannot be reached */
+  async consumer<T extends AnyTopic>(options: KafkaConsumerOptions<T>): Promise<Consumer<T>> {
+    this.#requireOpen()
+    const settings = { ...this.#defaults.consumer, ...defined(options) } as ConsumerOptions<T>
+    const consumer = await Consumer.open(this.#cluster, settings, this.#config.clock)
+    this.#consumers = [...this.#consumers.filter(isAlive), new WeakRef<Consumer>(consumer as unknown as Consumer)]
+    return await this.#unlessClosed(consumer)
+  }
+
+  /** Topics, groups and offsets. */
+  admin(): Admin {
+    this.#requireOpen()
+    return new Admin(this.#cluster, this.#config.clock)
+  }
+
+  inspect() {
+    const { brokers, clientId } = this.#config
+    return {
+      bootstrap: brokers.map(({ host, port }) => `${host}:${port}`),
+      clientId,
+      cluster: this.#cluster.inspect(),
+      producers: this.#producers.filter(isAlive).length,
+      consumers: this.#consumers.filter(isAlive).length,
+    }
+  }
+
+  /** Closes the consumers it opened, then the producers (handlers may still use them), then the connections. */
+  close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs === undefined ? {} : { timeoutMs })
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(options: { readonly timeoutMs?: number }): Promise<void> {
+    try {
+      await Promise.all(this.#consumers.map((consumer) => consumer.deref()?.close(options)))
+      await Promise.all(this.#producers.map((producer) => producer.deref()?.close(options)))
+    } finally {
+      await this.#cluster.close()
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#closing) throw new ClosedError('the Kafka')
+  }
+
+  /** It may have been closed while something was being opened. */
+  async #unlessClosed<T extends Producer | Consumer<never>>(opened: T): Promise<T> {
+    if (!this.#closing) return opened
+    await opened.close({ timeoutMs: 0 })
+    throw new ClosedError('the Kafka')
+  }
+}
+
+function isAlive(reference: WeakRef<object>): boolean {
+  return reference.deref() !== undefined
+}

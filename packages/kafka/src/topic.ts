@@ -1,0 +1,37 @@
+import { ConfigError } from '@sluice/flow'
+import type { Codec } from './codecs/codec.ts'
+import { text } from './codecs/text.ts'
+import type { Topic } from './record.ts'
+
+const maxLength = 249
+const legal = /^[A-Za-z0-9._-]+$/
+
+/**
+ * A topic as a value: say its name and its codecs once, and everything that uses it is typed from there. Without a
+ * `key` codec keys are text.
+ * @throws ConfigError for a name that Kafka does not allow
+ */
+export function topic<V>(name: string, codecs: { readonly value: Codec<V> }): Topic<string | null, V>
+export function topic<K, V>(name: string, codecs: { readonly key: Codec<K>; readonly value: Codec<V> }): Topic<K, V>
+export function topic(
+  name: string,
+  { key = text, value }: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },
+): Topic<unknown, unknown> {
+  requireTopicName('topic', name)
+  requireCodec('key', key)
+  requireCodec('value', value)
+  return Object.freeze({ name, key, value })
+}
+
+/** The name, if Kafka allows it. @throws ConfigError that names the rule */
+export function requireTopicName(field: string, name: unknown): string {
+  const allowed = `1 to ${maxLength} of the characters a-z, A-Z, 0-9, '.', '_' and '-', and neither '.' nor '..'`
+  const isLegal = typeof name === 'string' && name.length <= maxLength && legal.test(name)
+  if (!isLegal || name === '.' || name === '..') throw new ConfigError(field, name, allowed)
+  return name
+}
+
+function requireCodec(field: string, codec: Codec<unknown>): void {
+  const isCodec = typeof codec?.encode === 'function' && typeof codec.decode === 'function'
+  if (!isCodec) throw new ConfigError(field, codec, 'a codec, such as text, bytes or json()')
+}
