@@ -50,3 +50,18 @@ export { RateLimiter } from './rate/token-bucket.ts'
 export type { RateLimiterOptions, RateLimiterState } from './rate/token-bucket.ts'
 export { AdaptiveBatchSize } from './rate/batch-size.ts'
 export type { BatchSizeOptions } from './rate/batch-size.ts'
+export { readResourceLimits } from './sensors/cgroup.ts'
+export type { CgroupPaths, ResourceLimits } from './sensors/cgroup.ts'
+export { cpuSensor } from './sensors/cpu.ts'
+export type { CpuSensorOptions } from './sensors/cpu.ts'
+export { memorySensor } from './sensors/memory.ts'
+export type { MemorySensorOptions, MemoryUse } from './sensors/memory.ts'
+export { eventLoopSensor } from './sensors/event-loop.ts'
+export { PressureSensor, standardConditions } from './sensors/pressure.ts'
+export type {
+  ConditionState,
+  PressureChange,
+  PressureCondition,
+  PressureSensorOptions,
+  StandardReadings,
+} from './sensors/pressure.ts'
