@@ -1,1 +1,6 @@
-export {}
+export { auditTables } from './audit/audit.ts'
+export type { Audit, AuditOptions, TableAudit } from './audit/audit.ts'
+export { ordersTopic, productsTopic } from './events/topics.ts'
+export { LEDGER_FILES } from './generator/ledger-files.ts'
+export { isReportMessage } from './service/report.ts'
+export type { QueueReport, ServiceName, ServiceReport, ServiceState } from './service/report.ts'

@@ -1,4 +1,5 @@
 import type { RegisterCommand } from '../command.ts'
+import { registerDemo } from './demo.ts'
 import { registerDoctor } from './doctor.ts'
 import { registerDown } from './down.ts'
 import { registerLogs } from './logs.ts'
@@ -11,5 +12,6 @@ export const commands: readonly RegisterCommand[] = [
   registerDown,
   registerStatus,
   registerLogs,
+  registerDemo,
   registerDoctor,
 ]

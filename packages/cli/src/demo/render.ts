@@ -68,7 +68,7 @@ function queueLine(queue: View['queue']): string {
   if (!queue) return '  queue     unknown'
   const at = (records: number): number => Math.min(BAR_WIDTH - 1, Math.floor((records / queue.maxRecords) * BAR_WIDTH))
   const filled = Math.ceil((queue.records / queue.maxRecords) * BAR_WIDTH)
-  const cells = Array.from({ length: BAR_WIDTH }, (_, index) => (index < filled ? '#' : '.'))
+  const cells = Array.from({ length: BAR_WIDTH }, (_, index): string => (index < filled ? '#' : '.'))
   cells[at(queue.lowWatermark)] = '|'
   cells[at(queue.highWatermark)] = '!'
   const state = queue.throttled ? 'throttled' : 'flowing'

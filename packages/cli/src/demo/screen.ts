@@ -24,6 +24,11 @@ export class Screen implements Disposable {
     this.#out.write(`${text}\n`)
   }
 
+  /** Something that happened: the view shows the latest itself, so it is a line only where there is no view. */
+  note(text: string): void {
+    if (!this.#live) this.#out.write(`${text}\n`)
+  }
+
   draw(view: View, nowMs: number): void {
     if (!this.#live) {
       if (nowMs - this.#lineAtMs < LINE_INTERVAL_MS) return

@@ -28,6 +28,10 @@ export class Environment {
     return value === '' ? undefined : value
   }
 
+  startingWith(prefix: string): Variables {
+    return Object.fromEntries(Object.entries(this.#variables).filter(([name]) => name.startsWith(prefix)))
+  }
+
   text(name: string, fallback: string | undefined): string {
     const value = this.optional(name) ?? fallback
     if (value === undefined) throw new ConfigError(name, value, 'set: the profile prod has no default for it')

@@ -1,5 +1,5 @@
 import { ConfigError } from '@sluice/flow'
-import type { Environment } from './environment.ts'
+import type { Environment, Variables } from './environment.ts'
 
 export type Profile = 'dev' | 'prod'
 
@@ -20,6 +20,8 @@ export interface KafkaConfig {
   readonly compression: (typeof COMPRESSIONS)[number]
   readonly lingerMs: number
   readonly batchBytes: number
+  /** All `KAFKA_*` variables: security, timeouts and what else `Kafka.fromEnv` reads. */
+  readonly environment: Variables
 }
 const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
@@ -30,9 +32,16 @@ export function profileOf(env: Environment): Profile {
 
 export function kafkaConfig(env: Environment): KafkaConfig {
   mustBeOn(env, 'KAFKA_ENABLED')
+  const brokers = env.addresses('KAFKA_BOOTSTRAP_SERVERS', profileOf(env) === 'dev' ? ['localhost:9092'] : undefined)
+  const clientId = env.text('KAFKA_CLIENT_ID', 'sesac-producer')
   return {
-    brokers: env.addresses('KAFKA_BOOTSTRAP_SERVERS', profileOf(env) === 'dev' ? ['localhost:9092'] : undefined),
-    clientId: env.text('KAFKA_CLIENT_ID', 'sesac-producer'),
+    brokers,
+    clientId,
+    environment: Object.freeze({
+      ...env.startingWith('KAFKA_'),
+      KAFKA_BOOTSTRAP_SERVERS: brokers.join(','),
+      KAFKA_CLIENT_ID: clientId,
+    }),
     compression: env.oneOf('KAFKA_COMPRESSION_TYPE', COMPRESSIONS, 'gzip'),
     lingerMs: env.integer('KAFKA_LINGER_MS', { min: 0, max: 60_000, default: 10 }),
     batchBytes: env.integer('KAFKA_BATCH_SIZE', { min: 1_024, max: 1_048_576, default: 16_384 }),

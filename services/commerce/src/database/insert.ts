@@ -3,6 +3,7 @@ export type Columns<Row> = ReadonlyArray<readonly [name: keyof Row & string, typ
 
 export interface SetInsert<Row> {
   readonly text: string
+  readonly columnCount: number
   /** The rows turned into one array a column, in the order of the parameters. */
   parameters(rows: readonly Row[]): unknown[][]
 }
@@ -15,6 +16,7 @@ export function setInsert<Row>(table: string, columns: Columns<Row>): SetInsert<
     text:
       `INSERT INTO ${table} (${names.join(', ')}) SELECT * FROM unnest(${arrays.join(', ')}) ` +
       'ON CONFLICT DO NOTHING',
+    columnCount: columns.length,
     parameters: (rows) => names.map((name) => rows.map((row) => row[name])),
   }
 }

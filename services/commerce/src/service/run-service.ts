@@ -45,18 +45,25 @@ export async function runService<Config extends ServiceConfig>(
   program: Program<Config>,
   variables: Variables = process.env,
 ): Promise<void> {
-  let config: Config
+  const code = await runToTheEnd(program, variables)
+  // An open channel would keep the process alive. After a failure something else may, which is not waited for.
+  if (code !== EXIT.ok) process.exit(code)
+  if (process.connected) process.disconnect()
+}
+
+async function runToTheEnd<Config extends ServiceConfig>(
+  program: Program<Config>,
+  variables: Variables,
+): Promise<number> {
   try {
-    config = program.parse(variables)
+    const config = program.parse(variables)
+    const log = pino({ name: program.name, level: config.logLevel, base: { pid: process.pid } })
+    return await new Running(program, config, log).run()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${program.name}: ${error.message}\n`)
-    process.exitCode = EXIT.badConfig
-    return leaveSupervisor()
+    return EXIT.badConfig
   }
-  const log = pino({ name: program.name, level: config.logLevel, base: { pid: process.pid } })
-  process.exitCode = await new Running(program, config, log).run()
-  leaveSupervisor()
 }
 
 class Running<Config extends ServiceConfig> {
@@ -78,17 +85,18 @@ class Running<Config extends ServiceConfig> {
   /** @returns the exit code */
   async run(): Promise<number> {
     const unlisten = this.#listen()
-    const endReports = every(REPORT_INTERVAL_MS, () => this.#report())
+    const endReports = every(REPORT_INTERVAL_MS, () => void this.#report())
     try {
       await this.#work()
       return EXIT.ok
     } catch (error) {
       if (this.#stop.signal.aborted && error === this.#stop.signal.reason) return EXIT.ok
+      if (error instanceof ConfigError) throw error
       this.#log.fatal({ err: error }, describe(error))
       return EXIT.failed
     } finally {
       this.#state = 'stopped'
-      this.#report()
+      await this.#report()
       await this.#http?.close()
       endReports()
       unlisten()
@@ -99,12 +107,12 @@ class Running<Config extends ServiceConfig> {
   async #work(): Promise<void> {
     const { http } = this.#config
     this.#http = await serveHttp({ ...http, metrics: this.#metrics, notReady: () => this.#notReady() })
-    this.#report()
+    void this.#report()
     const context = {
       log: this.#log,
       metrics: this.#metrics,
       signal: this.#stop.signal,
-      report: () => this.#report(),
+      report: () => void this.#report(),
     }
     this.#service = await this.#program.open(this.#config, context)
     this.#log.info({ url: this.#http.url }, 'running')
@@ -132,12 +140,15 @@ class Running<Config extends ServiceConfig> {
     return this.#service?.facts().waitingFor
   }
 
-  #report(): void {
+  /** Resolves when the supervisor has it, or is gone. */
+  async #report(): Promise<void> {
     if (!process.connected) return
     const facts = this.#service?.facts() ?? { counters: {} }
     const report = { ...facts, service: this.#program.name, state: this.#state, url: this.#http?.url }
-    // A supervisor that is about to end takes no more messages; its end is told by `disconnect`.
-    process.send?.(reportMessage(report), undefined, undefined, () => {})
+    const { promise, resolve } = Promise.withResolvers<void>()
+    // An error tells that the supervisor is about to end, as `disconnect` does.
+    process.send?.(reportMessage(report), undefined, undefined, () => resolve())
+    await promise
   }
 
   #listen(): () => void {
@@ -179,9 +190,4 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** An open channel would keep the process alive. */
-function leaveSupervisor(): void {
-  if (process.connected) process.disconnect()
 }

@@ -1,0 +1,39 @@
+import { projectDataDir, startStack } from '@sluice/stack'
+import type { CommandContext } from '../command.ts'
+import { printAddresses } from '../commands/status.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { Demo } from './demo.ts'
+import { Screen } from './screen.ts'
+import { StopRequest } from './stop-request.ts'
+
+/** The command line of `sluice demo`. */
+export interface DemoFlags {
+  /** Orders a second. */
+  readonly rate?: number
+  /** Milliseconds. */
+  readonly for?: number
+  readonly brokers: number
+  readonly seed?: number
+}
+
+/** Starts the servers, runs the pipeline until it is to end, and stops everything, services first. */
+export async function runDemo({ terminal, env, exitWith }: CommandContext, flags: DemoFlags): Promise<void> {
+  // Whatever runs is ended by its guard once we are gone.
+  using stop = new StopRequest(() => process.exit(ExitCode.interrupted))
+  const onProgress = (message: string): void => terminal.progress(message)
+  const dataDir = projectDataDir(process.cwd(), env)
+  const starting = startStack({ kafka: { brokers: flags.brokers }, postgres: true, redis: true, dataDir, onProgress })
+  const interrupted = new Promise<undefined>((resolve) =>
+    stop.signal.addEventListener('abort', () => resolve(undefined), { once: true }),
+  )
+  if (!(await Promise.race([starting, interrupted]))) process.exit(ExitCode.interrupted)
+  await using stack = await starting
+  terminal.endProgress()
+  printAddresses(stack.inspect(), terminal)
+  const screen = new Screen(process.stdout)
+  const options = { rate: flags.rate, seed: flags.seed, forMs: flags.for, brokers: flags.brokers }
+  const complete = await new Demo({ stack, screen, stop, env }, options).run()
+  if (stop.reason === 'SIGINT') exitWith(ExitCode.interrupted)
+  else if (!complete) exitWith(ExitCode.failed)
+  terminal.progress('stopping the servers; the data is kept')
+}
