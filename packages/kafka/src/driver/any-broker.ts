@@ -33,11 +33,17 @@ export class AnyBroker {
     return new Promise((resolve, reject) => {
       const failures: Error[] = []
       let asked = 0
+      let isSettled = false
       let hedge: Timer | undefined
+      const settle = (tell: () => void): void => {
+        isSettled = true
+        hedge?.cancel()
+        tell()
+      }
       const askNext = (): void => {
         hedge?.cancel()
         const broker = candidates[asked]
-        if (!broker) return
+        if (!broker || isSettled) return
         asked++
         const name = nameOf(broker)
         hedge = this.#clock.setTimeout(() => {
@@ -46,16 +52,14 @@ export class AnyBroker {
         }, hedgeMs)
         question(broker).then(
           (answer) => {
-            hedge?.cancel()
             this.#suspects.delete(name)
-            resolve(answer)
+            settle(() => resolve(answer))
           },
           (error: Error) => {
             failures.push(error)
-            // Settled in a callback only: a hedge that is still under way may yet answer.
-            if (error instanceof BrokerError) return settle(reject, error, hedge)
+            if (error instanceof BrokerError) return settle(() => reject(error))
             this.#suspects.add(name)
-            if (failures.length === candidates.length) settle(reject, summary(failures), hedge)
+            if (failures.length === candidates.length) settle(() => reject(summary(failures)))
             else askNext()
           },
         )
@@ -70,11 +74,6 @@ export class AnyBroker {
     const rank = (name: string): number => (this.#suspects.has(name) ? 1 : 0)
     return [...all].sort(([a], [b]) => rank(a) - rank(b)).map(([, node]) => node)
   }
-}
-
-function settle(reject: (error: Error) => void, error: Error, hedge: Timer | undefined): void {
-  hedge?.cancel()
-  reject(error)
 }
 
 /** What can be mended by the user comes first: wrong credentials before an unreachable host. */

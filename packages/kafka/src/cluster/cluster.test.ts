@@ -1,0 +1,59 @@
+import { ClosedError, ManualClock } from '@sluice/flow'
+import { describe, expect, test } from 'vitest'
+import type { ClusterMetadata, Driver } from '../driver/driver.ts'
+import { Cluster } from './cluster.ts'
+
+const metadata: ClusterMetadata = {
+  clusterId: 'c',
+  controllerId: 1,
+  brokers: [{ id: 1, host: 'a', port: 9_092 }],
+  topics: [],
+}
+
+function setUp(ask: (topics: readonly string[] | null) => Promise<ClusterMetadata>) {
+  const clock = new ManualClock()
+  const driver = { metadata: ask, findCoordinator: () => new Promise(() => {}), close: async () => {} }
+  const settings = { clock, coordinatorTimeoutMs: 1_000, metadataMaxAgeMs: 60_000 }
+  return { clock, cluster: new Cluster({ driver: driver as unknown as Driver, ...settings }) }
+}
+
+describe('a cluster', () => {
+  test('lets go of whoever waits, when their signal is aborted and when it is closed', async () => {
+    const { cluster } = setUp(() => new Promise(() => {}))
+    const waiting = new AbortController()
+    const aborted = cluster.refresh(['orders'], waiting.signal)
+    const refreshed = cluster.refresh(['orders'])
+    const coordinated = cluster.coordinator('group', 'g')
+    waiting.abort(new Error('enough'))
+    await expect(aborted).rejects.toThrow('enough')
+    const both = Promise.all([
+      expect(refreshed).rejects.toBeInstanceOf(ClosedError),
+      expect(coordinated).rejects.toBeInstanceOf(ClosedError),
+    ])
+    await cluster.close()
+    await both
+    await expect(cluster.refresh([])).rejects.toBeInstanceOf(ClosedError)
+    await expect(cluster.coordinator('group', 'g')).rejects.toBeInstanceOf(ClosedError)
+  })
+
+  test('asks again for the topics in use when what it knows has aged, and no more once closed', async () => {
+    const asked: Array<readonly string[] | null> = []
+    const topic = { name: 'orders', id: 'x', errorCode: 0, internal: false, partitions: [] }
+    const { cluster, clock } = setUp((topics) => {
+      asked.push(topics)
+      return Promise.resolve({ ...metadata, topics: [topic] })
+    })
+    await cluster.refresh(['orders'])
+    await clock.advanceAsync(120_000)
+    expect(asked).toEqual([['orders'], ['orders'], ['orders']])
+    await cluster.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  test('finds a broker even where nothing is known yet', async () => {
+    const { cluster } = setUp(() => Promise.resolve(metadata))
+    expect(await cluster.anyBroker()).toMatchObject({ id: 1 })
+    expect(cluster.inspect()).toEqual({ clusterId: 'c', brokers: 1, topics: 0 })
+    await cluster.close()
+  })
+})

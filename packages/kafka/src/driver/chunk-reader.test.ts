@@ -1,0 +1,82 @@
+import { Writer } from '@platformatic/kafka'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ChunkReader } from './chunk-reader.ts'
+
+/** The same bytes as they may come off a socket. */
+function inChunks(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const chunks: Buffer[] = []
+  let position = 0
+  for (const size of sizes) {
+    chunks.push(bytes.subarray(position, position + size))
+    position += size
+  }
+  return [...chunks, bytes.subarray(position)]
+}
+
+const sizes = fc.array(fc.nat(7), { maxLength: 40 })
+const uuid = '00ff1234-5678-4abc-8def-0123456789ab'
+
+describe('a chunk reader', () => {
+  test('reads the same values however the bytes are cut', () => {
+    const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
+    const int64 = fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER })
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -128, max: 127 }),
+        int32,
+        int64,
+        fc.string(),
+        sizes,
+        (int8, int, long, text, cuts) => {
+          const written = Writer.create()
+            .appendInt8(int8)
+            .appendInt16(int >> 16)
+            .appendInt32(int)
+            .appendInt64(BigInt(long))
+            .appendInt64(BigInt(long))
+            .appendUnsignedVarInt(Math.abs(int >> 1))
+            .appendUUID(uuid)
+            .appendString(text)
+            .appendString(null)
+            .appendArray([1, 2], (w, n) => w.appendInt32(n), true, false)
+          const reader = new ChunkReader(inChunks(written.buffer, cuts))
+          expect(reader.int8()).toBe(int8)
+          expect(reader.int16()).toBe(int >> 16)
+          expect(reader.int32()).toBe(int)
+          expect(reader.int64()).toBe(long)
+          expect(reader.bigInt64()).toBe(BigInt(long))
+          expect(reader.unsignedVarint()).toBe(Math.abs(int >> 1))
+          expect(reader.uuid()).toBe(uuid)
+          expect(reader.string()).toBe(Buffer.from(text).toString())
+          expect(reader.string()).toBeNull()
+          expect(reader.array(() => reader.int32())).toEqual([1, 2])
+          expect(() => reader.int8()).toThrow(/ends too early/)
+        },
+      ),
+    )
+  })
+
+  test('copies bytes into memory of their own', () => {
+    const answer = Buffer.from('some bytes of an answer')
+    const copy = new ChunkReader([answer]).bytes(4)
+    answer.fill(0)
+    expect(copy.toString()).toBe('some')
+    expect(copy.buffer.byteLength).toBe(4)
+  })
+
+  test('reads the tagged fields it knows and skips the others', () => {
+    const bytes = Buffer.from([2, 0, 4, 0, 0, 0, 7, 9, 2, 1, 1, 42])
+    const reader = new ChunkReader([bytes])
+    let known = 0
+    reader.taggedFields({ 0: () => (known = reader.int32()) })
+    expect(known).toBe(7)
+    expect(reader.int8()).toBe(42)
+  })
+
+  test('refuses a varint that does not end and an answer that is cut', () => {
+    expect(() => new ChunkReader([Buffer.alloc(9, 0xff)]).unsignedVarint()).toThrow(RangeError)
+    expect(() => new ChunkReader([Buffer.alloc(3)]).int32()).toThrow(/ends too early/)
+    expect(() => new ChunkReader([]).int8()).toThrow(/ends too early/)
+  })
+})

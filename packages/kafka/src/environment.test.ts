@@ -1,0 +1,68 @@
+import { ConfigError } from '@sluice/flow'
+import { describe, expect, test } from 'vitest'
+import { readEnvironment, type Environment } from './environment.ts'
+
+const servers = { KAFKA_BOOTSTRAP_SERVERS: 'kafka1:29092, kafka2:29093,kafka3:29094' }
+
+describe('the environment', () => {
+  test('sets what it names, and nothing else', () => {
+    const { kafka, producer, consumer } = readEnvironment({
+      ...servers,
+      KAFKA_CLIENT_ID: 'shop',
+      KAFKA_ACKS: '-1',
+      KAFKA_ENABLE_IDEMPOTENCE: 'true',
+      KAFKA_LINGER_MS: '20',
+      KAFKA_BATCH_SIZE: '32768',
+      KAFKA_COMPRESSION_TYPE: 'snappy',
+      KAFKA_RETRIES: '3',
+      KAFKA_GROUP_ID: 'billing',
+      KAFKA_AUTO_OFFSET_RESET: 'earliest',
+      KAFKA_MAX_POLL_RECORDS: '10',
+      KAFKA_SESSION_TIMEOUT_MS: '30000',
+      KAFKA_HEAP_OPTS: '-Xmx1G',
+      KAFKA_DELIVERY_TIMEOUT_MS: '',
+    })
+    expect(kafka).toMatchObject({
+      brokers: ['kafka1:29092', 'kafka2:29093', 'kafka3:29094'],
+      clientId: 'shop',
+    })
+    expect(producer).toMatchObject({
+      acks: 'all',
+      idempotent: true,
+      lingerMs: 20,
+      batchBytes: 32_768,
+      compression: 'snappy',
+      retries: 3,
+      deliveryTimeoutMs: undefined,
+    })
+    expect(consumer).toEqual({ group: 'billing', reset: 'earliest', maxPollRecords: 10, sessionTimeoutMs: 30_000 })
+  })
+
+  test.each<readonly [string, string]>([
+    ['KAFKA_COMPRESSION_TYPE', 'zip'],
+    ['KAFKA_LINGER_MS', 'soon'],
+    ['KAFKA_LINGER_MS', '-1'],
+    ['KAFKA_ACKS', '2'],
+    ['KAFKA_ENABLE_IDEMPOTENCE', 'maybe'],
+    ['KAFKA_AUTO_OFFSET_RESET', 'middle'],
+    ['KAFKA_SECURITY_PROTOCOL', 'TLS'],
+    ['KAFKA_SESSION_TIMEOUT_MS', '1'],
+  ])('%s=%s is refused by the name of the variable', (name, value) => {
+    expect(refusal({ ...servers, [name]: value })).toMatchObject({ field: name, value })
+  })
+
+  test('wants to know where Kafka is, and who asks where that is needed', () => {
+    expect(refusal({}).field).toBe('KAFKA_BOOTSTRAP_SERVERS')
+    expect(refusal({ ...servers, KAFKA_SECURITY_PROTOCOL: 'SASL_SSL' }).field).toBe('KAFKA_SASL_USERNAME')
+  })
+})
+
+function refusal(env: Environment): ConfigError {
+  try {
+    readEnvironment(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error
+    throw error
+  }
+  throw new Error('nothing was refused')
+}
