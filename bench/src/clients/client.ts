@@ -88,17 +88,23 @@ export class Stopwatch {
   }
 }
 
-/** Counts the records that a consumer hands over, from the first one on. */
+/**
+ * Counts the records that a consumer hands over. The first tenth is not measured: it was fetched before the clock could
+ * start, and compiles the code.
+ */
 export class ReadCount {
   readonly done: Promise<Measured>
+  readonly #warmUp: number
   readonly #job: ClientJob
-  #stopwatch: Stopwatch | undefined
-  #seen = 0
-  #deadline: NodeJS.Timeout | undefined
   readonly #resolve: (measured: Measured) => void
+  #stopwatch: Stopwatch | undefined
+  #deadline: NodeJS.Timeout | undefined
+  #seen = 0
+  #seenAtStart = 0
 
   constructor(job: ClientJob) {
     this.#job = job
+    this.#warmUp = job.records / 10
     const { promise, resolve } = Promise.withResolvers<Measured>()
     this.done = promise
     this.#resolve = resolve
@@ -106,18 +112,20 @@ export class ReadCount {
 
   /** Called for every record, or once for all records of a batch. */
   add(records = 1): void {
-    if (this.#stopwatch === undefined) this.#start()
     this.#seen += records
-    if (this.#seen >= this.#job.records) this.#finish()
+    if (this.#seen < this.#warmUp) return
+    if (this.#stopwatch === undefined) this.#start()
+    else if (this.#seen >= this.#job.records) this.#finish()
   }
 
   #start(): void {
+    this.#seenAtStart = this.#seen
     this.#stopwatch = new Stopwatch()
     this.#deadline = setTimeout(() => this.#finish(), this.#job.maxSeconds * 1_000)
   }
 
   #finish(): void {
     clearTimeout(this.#deadline)
-    this.#resolve(this.#stopwatch!.measured(this.#seen))
+    this.#resolve(this.#stopwatch!.measured(this.#seen - this.#seenAtStart))
   }
 }

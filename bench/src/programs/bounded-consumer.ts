@@ -52,8 +52,8 @@ while (performance.now() - startedMs < seconds * 1_000) {
   await Promise.race([sleep(50), running])
   memory.sample()
   const { gate } = consumer.inspect()
-  maxGateBytes = Math.max(maxGateBytes, gate.bytes)
-  maxGateRecords = Math.max(maxGateRecords, gate.records)
+  maxGateBytes = Math.max(maxGateBytes, gate?.bytes ?? 0)
+  maxGateRecords = Math.max(maxGateRecords, gate?.records ?? 0)
 }
 const summary = memory.summary()
 await consumer.close({ timeoutMs: 10_000 })
