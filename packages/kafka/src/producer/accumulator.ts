@@ -1,5 +1,6 @@
 import type { Timer } from '@sluice/flow'
 import type { TopicMetadata } from '../driver/driver.ts'
+import { requireTopicName } from '../topic.ts'
 import { newBackoff } from './options.ts'
 import type { ProducerConfig } from './options.ts'
 import { PartitionQueue } from './partition-queue.ts'
@@ -41,9 +42,11 @@ export class Accumulator {
     return this.#topics.values()
   }
 
+  /** @throws ConfigError for a name that Kafka does not allow */
   topic(name: string): TopicQueue {
     let topic = this.#topics.get(name)
     if (!topic) {
+      requireTopicName('topic', name)
       topic = new TopicQueue(name, this.#config.batchBytes)
       this.#topics.set(name, topic)
       this.followMetadata(topic)

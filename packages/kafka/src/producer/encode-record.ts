@@ -31,7 +31,9 @@ export function encodeRecord<K, V>(
 
 function encodePart<T>(topic: Topic<unknown, unknown>, part: RecordPart, codec: Codec<T>, value: T): Buffer | null {
   try {
-    return codec.encode(value)
+    const bytes = codec.encode(value)
+    if (bytes !== null && !Buffer.isBuffer(bytes)) throw new TypeError('the codec gave no Buffer')
+    return bytes
   } catch (error) {
     throw new EncodeError(topic.name, part, codec.name, error)
   }
