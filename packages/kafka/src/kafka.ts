@@ -63,7 +63,7 @@ export class Kafka implements AsyncDisposable {
     this.#requireOpen()
     const settings = { ...this.#defaults.consumer, ...defined(options) } as ConsumerOptions<T>
     const consumer = await Consumer.open(this.#cluster, settings, this.#config.clock)
-    this.#consumers = [...this.#consumers.filter(isAlive), new WeakRef<Consumer>(consumer as unknown as Consumer)]
+    this.#consumers = [...this.#consumers.filter(isAlive), new WeakRef<Consumer>(consumer)]
     return await this.#unlessClosed(consumer)
   }
 
@@ -96,8 +96,8 @@ export class Kafka implements AsyncDisposable {
 
   async #close(options: { readonly timeoutMs?: number }): Promise<void> {
     try {
-      await Promise.all(this.#consumers.map((consumer) => consumer.deref()?.close(options)))
-      await Promise.all(this.#producers.map((producer) => producer.deref()?.close(options)))
+      await Promise.all(this.#consumers.map(async (consumer) => consumer.deref()?.close(options)))
+      await Promise.all(this.#producers.map(async (producer) => producer.deref()?.close(options)))
     } finally {
       await this.#cluster.close()
     }

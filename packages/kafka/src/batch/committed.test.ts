@@ -7,7 +7,7 @@ import { attribute, layout } from './layout.ts'
 
 /** A batch of one record a letter, as the log holds it from `baseOffset` on. */
 function batchAt(baseOffset: number, letters: string, producerId: bigint | null = null): Buffer {
-  const records = [...letters].map((letter) => ({
+  const records = letters.split('').map((letter) => ({
     key: null,
     value: Buffer.from(letter),
     headers: undefined,

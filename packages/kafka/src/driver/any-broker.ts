@@ -55,8 +55,8 @@ export class AnyBroker {
             this.#suspects.delete(name)
             settle(() => resolve(answer))
           },
-          (error: Error) => {
-            failures.push(error)
+          (error: unknown) => {
+            failures.push(error as Error)
             if (error instanceof BrokerError) return settle(() => reject(error))
             this.#suspects.add(name)
             if (failures.length === candidates.length) settle(() => reject(summary(failures)))

@@ -1,4 +1,4 @@
-import { Connection, ResponseError, type API, type SASLOptions } from '@platformatic/kafka'
+import { Connection, ResponseError, type API } from '@platformatic/kafka'
 import { ClosedError, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { ConnectionError, ProtocolError, UnsupportedBrokerError } from '../errors.ts'
@@ -121,7 +121,7 @@ export class Connections {
       // How many may be in flight is decided by those who send.
       maxInflights: 1_000,
       ...(tls && { tls, tlsServerName: tls.servername ?? true }),
-      ...(sasl && { sasl: sasl as SASLOptions }),
+      ...(sasl && { sasl }),
     })
     const pooled: Pooled = { connection, address, ready: Promise.resolve(), inFlight: 0 }
     const drop = (): void => {
