@@ -12,6 +12,8 @@ import { isComplete, judge, verdictLine, type TopicVerdict } from './verdict.ts'
 
 const DRAW_INTERVAL_MS = 1_000
 const POLL_MS = 200
+/** From the start of the generator's process to its first acknowledged order. */
+const START_TIMEOUT_MS = 60_000
 /** How long the consumer may take to catch up once nothing new comes: when it is to be proved, and when in a hurry. */
 const DRAIN_TIMEOUT_MS = { proof: 60_000, hurry: 10_000 }
 /** A program ends with this code when its configuration is wrong: no restart will help. */
@@ -46,14 +48,13 @@ export class Demo {
 
   /** @returns whether everything that was acknowledged has arrived */
   async run(): Promise<boolean> {
-    const { stack, screen, stop } = this.#parts
+    const { stack, screen } = this.#parts
     const unlisten = stack.supervisor.onEvent((event) => this.#onEvent(event))
     const ticks = setInterval(() => this.#draw(), DRAW_INTERVAL_MS)
     try {
       await using kafka = new Kafka({ brokers: stack.kafka.bootstrapServers.split(','), clientId: 'sluice-demo' })
       const before = await this.#start(kafka)
-      if (this.#options.forMs !== undefined) stop.after(this.#options.forMs)
-      await this.#untilStopped()
+      if (await this.#untilGenerating()) await this.#untilStopped()
       return await this.#finish(kafka, before)
     } finally {
       clearInterval(ticks)
@@ -86,10 +87,30 @@ export class Demo {
     })
   }
 
+  /** The time of a run counts from here. @returns false where it was stopped before */
+  async #untilGenerating(): Promise<boolean> {
+    const { stop } = this.#parts
+    const deadlineMs = performance.now() + START_TIMEOUT_MS
+    while ((this.#board.latest('generator', performance.now())?.counters['orders'] ?? 0) === 0) {
+      if (performance.now() > deadlineMs) {
+        throw new StackError('start_timed_out', 'the generator does not generate', this.#logHint('generator'))
+      }
+      if (!(await this.#pause())) return false
+    }
+    if (this.#options.forMs !== undefined) stop.after(this.#options.forMs)
+    return true
+  }
+
   async #untilStopped(): Promise<void> {
+    while (await this.#pause());
+  }
+
+  /** @returns whether to go on; @throws what the demo cannot go on after */
+  async #pause(): Promise<boolean> {
     const { signal } = this.#parts.stop
-    while (!signal.aborted && !this.#failure) await sleep(POLL_MS, undefined, { signal }).catch(() => undefined)
+    if (!signal.aborted) await sleep(POLL_MS, undefined, { signal }).catch(() => undefined)
     if (this.#failure) throw this.#failure
+    return !signal.aborted
   }
 
   /** The generator first; then the consumer has all there will be, and a while to catch up. */
