@@ -54,6 +54,8 @@ export class Producer implements AsyncDisposable {
   readonly #searches = new AbortController()
   /** Calls of `send` that wait for room, or have got it and not used it yet. Nobody may overtake them. */
   #admitting = 0
+  /** Settled when the last of them is done. */
+  #admission = Promise.resolve()
   #flushing = 0
   #closing: Promise<CloseReport> | undefined
 
@@ -225,7 +227,7 @@ export class Producer implements AsyncDisposable {
 
   #encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): PendingRecord {
     const { maxRecordBytes, clock } = this.#config
-    return encodeRecord(topic, record, { maxRecordBytes, nowMs: clock.now() })
+    return encodeRecord(topic, record, { maxRecordBytes, nowMs: Math.floor(clock.now()) })
   }
 
   #accept(topic: TopicQueue, record: PendingRecord): void {
@@ -236,22 +238,37 @@ export class Producer implements AsyncDisposable {
   }
 
   async #sendWhenRoom(topic: string, record: PendingRecord, signal: AbortSignal | undefined): Promise<Delivery> {
+    const before = this.#admission
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#admission = promise
     this.#admitting++
     this.#accumulator.endLinger()
     try {
-      await this.#gate.acquire(record.bytes, { signal, timeoutMs: this.#config.queue.maxWaitMs })
+      await this.#acquire(record.bytes, signal)
+      // Somebody who was let in before may not have been woken yet.
+      await before
+      if (this.#closing) throw this.#leave(record.bytes)
+      this.#accept(this.#accumulator.topic(topic), record)
+    } finally {
+      this.#admitting--
+      void before.then(resolve)
+    }
+    return record.promise
+  }
+
+  async #acquire(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#gate.acquire(bytes, { signal, timeoutMs: this.#config.queue.maxWaitMs })
     } catch (error) {
       if (error instanceof BackpressureError) this.#shed[error.reason]++
       throw error
-    } finally {
-      this.#admitting--
     }
-    if (this.#closing) {
-      this.#gate.release(record.bytes)
-      throw new ClosedError('the producer')
-    }
-    this.#accept(this.#accumulator.topic(topic), record)
-    return record.promise
+  }
+
+  /** Let in, and closed before it was woken. */
+  #leave(bytes: number): ClosedError {
+    this.#gate.release(bytes)
+    return new ClosedError('the producer')
   }
 
   async #drain(timeoutMs: number): Promise<CloseReport> {
