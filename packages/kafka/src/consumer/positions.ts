@@ -60,9 +60,8 @@ export class Positions {
       const known = cluster.topic(name)
       return known?.errorCode === 0 ? known : []
     })
-    const committed = await this.#committed(
+    const committed = await this.#committedBeforeJoining(
       topics.map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) })),
-      null,
     )
     for (const { name, id, partitions } of topics) {
       const own = committed.filter(({ topic, offset }) => topic === name && offset >= 0)
@@ -113,6 +112,25 @@ export class Positions {
     if (found.length > 0) this.#options.onFound(found)
     this.reset(uncommitted, 'no_committed_offset')
     return again
+  }
+
+  /** A broker can be named as the coordinator before it is: on the first group of a new cluster this is the rule. */
+  async #committedBeforeJoining(
+    topics: ReadonlyArray<{ topic: string; partitions: readonly number[] }>,
+  ): Promise<readonly CommittedOffset[]> {
+    const { cluster, settings, clock, events } = this.#options
+    const untilMs = clock.monotonicMs() + settings.sessionTimeoutMs
+    const backoff = new Backoff(50, 2_000)
+    for (;;) {
+      try {
+        return await this.#committed(topics, null)
+      } catch (error) {
+        if ((error as { retriable?: boolean }).retriable !== true || clock.monotonicMs() >= untilMs) throw error
+        events.emit('error', { during: 'positions', error })
+        cluster.forgetCoordinator('group', settings.group)
+        await clock.sleep(backoff.nextMs())
+      }
+    }
   }
 
   /** `memberEpoch` null: as somebody who is not a member. */
