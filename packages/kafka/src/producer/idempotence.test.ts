@@ -14,7 +14,7 @@ function inTurn(...fates: Fate[]): () => Fate {
 }
 
 describe('giving a batch up', () => {
-  const options = { lingerMs: 0, deliveryTimeoutMs: requestTimeoutMs / 2 }
+  const options = { lingerMs: 0, deliveryTimeoutMs: (requestTimeoutMs * 2) / 3 }
 
   test('while it is in flight: the next one goes at once, under the next epoch of the same id, and the late one is refused', async () => {
     const { cluster, log, send, pass } = await openProducer(options)
@@ -49,6 +49,16 @@ describe('giving a batch up', () => {
       [1, 0, 1],
       [1, 0, 1],
     ])
+  })
+
+  test('makes the late end of its request mean nothing to the next batch', async () => {
+    const { cluster, send, pass } = await openProducer(options)
+    cluster.fate = inTurn('frozen', 'frozen')
+    send('a')
+    await pass(options.deliveryTimeoutMs)
+    send('b')
+    await pass(requestTimeoutMs - options.deliveryTimeoutMs + 20)
+    expect(sentBatches(cluster).map(({ values }) => values)).toEqual([['a'], ['b']])
   })
 
   test('does not disturb the other partitions', async () => {

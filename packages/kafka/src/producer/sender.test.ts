@@ -46,6 +46,21 @@ describe('a leader that moved', () => {
   })
 })
 
+test('a partition that waits behind a frozen broker goes to its new leader as soon as that is known', async () => {
+  const { cluster, send, pass } = await openProducer({ lingerMs: 0, maxInFlightRequests: 1 }, { partitions: 3 })
+  cluster.lead(letters.name, 2, 3)
+  cluster.learn([letters.name])
+  cluster.fate = (_, broker) => (broker.id === 1 ? 'frozen' : 'answered')
+  send('in flight', 0)
+  await pass(1)
+  const waiting = send('waiting', 1)
+  cluster.lead(letters.name, 1, 2)
+  cluster.lead(letters.name, 2, 2)
+  send('makes it ask', 2)
+  await pass(200)
+  expect(outcomeOf(waiting)).toBe('delivered')
+})
+
 test('a partition without a leader delays its own records alone', async () => {
   const { cluster, send, pass } = await openProducer({ lingerMs: 0 }, { partitions: 2 })
   cluster.lead(letters.name, 0, -1)
@@ -151,6 +166,22 @@ describe('a batch that is too large for the topic', () => {
       .slice(before)
       .map(({ bytes }) => bytes.length)
     expect(Math.max(...sizes)).toBeLessThanOrEqual(500)
+  })
+
+  test('uses up no sequence numbers', async () => {
+    const { cluster, log, send, pass } = await openProducer(options)
+    send('first')
+    await pass(10)
+    log.maxBatchBytes = 200
+    const records = [send('a'.repeat(90)), send('b'.repeat(90))]
+    await pass(10)
+    expect(records.map(outcomeOf)).toEqual(['delivered', 'delivered'])
+    expect(sentBatches(cluster).map(({ epoch, sequence }) => [epoch, sequence])).toEqual([
+      [0, 0],
+      [0, 1],
+      [0, 1],
+      [0, 2],
+    ])
   })
 
   test('and holds one record: the record is refused, the others are delivered', async () => {
