@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { auditTables, isReportMessage, type ServiceName } from '@sluice/commerce'
+import { auditTables, EXIT, isReportMessage, progressLine, type ServiceName } from '@sluice/commerce'
 import { Kafka } from '@sluice/kafka'
 import { StackError, type ProcessEvent, type Stack } from '@sluice/stack'
 import { Board } from './board.ts'
@@ -16,8 +16,6 @@ const POLL_MS = 200
 const START_TIMEOUT_MS = 60_000
 /** How long the consumer may take to catch up once nothing new comes: when it is to be proved, and when in a hurry. */
 const DRAIN_TIMEOUT_MS = { proof: 60_000, hurry: 10_000 }
-/** A program ends with this code when its configuration is wrong: no restart will help. */
-const BAD_CONFIG = 2
 
 export interface DemoOptions extends PipelineOptions {
   /** Ends by itself after so long; undefined: runs until it is stopped. */
@@ -158,10 +156,13 @@ export class Demo {
 
   #onEvent(event: ProcessEvent): void {
     if (event.type === 'message' && isReportMessage(event.message)) {
-      this.#board.report(event.message.report, performance.now())
+      const { report } = event.message
+      this.#board.report(report, performance.now())
+      if (report.service === 'seeder') this.#showSeeding(report.counters)
       return
     }
-    if (event.type === 'exited' && event.exit.code === BAD_CONFIG && !event.asked) {
+    // No restart helps against a wrong configuration.
+    if (event.type === 'exited' && event.exit.code === EXIT.badConfig && !event.asked) {
       this.#failure ??= new StackError(
         'start_failed',
         `${event.name} refuses its configuration`,
@@ -170,6 +171,12 @@ export class Demo {
     }
     const note = this.#board.event(event, new Date().toLocaleTimeString('en-GB'))
     if (note !== undefined) this.#parts.screen.note(note)
+  }
+
+  #showSeeding({ seeded = 0, toSeed = 0 }: Readonly<Record<string, number>>): void {
+    if (seeded === 0) return
+    this.#phase = progressLine(seeded, toSeed)
+    this.#draw()
   }
 
   #logHint(name: string): string {

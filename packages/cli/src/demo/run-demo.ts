@@ -17,7 +17,8 @@ export interface DemoFlags {
 }
 
 /** Starts the servers, runs the pipeline until it is to end, and stops everything, services first. */
-export async function runDemo({ terminal, env, exitWith }: CommandContext, flags: DemoFlags): Promise<void> {
+export async function runDemo(context: CommandContext, flags: DemoFlags): Promise<void> {
+  const { terminal, env } = context
   // Whatever runs is ended by its guard once we are gone.
   using stop = new StopRequest(() => process.exit(ExitCode.interrupted))
   const onProgress = (message: string): void => terminal.progress(message)
@@ -33,7 +34,7 @@ export async function runDemo({ terminal, env, exitWith }: CommandContext, flags
   const screen = new Screen(process.stdout)
   const options = { rate: flags.rate, seed: flags.seed, forMs: flags.for, brokers: flags.brokers }
   const complete = await new Demo({ stack, screen, stop, env }, options).run()
-  if (stop.reason === 'SIGINT') exitWith(ExitCode.interrupted)
-  else if (!complete) exitWith(ExitCode.failed)
+  if (stop.reason === 'SIGINT') context.exitWith(ExitCode.interrupted)
+  else if (!complete) context.exitWith(ExitCode.failed)
   terminal.progress('stopping the servers; the data is kept')
 }

@@ -36,8 +36,9 @@ export class Screen implements Disposable {
       this.#out.write(`${renderLine(view)}\n`)
       return
     }
-    const { columns = 80, rows = 24 } = this.#out
-    const lines = render(view, { columns, color: this.#out.hasColors() }).slice(0, rows - 1)
+    // A terminal that does not tell its size has 0.
+    const columns = this.#out.columns || 80
+    const lines = render(view, { columns, color: this.#out.hasColors() }).slice(0, (this.#out.rows || 24) - 1)
     this.#erase()
     this.#out.write(`${HIDE_CURSOR}${lines.join('\n')}\n`)
     this.#drawn = lines.length

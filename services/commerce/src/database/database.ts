@@ -55,31 +55,31 @@ export async function openPool(config: PostgresConfig, name: string, max: number
 /** Runs `work` in a transaction of its own; a connection that could not be rolled back is thrown away. */
 export async function inTransaction<T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await pool.connect()
-  let broken: Error | undefined
+  let isBroken = false
   try {
     await client.query('BEGIN')
     const result = await work(client)
     await client.query('COMMIT')
     return result
   } catch (error) {
-    await client.query('ROLLBACK').catch((failure: Error) => (broken = failure))
+    await client.query('ROLLBACK').catch(() => (isBroken = true))
     throw error
   } finally {
-    client.release(broken)
+    client.release(isBroken)
   }
 }
 
 /** Runs `work` on the connection that holds the advisory lock; the next one waits, at most the lock timeout. */
 export async function withSessionLock<T>(pool: Pool, key: number, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await pool.connect()
-  let broken: Error | undefined
+  let isBroken = false
   try {
     await client.query('SELECT pg_advisory_lock($1)', [key])
     return await work(client)
   } finally {
     // Harmless where the lock was never got; a connection that may still hold it is thrown away.
-    await client.query('SELECT pg_advisory_unlock_all()').catch((failure: Error) => (broken = failure))
-    client.release(broken)
+    await client.query('SELECT pg_advisory_unlock_all()').catch(() => (isBroken = true))
+    client.release(isBroken)
   }
 }
 

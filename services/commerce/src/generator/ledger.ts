@@ -15,7 +15,7 @@ export class Ledger implements Disposable {
   #pending: string[] = []
   #scheduled: NodeJS.Immediate | undefined
   #lines: number
-  #failure: unknown
+  #failure: Error | undefined
 
   constructor(path: string) {
     this.path = path
@@ -49,7 +49,7 @@ export class Ledger implements Disposable {
     try {
       appendFileSync(this.#fd, text)
     } catch (error) {
-      this.#failure = error
+      this.#failure = error as Error
       throw error
     }
   }
