@@ -54,7 +54,7 @@ export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
   readonly fetchMaxWaitMs?: number
   /** From one partition in one fetch. From 1 KiB, default 1 MiB; a single larger batch still comes whole. */
   readonly partitionMaxBytes?: number
-  /** From all partitions of a broker in one fetch. Default 8 MiB. */
+  /** From all partitions of a broker in one fetch. From 1 KiB, default 4 MiB. */
   readonly fetchMaxBytes?: number
   /** A batch that decompresses to more is refused. Default 64 MiB. */
   readonly maxDecodedBytes?: number
@@ -131,7 +131,7 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     heartbeatIntervalMs: int32('heartbeatIntervalMs', options.heartbeatIntervalMs, 500, 50),
     fetchMaxWaitMs: requireInteger('fetchMaxWaitMs', options.fetchMaxWaitMs ?? 250, { min: 0, max: 10_000 }),
     partitionMaxBytes: int32('partitionMaxBytes', options.partitionMaxBytes, MiB, KiB),
-    fetchMaxBytes: int32('fetchMaxBytes', options.fetchMaxBytes, 8 * MiB, KiB),
+    fetchMaxBytes: int32('fetchMaxBytes', options.fetchMaxBytes, 4 * MiB, KiB),
     maxDecodedBytes: int32('maxDecodedBytes', options.maxDecodedBytes, 64 * MiB, KiB),
     instanceId: optionalText('instanceId', options.instanceId),
     rackId: optionalText('rackId', options.rackId),
