@@ -171,10 +171,10 @@ describe('a batch that is too large for the topic', () => {
   test('uses up no sequence numbers', async () => {
     const { cluster, log, send, pass } = await openProducer(options)
     send('first')
-    await pass(10)
+    await pass(20)
     log.maxBatchBytes = 200
     const records = [send('a'.repeat(90)), send('b'.repeat(90))]
-    await pass(10)
+    await pass(20)
     expect(records.map(outcomeOf)).toEqual(['delivered', 'delivered'])
     expect(sentBatches(cluster).map(({ epoch, sequence }) => [epoch, sequence])).toEqual([
       [0, 0],
