@@ -78,6 +78,23 @@ export class RateLimitError extends SluiceError<'rate_limited'> {
   }
 }
 
+/** A bounded buffer whose policy is to fail was given more than it holds. */
+export class BufferOverflowError extends SluiceError<'buffer_overflow'> {
+  readonly size: number
+
+  constructor(size: number) {
+    super('buffer_overflow', `The buffer of ${size} is full`, { retriable: true })
+    this.size = size
+  }
+}
+
+/** A publisher does not take this subscriber: it subscribed before, or there is room for one only. */
+export class SubscribeError extends SluiceError<'subscribe_refused'> {
+  constructor(message: string) {
+    super('subscribe_refused', message)
+  }
+}
+
 /** A count of our own is wrong: a defect in the caller or in Sluice, never the fault of data or of a server. */
 export class InvariantError extends SluiceError<'invariant_broken'> {
   constructor(message: string, facts?: ErrorFacts) {

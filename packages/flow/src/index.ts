@@ -65,3 +65,13 @@ export type {
   PressureSensorOptions,
   StandardReadings,
 } from './sensors/pressure.ts'
+export { Flow } from './stream/flow.ts'
+export type { FlatMapConcurrency, FlowOptions } from './stream/flow.ts'
+export type { FlowSource } from './stream/sources.ts'
+export type { SinkOptions } from './stream/sinks.ts'
+export type { Overflow } from './stream/operators/buffer.ts'
+export type { AsyncMapper } from './stream/operators/map-async.ts'
+export type { RetryOptions } from './stream/operators/retry.ts'
+export { BufferedProcessor } from './reactive/buffered-processor.ts'
+export type { BufferedProcessorOptions, BufferedProcessorState } from './reactive/buffered-processor.ts'
+export type { Processor, Publisher, Subscriber, Subscription } from './reactive/types.ts'

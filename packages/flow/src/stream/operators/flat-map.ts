@@ -1,0 +1,135 @@
+import { Ring } from '../../ring.ts'
+import { Channel } from '../channel.ts'
+import { Puller, warnOfFailedClose } from '../puller.ts'
+import { buffer } from './buffer.ts'
+
+export interface FlatMapOptions<T, R> {
+  /** Opens the inner source of an element. */
+  readonly open: (value: T) => AsyncIterator<R, unknown>
+  /** Inner sources open at a time. */
+  readonly concurrency: number
+}
+
+/**
+ * Elements of up to `concurrency` inner sources as they come. Of each inner source one element at most is under way,
+ * and no more than `concurrency` altogether wait to be taken.
+ */
+export function flatMap<T, R>(
+  source: AsyncIterator<T, unknown>,
+  { open, concurrency }: FlatMapOptions<T, R>,
+): AsyncIterator<R, undefined> {
+  const inners = new Set<Puller<R>>()
+  /** Inner sources that may go on when there is room. */
+  const parked = new Ring<Puller<R>>()
+  let pulling = 0
+
+  const cancelAll = async (): Promise<void> => {
+    const closing = [...inners, outer].map((puller) => puller.cancel())
+    inners.clear()
+    for (const result of await Promise.allSettled(closing)) if (result.status === 'rejected') throw result.reason
+  }
+  const fail = (error: unknown): void => {
+    out.fail(error)
+    cancelAll().catch(warnOfFailedClose)
+  }
+  const advance = (): void => {
+    if (out.isOver) return
+    while (parked.length > 0 && out.length + pulling < concurrency) {
+      pulling++
+      parked.shift()?.pull()
+    }
+    if (inners.size < concurrency) outer.pull()
+    if (outer.isOver && inners.size === 0) out.end()
+  }
+  const start = (value: T): void => {
+    const inner: Puller<R> = new Puller<R>(open(value), {
+      onValue: (value) => {
+        pulling--
+        out.push(value)
+        parked.push(inner)
+        advance()
+      },
+      onEnd: () => {
+        pulling--
+        inners.delete(inner)
+        advance()
+      },
+      onError: fail,
+    })
+    inners.add(inner)
+    parked.push(inner)
+  }
+
+  const outer = new Puller<T>(source, {
+    onValue: (value) => {
+      try {
+        start(value)
+      } catch (error) {
+        return fail(error)
+      }
+      advance()
+    },
+    onEnd: advance,
+    onError: fail,
+  })
+  const out = new Channel<R>({ onPull: advance, onCancel: cancelAll })
+  return out
+}
+
+/** As `flatMap`, but in the order of the outer elements: later inner sources are read ahead by up to `prefetch`. */
+export function flatMapSequential<T, R>(
+  source: AsyncIterator<T, unknown>,
+  { open, concurrency, prefetch }: FlatMapOptions<T, R> & { readonly prefetch: number },
+): AsyncIterator<R, undefined> {
+  const inners = new Ring<Puller<R>>()
+
+  const cancelAll = async (): Promise<void> => {
+    const closing = [...inners, outer].map((puller) => puller.cancel())
+    inners.clear()
+    for (const result of await Promise.allSettled(closing)) if (result.status === 'rejected') throw result.reason
+  }
+  const fail = (error: unknown): void => {
+    out.fail(error)
+    cancelAll().catch(warnOfFailedClose)
+  }
+  const advance = (): void => {
+    if (out.isOver) return
+    if (out.demand > 0) inners.peek()?.pull()
+    if (inners.length < concurrency) outer.pull()
+    if (outer.isOver && inners.length === 0) out.end()
+  }
+
+  const outer = new Puller<T>(source, {
+    onValue: (value) => {
+      try {
+        const ahead = buffer(open(value), { size: prefetch, overflow: 'backpressure', isEager: true })
+        inners.push(
+          new Puller<R>(ahead, {
+            onValue: (value) => {
+              out.push(value)
+              advance()
+            },
+            onEnd: () => {
+              inners.shift()
+              advance()
+            },
+            onError: fail,
+          }),
+        )
+      } catch (error) {
+        return fail(error)
+      }
+      advance()
+    },
+    onEnd: advance,
+    onError: (error) => {
+      // At its place: after everything of the elements before it.
+      inners.push(
+        new Puller<R>({ next: () => Promise.reject(error) }, { onValue: () => {}, onEnd: () => {}, onError: fail }),
+      )
+      advance()
+    },
+  })
+  const out = new Channel<R>({ onPull: advance, onCancel: cancelAll })
+  return out
+}

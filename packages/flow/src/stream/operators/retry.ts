@@ -1,0 +1,67 @@
+import type { IBackoff, IBackoffFactory } from 'cockatiel'
+import type { Clock, Timer } from '../../clock.ts'
+import { Channel } from '../channel.ts'
+import { Puller } from '../puller.ts'
+
+export interface RetryOptions {
+  /** How often it starts again at most. Default 3. */
+  readonly retries?: number
+  /** Before each new start: milliseconds, or a back-off of cockatiel. Default 0. */
+  readonly delayMs?: number | IBackoffFactory<unknown>
+  /** Which failures are worth it. Default: all. */
+  readonly isRetryable?: (error: unknown) => boolean
+}
+
+/** Opens the source anew when it fails. What it gave before the failure was given, and may be given again. */
+export function retry<T>(
+  open: () => AsyncIterator<T, unknown>,
+  { retries = 3, delayMs = 0, isRetryable = () => true, clock }: RetryOptions & { readonly clock: Clock },
+): AsyncIterator<T, undefined> {
+  let left = retries
+  let timer: Timer | undefined
+  let backoff: IBackoff<unknown> | undefined
+
+  const nextDelayMs = (): number => {
+    if (typeof delayMs === 'number') return delayMs
+    backoff = (backoff ?? delayMs).next(undefined)
+    return backoff.duration
+  }
+  const pull = (): void => {
+    if (out.demand > 0 && timer === undefined) puller.pull()
+  }
+  const restart = (error: unknown): void => {
+    try {
+      if (left-- <= 0 || !isRetryable(error)) return out.fail(error)
+    } catch (thrown) {
+      return out.fail(thrown)
+    }
+    timer = clock.setTimeout(() => {
+      timer = undefined
+      try {
+        puller = newPuller()
+      } catch (thrown) {
+        return restart(thrown)
+      }
+      pull()
+    }, nextDelayMs())
+  }
+  const newPuller = (): Puller<T> =>
+    new Puller<T>(open(), {
+      onValue: (value) => {
+        out.push(value)
+        pull()
+      },
+      onEnd: () => out.end(),
+      onError: restart,
+    })
+
+  let puller = newPuller()
+  const out = new Channel<T>({
+    onPull: pull,
+    onCancel: () => {
+      timer?.cancel()
+      return puller.cancel()
+    },
+  })
+  return out
+}

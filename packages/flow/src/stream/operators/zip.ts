@@ -1,0 +1,49 @@
+import { Ring } from '../../ring.ts'
+import { Channel } from '../channel.ts'
+import { Puller, warnOfFailedClose } from '../puller.ts'
+
+/** Pairs of the elements of two sources. Ends with the first of them that ends, and leaves the other. */
+export function zip<A, B>(
+  left: AsyncIterator<A, unknown>,
+  right: AsyncIterator<B, unknown>,
+): AsyncIterator<readonly [A, B], undefined> {
+  const lefts = new Ring<A>()
+  const rights = new Ring<B>()
+
+  const cancelBoth = async (): Promise<void> => {
+    const closing = await Promise.allSettled([leftPuller.cancel(), rightPuller.cancel()])
+    for (const result of closing) if (result.status === 'rejected') throw result.reason
+  }
+  const advance = (): void => {
+    if (out.isOver) return
+    if (lefts.length > 0 && rights.length > 0) out.push([lefts.shift() as A, rights.shift() as B])
+    // One that has ended leaves no pair to come, unless its last element still waits for its partner.
+    const isOver = (leftPuller.isOver && lefts.length === 0) || (rightPuller.isOver && rights.length === 0)
+    if (isOver) return end()
+    if (out.demand === 0) return
+    if (lefts.length === 0) leftPuller.pull()
+    if (rights.length === 0) rightPuller.pull()
+  }
+  const end = (): void => {
+    out.end()
+    cancelBoth().catch(warnOfFailedClose)
+  }
+  const fail = (error: unknown): void => {
+    out.fail(error)
+    cancelBoth().catch(warnOfFailedClose)
+  }
+  const pullerInto = <T>(source: AsyncIterator<T, unknown>, held: Ring<T>): Puller<T> =>
+    new Puller<T>(source, {
+      onValue: (value) => {
+        held.push(value)
+        advance()
+      },
+      onEnd: advance,
+      onError: fail,
+    })
+
+  const leftPuller = pullerInto(left, lefts)
+  const rightPuller = pullerInto(right, rights)
+  const out = new Channel<readonly [A, B]>({ onPull: advance, onCancel: cancelBoth })
+  return out
+}

@@ -1,0 +1,32 @@
+import { closeSource, warnOfFailedClose } from './puller.ts'
+
+export interface SinkOptions {
+  /** Ends the flow, rejecting with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Hands each element over, one after the other; when it ends for whatever reason, the source is closed. */
+export async function forEach<T>(
+  open: () => AsyncIterator<T, unknown>,
+  consume: (value: T, signal?: AbortSignal) => unknown,
+  { signal }: SinkOptions = {},
+): Promise<void> {
+  signal?.throwIfAborted()
+  const source = open()
+  // Closing ends a `next` that waits, so that an abort is noticed at once.
+  const onAbort = (): void => void closeSource(source).catch(warnOfFailedClose)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    for (let result = await source.next(); !result.done; result = await source.next()) {
+      signal?.throwIfAborted()
+      const consumed = consume(result.value, signal)
+      if (consumed instanceof Promise) await consumed
+    }
+    signal?.throwIfAborted()
+  } catch (error) {
+    await closeSource(source).catch(warnOfFailedClose)
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
