@@ -12,14 +12,14 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { folderError } from '../errors.ts'
+import { StackError, folderError } from '../errors.ts'
 import { type Account, canReach, serverAccount } from '../host/account.ts'
 import { FolderLock } from './folder-lock.ts'
 import { readJson, writeJson } from './json-file.ts'
 
 const temporaryPrefix = 'sluice-stack-'
 /** Everything that a stack writes into its data folder; `clean` removes these and nothing else. */
-const ownEntries = ['kafka', 'postgres', 'redis', 'logs', 'run', 'status.json', 'secrets.json', 'ports.json', 'apps']
+const ownEntries = ['kafka', 'postgres', 'redis', 'logs', 'status.json', 'secrets.json', 'ports.json', 'apps']
 
 /** Where the data of this project's servers is: `SLUICE_DATA_DIR`, else `.sluice` in the folder of the project. */
 export function projectDataDir(cwd: string = process.cwd(), env: NodeJS.ProcessEnv = process.env): string {
@@ -45,6 +45,20 @@ function projectFolder(cwd: string): string {
   return resolve(cwd)
 }
 
+/** The servers' account must be able to pass through the data folder, though not to read it. */
+function letPass(path: string, account: Account | undefined): void {
+  if (canReach(path, account)) return
+  if (!canReach(dirname(path), account)) {
+    throw new StackError(
+      'folder_unusable',
+      `as root the servers run as ${account?.name}, who cannot reach ${path}`,
+      'choose a data folder outside of private folders such as /root, or run it as another user',
+      { facts: { path } },
+    )
+  }
+  chmodSync(path, (statSync(path).mode & 0o777) | 0o011)
+}
+
 /** The folder of one running stack. It is held by at most one process. */
 export class DataFolder {
   readonly path: string
@@ -64,8 +78,10 @@ export class DataFolder {
   static open(path: string): DataFolder {
     try {
       mkdirSync(path, { recursive: true, mode: 0o755 })
+      const account = serverAccount()
+      letPass(path, account)
       if (!existsSync(join(path, '.gitignore'))) writeFileSync(join(path, '.gitignore'), '*\n')
-      return new DataFolder(path, false, serverAccount())
+      return new DataFolder(path, false, account)
     } catch (error) {
       throw folderError(path, error)
     }

@@ -13,7 +13,7 @@ export interface Account {
 /** The unprivileged account of this machine when we are root, undefined when we are not. */
 export function serverAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }).trim())
+  const id = (flag: string) => Number(execFileSync('/usr/bin/id', [flag, 'nobody'], { encoding: 'utf8' }).trim())
   return { name: 'nobody', uid: id('-u'), gid: id('-g') }
 }
 

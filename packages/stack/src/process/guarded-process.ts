@@ -71,7 +71,7 @@ export class GuardedProcess {
 
   static async spawn(spec: GuardedCommand): Promise<GuardedProcess> {
     const guard = spawn(
-      'sh',
+      '/bin/sh',
       [
         '-c',
         guardScript,
@@ -157,7 +157,7 @@ async function readPid(guard: ChildProcess, name: string): Promise<number> {
     if (pid > 0) return pid
     throw new Error(`the guard told no pid (${text})`)
   } catch (error) {
-    throw new StackError('start_failed', `${name} could not be started`, 'see the cause: is `sh` on this machine?', {
+    throw new StackError('start_failed', `${name} could not be started`, 'see the cause: is /bin/sh on this machine?', {
       cause: error,
     })
   }
