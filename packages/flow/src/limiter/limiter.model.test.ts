@@ -59,8 +59,8 @@ test('any history agrees with the model: bound, shares, first come first served,
         while (running.length < limit() && line.length > 0) {
           const count = (priority: Priority) => running.filter((each) => each.priority === priority).length
           const waits = (priority: Priority) => line.some((wait) => wait.priority === priority)
-          const below = priorities.filter((priority) => waits(priority) && count(priority) < shares[priority] * limit())
-          const chosen = below[0] ?? priorities.filter(waits)[0]
+          const isBelow = (priority: Priority) => waits(priority) && count(priority) < shares[priority] * limit()
+          const chosen = priorities.find(isBelow) ?? priorities.find(waits)
           const wait = line.find(({ priority }) => priority === chosen)!
           line = line.filter((other) => other !== wait)
           running.push(wait)

@@ -1,5 +1,5 @@
 import { SubscribeError } from '../errors.ts'
-import { closeSource, warnOfFailedClose } from '../stream/puller.ts'
+import { closeSource, leaveClosing } from '../stream/puller.ts'
 import { Demand, requireArgument, warnOfBrokenRule } from './demand.ts'
 import type { Publisher, Subscriber, Subscription } from './types.ts'
 
@@ -110,6 +110,6 @@ class FlowSubscription<T> implements Subscription {
   #leave(): void {
     const source = this.#source
     this.#source = undefined
-    if (source) closeSource(source).catch(warnOfFailedClose)
+    if (source) leaveClosing(closeSource(source))
   }
 }

@@ -247,11 +247,10 @@ describe('failures', () => {
   })
 
   test('a failed flow ends after its error', async () => {
-    const iterator = Flow.range(0, 3)
-      .map(() => {
-        throw new Error('thrown')
-      })
-      [Symbol.asyncIterator]()
+    const failing = Flow.range(0, 3).map(() => {
+      throw new Error('thrown')
+    })
+    const iterator = failing[Symbol.asyncIterator]()
     await expect(iterator.next()).rejects.toThrow('thrown')
     expect(await iterator.next()).toEqual({ done: true, value: undefined })
   })
@@ -289,10 +288,9 @@ describe('failures', () => {
     await clock.advanceAsync(1)
     expect(await run).toEqual([1, 2, 3])
     opened = 0
-    const exhausted = Flow.from(source, { clock }).retry({ retries: 1 }).toArray()
-    const outcome = expect(exhausted).rejects.toThrow('lost')
+    const exhausted = Flow.from(source, { clock }).retry({ retries: 1 }).toArray().catch(String)
     await clock.advanceAsync(0)
-    await outcome
+    expect(await exhausted).toBe('Error: lost')
     expect(opened).toBe(2)
     opened = 0
     await expect(

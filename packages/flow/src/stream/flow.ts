@@ -238,7 +238,7 @@ export class Flow<T> implements AsyncIterable<T> {
   }
 
   toWebStream(): ReadableStream<T> {
-    return ReadableStream.from(this) as ReadableStream<T>
+    return ReadableStream.from(this)
   }
 
   /** As a Reactive Streams publisher: each subscriber runs the flow for itself. */

@@ -41,7 +41,7 @@ export class Puller<T> {
     if (this.#isOver) return
     this.#isOver = true
     const closing = closeSource(this.#source)
-    if (this.#isPulling) closing.catch(warnOfFailedClose)
+    if (this.#isPulling) leaveClosing(closing)
     else await closing
   }
 
@@ -64,6 +64,11 @@ export class Puller<T> {
 /** Tells a source that nobody wants more of it. */
 export async function closeSource(source: AsyncIterator<unknown, unknown>): Promise<void> {
   await source.return?.()
+}
+
+/** Does not wait for a closing: its failure is told as a warning, for another error or the end is on its way. */
+export function leaveClosing(closing: Promise<void>): void {
+  closing.catch(warnOfFailedClose)
 }
 
 /** For an error that comes up while another one, or the end, is on its way to the consumer already. */

@@ -1,4 +1,4 @@
-import { closeSource, warnOfFailedClose } from './puller.ts'
+import { closeSource, leaveClosing, warnOfFailedClose } from './puller.ts'
 
 export interface SinkOptions {
   /** Ends the flow, rejecting with the signal's reason. */
@@ -14,7 +14,7 @@ export async function forEach<T>(
   signal?.throwIfAborted()
   const source = open()
   // Closing ends a `next` that waits, so that an abort is noticed at once.
-  const onAbort = (): void => void closeSource(source).catch(warnOfFailedClose)
+  const onAbort = (): void => leaveClosing(closeSource(source))
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     for (let result = await source.next(); !result.done; result = await source.next()) {

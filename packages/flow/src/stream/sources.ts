@@ -3,7 +3,7 @@ import { ConfigError } from '../errors.ts'
 import { isPublisher, publisherSource } from '../reactive/publisher-source.ts'
 import type { Publisher } from '../reactive/types.ts'
 import { Channel } from './channel.ts'
-import { closeSource, warnOfFailedClose } from './puller.ts'
+import { closeSource, leaveClosing, warnOfFailedClose } from './puller.ts'
 
 /** What a flow can start from: also Node and web streams, which are async iterables. */
 export type FlowSource<T> = AsyncIterable<T> | Iterable<T> | Publisher<T>
@@ -56,7 +56,7 @@ class LeavableIterator<T> implements AsyncIterator<T, undefined> {
     const isBusy = this.#waiting !== undefined
     this.#waiting?.resolve(done)
     const closing = closeSource(this.#source)
-    if (isBusy) closing.catch(warnOfFailedClose)
+    if (isBusy) leaveClosing(closing)
     else await closing
     return done
   }

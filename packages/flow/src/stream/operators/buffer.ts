@@ -1,7 +1,7 @@
 import { BufferOverflowError } from '../../errors.ts'
 import { callListener } from '../../listener.ts'
 import { Channel } from '../channel.ts'
-import { Puller, warnOfFailedClose } from '../puller.ts'
+import { Puller, leaveClosing } from '../puller.ts'
 
 /**
  * What a full buffer does. backpressure: asks for no more. The others go on taking from the source as it comes:
@@ -41,7 +41,7 @@ export function buffer<T>(source: AsyncIterator<T, unknown>, options: BufferOpti
     else if (overflow === 'drop-newest') drop(value)
     else {
       out.fail(new BufferOverflowError(size))
-      puller.cancel().catch(warnOfFailedClose)
+      leaveClosing(puller.cancel())
     }
     return overflow === 'drop-oldest' || overflow === 'drop-buffer'
   }

@@ -1,5 +1,5 @@
 import { Channel } from '../channel.ts'
-import { Puller, warnOfFailedClose } from '../puller.ts'
+import { Puller, leaveClosing } from '../puller.ts'
 
 export interface BatchOptions<T, A> {
   /** Elements in an aggregate at most; Infinity never holds the source back. */
@@ -41,7 +41,7 @@ export function batch<T, A>(
         add(value)
       } catch (error) {
         out.fail(error)
-        return void puller.cancel().catch(warnOfFailedClose)
+        return leaveClosing(puller.cancel())
       }
       advance()
     },

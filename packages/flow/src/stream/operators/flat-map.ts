@@ -1,6 +1,6 @@
 import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
-import { Puller, warnOfFailedClose } from '../puller.ts'
+import { Puller, leaveClosing } from '../puller.ts'
 import { buffer } from './buffer.ts'
 
 export interface FlatMapOptions<T, R> {
@@ -30,7 +30,7 @@ export function flatMap<T, R>(
   }
   const fail = (error: unknown): void => {
     out.fail(error)
-    cancelAll().catch(warnOfFailedClose)
+    leaveClosing(cancelAll())
   }
   const advance = (): void => {
     if (out.isOver) return
@@ -90,7 +90,7 @@ export function flatMapSequential<T, R>(
   }
   const fail = (error: unknown): void => {
     out.fail(error)
-    cancelAll().catch(warnOfFailedClose)
+    leaveClosing(cancelAll())
   }
   const advance = (): void => {
     if (out.isOver) return
@@ -122,10 +122,10 @@ export function flatMapSequential<T, R>(
       advance()
     },
     onEnd: advance,
-    onError: (error) => {
+    onError: (reason) => {
       // At its place: after everything of the elements before it.
       inners.push(
-        new Puller<R>({ next: () => Promise.reject(error) }, { onValue: () => {}, onEnd: () => {}, onError: fail }),
+        new Puller<R>({ next: () => Promise.reject(reason) }, { onValue: () => {}, onEnd: () => {}, onError: fail }),
       )
       advance()
     },

@@ -1,6 +1,6 @@
 import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
-import { Puller, warnOfFailedClose } from '../puller.ts'
+import { Puller, leaveClosing } from '../puller.ts'
 
 export type AsyncMapper<T, R> = (value: T, signal: AbortSignal) => R | PromiseLike<R>
 
@@ -30,7 +30,7 @@ export function mapAsync<T, R>(
   }
   const fail = (error: unknown): void => {
     out.fail(error)
-    leave().catch(warnOfFailedClose)
+    leaveClosing(leave())
   }
   const deliver = (result: Result<R>): void => {
     if (result.ok) out.push(result.value)

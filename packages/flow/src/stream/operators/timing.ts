@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../clock.ts'
 import { RateLimiter } from '../../rate/token-bucket.ts'
 import type { RateLimiterOptions } from '../../rate/token-bucket.ts'
 import { Channel } from '../channel.ts'
-import { Puller, warnOfFailedClose } from '../puller.ts'
+import { Puller, leaveClosing } from '../puller.ts'
 
 /** No faster than the rate: shaping delays elements, enforcing fails on the first that is too fast. */
 export function throttle<T>(
@@ -18,7 +18,7 @@ export function throttle<T>(
     // Cancelled meanwhile: the limiter was closed, and nobody waits for what it says.
     if (out.isOver) return
     out.fail(error)
-    puller.cancel().catch(warnOfFailedClose)
+    leaveClosing(puller.cancel())
   }
   const puller = new Puller<T>(source, {
     onValue: (value) => {

@@ -1,6 +1,6 @@
 import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
-import { Puller, warnOfFailedClose } from '../puller.ts'
+import { Puller, leaveClosing } from '../puller.ts'
 
 /** Pairs of the elements of two sources. Ends with the first of them that ends, and leaves the other. */
 export function zip<A, B>(
@@ -26,11 +26,11 @@ export function zip<A, B>(
   }
   const end = (): void => {
     out.end()
-    cancelBoth().catch(warnOfFailedClose)
+    leaveClosing(cancelBoth())
   }
   const fail = (error: unknown): void => {
     out.fail(error)
-    cancelBoth().catch(warnOfFailedClose)
+    leaveClosing(cancelBoth())
   }
   const pullerInto = <T>(source: AsyncIterator<T, unknown>, held: Ring<T>): Puller<T> =>
     new Puller<T>(source, {
