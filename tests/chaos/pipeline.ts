@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -29,6 +29,10 @@ export interface PipelineResult {
   readonly products: { readonly topic: Comparison; readonly table: Comparison; readonly handled: Comparison }
   /** How the demo itself ended; 0 says that it found nothing lost. */
   readonly exitCode: number | null
+  /** Processes that the demo had to start again, once for each time. */
+  readonly restarted: readonly string[]
+  /** The process that was killed, if any. */
+  readonly killed: string | undefined
 }
 
 export const pipeline: Proof = {
@@ -70,11 +74,13 @@ function parse(args: readonly string[]): PipelineOptions {
 /** Runs `sluice demo` with the fault and compares what each part knows when it has ended. */
 export async function runPipeline(options: PipelineOptions, tell: (line: string) => void): Promise<PipelineResult> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-pipeline-'))
+  // As root the servers run as somebody else, who has to get there.
+  chmodSync(dataDir, 0o755)
   try {
-    const exitCode = await runDemo(options, dataDir, tell)
+    const demo = await runDemo(options, dataDir, tell)
     tell('comparing')
     await using stack = await startStack({ kafka: true, postgres: true, dataDir, environment: 'ignore' })
-    return { ...(await compareAll(stack.kafka.bootstrapServers, stack.postgres.url, dataDir)), exitCode }
+    return { ...(await compareAll(stack.kafka.bootstrapServers, stack.postgres.url, dataDir)), ...demo }
   } finally {
     rmSync(dataDir, { recursive: true, force: true })
   }
@@ -85,11 +91,9 @@ const sluice = (...args: string[]): [string, string[]] =>
 
 const handledTable = 'handled_records'
 
-async function runDemo(
-  options: PipelineOptions,
-  dataDir: string,
-  tell: (line: string) => void,
-): Promise<number | null> {
+type DemoEnd = Pick<PipelineResult, 'exitCode' | 'restarted' | 'killed'>
+
+async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: string) => void): Promise<DemoEnd> {
   const { rate, seconds, kill, brokers, seed } = options
   const env = environment(dataDir)
   const args = ['--rate', `${rate}`, '--for', `${seconds}s`, '--brokers', `${brokers}`, '--seed', `${seed}`]
@@ -97,18 +101,26 @@ async function runDemo(
   const random = seededRandom(seed)
   await untilRunning(demo, dataDir)
   tell('running')
+  let killed: string | undefined
   if (kill !== 'none') {
     await sleep(seconds * 1_000 * (0.4 + 0.2 * random()))
-    const name = kill === 'broker' ? `kafka-${1 + Math.floor(random() * brokers)}` : kill
-    const { pid } = await processNamed(name, dataDir)
+    killed = kill === 'broker' ? `kafka-${1 + Math.floor(random() * brokers)}` : kill
+    const { pid } = await processNamed(killed, dataDir)
     process.kill(pid, 'SIGKILL')
-    tell(`killed ${name}, process ${pid}`)
+    tell(`killed ${killed}, process ${pid}`)
   }
   const timer = setTimeout(() => demo.process.kill('SIGKILL'), (seconds + 120) * 1_000)
   const ended = await demo.ended.finally(() => clearTimeout(timer))
   for (const line of ended.stdout.split('\n').slice(-6)) tell(`  ${line}`)
   if (ended.code !== 0) tell(ended.stderr)
-  return ended.code
+  const restarted = [...ended.stdout.matchAll(/(\S+) is started again/g)].map(([, name]) => name!)
+  for (const name of restarted) if (name !== killed) tell(lastLines(dataDir, name))
+  return { exitCode: ended.code, restarted, killed }
+}
+
+/** What a process said last, for the report of one that should not have ended. */
+function lastLines(dataDir: string, name: string): string {
+  return `${name}:\n${readFileSync(join(dataDir, 'logs', `${name}.log`), 'utf8').slice(-2_000)}`
 }
 
 /** Private servers in `dataDir`, whatever the environment of the caller names. */
@@ -150,7 +162,7 @@ async function processNamed(name: string, dataDir: string): Promise<{ readonly p
   return found
 }
 
-type Found = Omit<PipelineResult, 'exitCode'>
+type Found = Omit<PipelineResult, keyof DemoEnd>
 
 interface EventLine {
   readonly data: Readonly<Record<string, string>>
@@ -199,6 +211,9 @@ function anomaliesOf(result: PipelineResult, { kill, rate }: PipelineOptions): s
     if (written > 0) anomalies.push(`${topic}: ${written} more than once in the topic`)
     if (handled > allowedRepeats) anomalies.push(`${topic}: ${handled} handled again, where ${allowedRepeats} may be`)
   }
+  const { restarted, killed } = result
+  const unexpected = restarted.filter((name, index) => name !== killed || restarted.indexOf(name) !== index)
+  if (unexpected.length > 0) anomalies.push(`${unexpected.join(', ')}: ended without having been killed`)
   if (result.exitCode !== 0) anomalies.push(`the demo ended with ${result.exitCode}`)
   return anomalies
 }
