@@ -35,6 +35,9 @@ export interface StackOptions {
   readonly onProgress?: (message: string) => void
 }
 
+/** How long a server that is still starting may take to stop when another one has failed. */
+const abandonGraceMs = 3_000
+
 /**
  * Starts real servers on this machine and resolves when all can be used. They end with this process, also when it is
  * killed. Throws a `StackError` that says what to do; then nothing is left running.
@@ -42,6 +45,7 @@ export interface StackOptions {
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { onProgress = () => {} } = options
   const given = usesEnvironment(options) ? readEnvironment() : {}
+  await checkEnvironment(options, given)
   const folder = options.dataDir === undefined ? DataFolder.temporary() : DataFolder.open(options.dataDir)
   let stack: Stack | undefined
   try {
@@ -66,7 +70,7 @@ function usesEnvironment({ environment, dataDir }: StackOptions): boolean {
   return dataDir !== undefined || process.env['SLUICE_TEST_USE_ENV'] === '1'
 }
 
-/** All at once. One that fails does not stop the others half-way: the stack is closed when all have come to an end. */
+/** All at once. When one fails the others are ended, and the error of the first is thrown when all have come to an end. */
 async function startServers(
   stack: Stack,
   { kafka, postgres, redis }: StackOptions,
@@ -74,24 +78,30 @@ async function startServers(
   context: StackContext,
 ): Promise<void> {
   const secrets = loadSecrets(context.folder)
-  const parts: Promise<unknown>[] = []
-  if (kafka)
-    parts.push(openKafka(asOptions(kafka), given.kafka, context).then((servers) => stack.publish({ kafka: servers })))
+  const parts: Promise<void>[] = []
+  if (kafka) parts.push(openKafka(asOptions(kafka), given.kafka, context).then((kafka) => stack.publish({ kafka })))
   if (postgres) {
-    parts.push(
-      openPostgres(asOptions(postgres), given.postgres, secrets.postgres, context).then((server) =>
-        stack.publish({ postgres: server }),
-      ),
-    )
+    const opening = openPostgres(asOptions(postgres), given.postgres, secrets.postgres, context)
+    parts.push(opening.then((postgres) => stack.publish({ postgres })))
   }
   if (redis) {
-    parts.push(
-      openRedis(asOptions(redis), given.redis, secrets.redis, context).then((server) =>
-        stack.publish({ redis: server }),
-      ),
-    )
+    const opening = openRedis(asOptions(redis), given.redis, secrets.redis, context)
+    parts.push(opening.then((redis) => stack.publish({ redis })))
   }
-  for (const result of await Promise.allSettled(parts)) if (result.status === 'rejected') throw result.reason
+  try {
+    await Promise.all(parts)
+  } catch (error) {
+    await context.supervisor.close(context.folder.temporary ? 0 : abandonGraceMs)
+    await Promise.allSettled(parts)
+    throw error
+  }
+}
+
+/** What the environment names must answer before anything of our own is started. */
+async function checkEnvironment({ kafka, postgres, redis }: StackOptions, given: EnvironmentServers): Promise<void> {
+  if (kafka && given.kafka) await checkKafka(given.kafka)
+  if (postgres && given.postgres) await checkPostgres(given.postgres)
+  if (redis && given.redis) await checkRedis(given.redis)
 }
 
 function asOptions<T extends object>(value: true | T): T {
@@ -104,7 +114,6 @@ async function openKafka(
   context: StackContext,
 ): Promise<KafkaServers> {
   if (!given) return KafkaCluster.start(options, context)
-  await checkKafka(given)
   context.onProgress(`using the Kafka that ${given.variable} names`)
   return new GivenKafka(given.bootstrapServers)
 }
@@ -116,7 +125,6 @@ async function openPostgres(
   context: StackContext,
 ): Promise<PostgresServer> {
   if (!given) return startPostgres(options, password, context)
-  await checkPostgres(given)
   context.onProgress(`using the PostgreSQL that ${given.variable} names`)
   return { url: given.url }
 }
@@ -128,7 +136,6 @@ async function openRedis(
   context: StackContext,
 ): Promise<RedisServer> {
   if (!given) return startRedis(options, password, context)
-  await checkRedis(given)
   context.onProgress(`using the Redis that ${given.variable} names`)
   return { url: given.url }
 }
