@@ -52,7 +52,7 @@ describe('giving a batch up', () => {
   })
 
   test('makes the late end of its request mean nothing to the next batch', async () => {
-    const { cluster, send, pass } = await openProducer(options)
+    const { cluster, send, pass } = await openProducer({ ...options, retryBackoffMs: 1 })
     cluster.fate = inTurn('frozen', 'frozen')
     send('a')
     await pass(options.deliveryTimeoutMs)
