@@ -39,6 +39,7 @@ export async function openConsumer(config: ConsumerConfig, context: ServiceConte
       const { orders, products } = sink.inspect()
       const repeats = orders.handled - orders.inserted + products.handled - products.inserted
       return {
+        waitingFor: sink.isWaiting ? 'PostgreSQL' : undefined,
         counters: { orders: orders.handled, products: products.handled, repeats },
         lag: lagOf(consumer.inspect().partitions ?? []),
         rows: rows.latest,

@@ -29,12 +29,18 @@ export class Sink {
   readonly #clock: Clock
   readonly #orders: Target<Order>
   readonly #products: Target<Product>
+  #waiting = 0
 
   constructor({ pool, handledTable, clock = systemClock }: SinkOptions) {
     this.#pool = pool
     this.#clock = clock
     this.#orders = new Target(insertOrders, 'order_id', handledTable)
     this.#products = new Target(insertProducts, 'product_id', handledTable)
+  }
+
+  /** Whether a batch waits for PostgreSQL to come back. */
+  get isWaiting(): boolean {
+    return this.#waiting > 0
   }
 
   /** Tries again while PostgreSQL is away, until it is aborted. @throws what no repetition can mend, or the abort */
@@ -44,7 +50,8 @@ export class Sink {
         return await this.#writeOnce(records)
       } catch (error) {
         if (!isTransient(error) || signal.aborted) throw error
-        await this.#clock.sleep(delayMs, signal)
+        this.#waiting++
+        await this.#clock.sleep(delayMs, signal).finally(() => this.#waiting--)
       }
     }
   }
