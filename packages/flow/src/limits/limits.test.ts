@@ -55,14 +55,16 @@ describe.each([
       expect(feed(any, sample, 500).limit).toBeLessThanOrEqual(any.start().limit)
     }
   })
-
-  test.runIf(name !== 'fixed')('refuses a sample that is no measure', () => {
-    expect(() => any.next(any.start(), busy(Number.NaN))).toThrow(expect.objectContaining({ field: 'rttMs' }))
-    expect(() => any.next(any.start(), busy(1, { inFlight: -1 }))).toThrow(
-      expect.objectContaining({ field: 'inFlight' }),
-    )
-  })
 })
+
+test.each([stepLimit(), aimdLimit(), gradientLimit()] as readonly Limit[])(
+  '$name refuses a sample that is no measure',
+  (limit) => {
+    const next = (sample: LimitSample) => () => limit.next(limit.start(), sample)
+    expect(next(busy(Number.NaN))).toThrow(expect.objectContaining({ field: 'rttMs' }))
+    expect(next(busy(1, { inFlight: -1 }))).toThrow(expect.objectContaining({ field: 'inFlight' }))
+  },
+)
 
 test('a fixed limit learns nothing', () => {
   expect(feed(fixedLimit(7), busy(1e6, { dropped: true }), 10).limit).toBe(7)

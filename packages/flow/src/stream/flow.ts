@@ -221,7 +221,7 @@ export class Flow<T> implements AsyncIterable<T> {
   }
 
   /** Runs the flow; waits for what `consume` returns before it takes the next. */
-  forEach(consume: (value: T, signal?: AbortSignal) => unknown, options?: SinkOptions): Promise<void> {
+  forEach(consume: (value: T) => unknown, options?: SinkOptions): Promise<void> {
     requireFunction('consume', consume)
     return forEach(() => this.#open(), consume, options)
   }

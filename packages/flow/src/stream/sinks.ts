@@ -8,7 +8,7 @@ export interface SinkOptions {
 /** Hands each element over, one after the other; when it ends for whatever reason, the source is closed. */
 export async function forEach<T>(
   open: () => AsyncIterator<T, unknown>,
-  consume: (value: T, signal?: AbortSignal) => unknown,
+  consume: (value: T) => unknown,
   { signal }: SinkOptions = {},
 ): Promise<void> {
   signal?.throwIfAborted()
@@ -19,7 +19,7 @@ export async function forEach<T>(
   try {
     for (let result = await source.next(); !result.done; result = await source.next()) {
       signal?.throwIfAborted()
-      const consumed = consume(result.value, signal)
+      const consumed = consume(result.value)
       if (consumed instanceof Promise) await consumed
     }
     signal?.throwIfAborted()
