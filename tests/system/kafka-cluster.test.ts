@@ -74,10 +74,9 @@ test('leaders move between living brokers under a producer and a consumer: nothi
     seen[partition]!.push(value!)
     if (++count === rounds * partitions) all.resolve()
   })
-  const elect = kafkaTool('org.apache.kafka.tools.LeaderElectionCommand', [
-    ...['--bootstrap-server', addresses.join(',')],
-    ...['--election-type', 'preferred', '--all-topic-partitions'],
-  ])
+  const what = ['--election-type', 'preferred', '--all-topic-partitions']
+  const electionTool = 'org.apache.kafka.tools.LeaderElectionCommand'
+  const elect = kafkaTool(electionTool, ['--bootstrap-server', addresses.join(','), ...what])
   let isElected = false
   void elect.finally(() => (isElected = true))
   for (let n = 0; n < rounds; n++) {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ConfigError } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { readEnvironment, type Environment } from './environment.ts'
@@ -55,6 +56,27 @@ describe('the environment', () => {
     expect(refusal({}).field).toBe('KAFKA_BOOTSTRAP_SERVERS')
     expect(refusal({ ...servers, KAFKA_SECURITY_PROTOCOL: 'SASL_SSL' }).field).toBe('KAFKA_SASL_USERNAME')
   })
+})
+
+test('the page of settings has every variable that is read, and no other', () => {
+  const page = readFileSync(new URL('../../../docs/settings.md', import.meta.url), 'utf8')
+  const documented = Array.from(page.matchAll(/^\| `(KAFKA_\w+)`/gm), ([, name]) => name)
+  const read = new Set<string>()
+  const values: Environment = {
+    ...servers,
+    KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
+    KAFKA_SASL_USERNAME: 'u',
+    KAFKA_SASL_PASSWORD: 'p',
+  }
+  readEnvironment(
+    new Proxy(values, {
+      get(target, name: string) {
+        read.add(name)
+        return target[name]
+      },
+    }),
+  )
+  expect(documented.toSorted()).toEqual([...read].toSorted())
 })
 
 function refusal(env: Environment): ConfigError {
