@@ -9,15 +9,16 @@ const MAX_FIELDS = 1_000
 /** Draws random rows of the cache, one round trip for many, with repeats as chance has it. */
 export class CachedRows {
   readonly #redis: Redis
-  readonly #random: Random | undefined
+  readonly #random: ReadonlyMap<string, Random> | undefined
   readonly #snapshots = new Map<string, { readonly cycle: string | null; readonly rows: readonly unknown[] }>()
   #drawn = 0
   #misses = 0
 
   /** With `random` the choice is the generator's own, and can be repeated; HRANDFIELD's cannot. */
-  constructor(redis: Redis, random?: Random) {
+  constructor(redis: Redis, random?: { readonly users: Random; readonly products: Random }) {
     this.#redis = redis
-    this.#random = random
+    // One for each cache: how draws of the two come in turn is a matter of time.
+    this.#random = random && new Map(Object.entries(random))
   }
 
   /** Fewer than `count`, down to none, where the cache is (being) emptied. */
@@ -34,7 +35,8 @@ export class CachedRows {
   }
 
   async #draw<Row>(cache: Cache<Row>, count: number): Promise<Row[]> {
-    const rows = await (this.#random ? this.#drawRepeatable(cache, count, this.#random) : this.#drawAny(cache, count))
+    const random = this.#random?.get(cache.name)
+    const rows = await (random ? this.#drawRepeatable(cache, count, random) : this.#drawAny(cache, count))
     this.#drawn += rows.length
     this.#misses += count - rows.length
     return rows

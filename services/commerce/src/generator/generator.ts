@@ -45,7 +45,8 @@ export class Generator implements AsyncDisposable {
   readonly #rows: CachedRows
   readonly #orderRandom: Random
   readonly #productRandom: Random
-  readonly #paceRandom: Random
+  readonly #orderPaceRandom: Random
+  readonly #productPaceRandom: Random
   readonly #ledgers: readonly Ledger[]
   readonly #orders: Outflow<OrderCreated>
   readonly #products: Outflow<ProductCreated>
@@ -59,8 +60,10 @@ export class Generator implements AsyncDisposable {
     const random = (use: string): Random => new Random(use, seed ?? randomUUID(), run)
     this.#orderRandom = random('orders')
     this.#productRandom = random('products')
-    this.#paceRandom = random('pace')
-    this.#rows = new CachedRows(options.redis, seed === undefined ? undefined : random('rows'))
+    this.#orderPaceRandom = random('order pace')
+    this.#productPaceRandom = random('product pace')
+    const rowRandom = { users: random('users drawn'), products: random('products drawn') }
+    this.#rows = new CachedRows(options.redis, seed === undefined ? undefined : rowRandom)
     const openLedger = (file: string): Ledger | undefined =>
       (ledgerDir && new Ledger(join(ledgerDir, file))) || undefined
     const orderLedger = openLedger(LEDGER_FILES.orders)
@@ -124,7 +127,7 @@ export class Generator implements AsyncDisposable {
     const { ordersPerSecond } = this.#options
     const timing = { clock: this.#clock, signal: this.#stop.signal }
     return ordersPerSecond === undefined
-      ? bursts(ORDER_BURSTS, this.#paceRandom, timing)
+      ? bursts(ORDER_BURSTS, this.#orderPaceRandom, timing)
       : steady(ordersPerSecond, timing)
   }
 
@@ -132,7 +135,7 @@ export class Generator implements AsyncDisposable {
     const { ordersPerSecond } = this.#options
     const timing = { clock: this.#clock, signal: this.#stop.signal }
     return ordersPerSecond === undefined
-      ? bursts(PRODUCT_BURSTS, this.#paceRandom, timing)
+      ? bursts(PRODUCT_BURSTS, this.#productPaceRandom, timing)
       : steady(ordersPerSecond / ORDERS_A_PRODUCT, timing)
   }
 
