@@ -84,6 +84,7 @@ describe('a value that makes no sense is an error that names it', () => {
     ['idempotent', { idempotent: 'yes' }],
     ['lingerMs', { lingerMs: -1 }],
     ['lingerMs', { lingerMs: Number.NaN }],
+    ['lingerMs', { lingerMs: 200, deliveryTimeoutMs: 100 }],
     ['batchBytes', { batchBytes: 0 }],
     ['batchBytes', { batchBytes: 2_000_000 }],
     ['maxRecordBytes', { maxRecordBytes: 2_000, maxRequestBytes: 1_000 }],

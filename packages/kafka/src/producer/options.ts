@@ -11,7 +11,10 @@ export interface ProducerOptions {
   readonly acks?: Acks | undefined
   /** Lets brokers refuse duplicates and gaps (KIP-98). Default true. */
   readonly idempotent?: boolean | undefined
-  /** How long an open batch may wait for more records, 0 or more. Default 10. Not waited for while the queue is throttled. */
+  /**
+   * How long an open batch may wait for more records, 0 or more and below `deliveryTimeoutMs`. Default 10. Nothing
+   * lingers while the queue is throttled or somebody waits.
+   */
   readonly lingerMs?: number | undefined
   /** Size of a batch before compression, at least 1. Default 65,536. A larger record has a batch of its own. */
   readonly batchBytes?: number | undefined
@@ -80,12 +83,13 @@ export function parseProducerOptions(options: ProducerOptions = {}): ProducerCon
   if (typeof idempotent !== 'boolean') throw new ConfigError('idempotent', idempotent, 'true or false')
   const retryBackoffMs = requireNumber('retryBackoffMs', options.retryBackoffMs ?? 100, { min: 1 })
   const maxRetryBackoffMs = options.maxRetryBackoffMs ?? Math.max(1_000, retryBackoffMs)
+  const deliveryTimeoutMs = requireNumber('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 120_000, { min: 1 })
   return Object.freeze({
     acks: parseAcks(options.acks ?? 'all', idempotent),
     idempotent,
-    lingerMs: requireNumber('lingerMs', options.lingerMs ?? 10, { min: 0 }),
+    lingerMs: parseLinger(options.lingerMs ?? Math.min(10, deliveryTimeoutMs / 2), deliveryTimeoutMs),
     compression: requireOneOf('compression', options.compression ?? 'lz4', compressions),
-    deliveryTimeoutMs: requireNumber('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 120_000, { min: 1 }),
+    deliveryTimeoutMs,
     requestTimeoutMs: requireInteger('requestTimeoutMs', options.requestTimeoutMs ?? 30_000, { min: 1 }),
     retries: requireInteger('retries', options.retries ?? Infinity, { min: 0, max: Infinity }),
     retryBackoffMs,
@@ -101,6 +105,13 @@ function parseAcks(acks: Acks, idempotent: boolean): Acks {
   if (acks !== 'all' && acks !== 1 && acks !== 0) throw new ConfigError('acks', acks, "'all', 1 or 0")
   if (idempotent && acks !== 'all') throw new ConfigError('acks', acks, "'all', or idempotent must be false")
   return acks
+}
+
+/** A batch that lingers past the delivery timeout would be given up before it is sent. */
+function parseLinger(lingerMs: number, deliveryTimeoutMs: number): number {
+  requireNumber('lingerMs', lingerMs, { min: 0 })
+  if (lingerMs < deliveryTimeoutMs) return lingerMs
+  throw new ConfigError('lingerMs', lingerMs, `less than deliveryTimeoutMs, which is ${deliveryTimeoutMs}`)
 }
 
 function parseSizes(

@@ -270,7 +270,7 @@ describe('a topic that is not known', () => {
 
 describe('the delivery timeout', () => {
   test('gives up what is old, and not what came later into the same batch', async () => {
-    const { cluster, send, pass } = await openProducer({ lingerMs: 60_000, deliveryTimeoutMs: 1_000 })
+    const { cluster, send, pass } = await openProducer({ lingerMs: 0, deliveryTimeoutMs: 1_000 })
     cluster.lead(letters.name, 0, -1)
     cluster.learn([letters.name])
     const old = send('old')
