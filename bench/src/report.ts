@@ -51,7 +51,7 @@ export function publish(report: Report): void {
 }
 
 /** Columns by the keys of the first row, numbers to the right. */
-export function table(rows: readonly Row[]): string {
+function table(rows: readonly Row[]): string {
   const columns = Object.keys(rows[0] ?? {})
   const lines = [columns, ...rows.map((row) => columns.map((column) => text(row[column] ?? null)))]
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]!.length)))

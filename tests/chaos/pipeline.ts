@@ -72,7 +72,7 @@ function parse(args: readonly string[]): PipelineOptions {
 }
 
 /** Runs `sluice demo` with the fault and compares what each part knows when it has ended. */
-export async function runPipeline(options: PipelineOptions, tell: (line: string) => void): Promise<PipelineResult> {
+async function runPipeline(options: PipelineOptions, tell: (line: string) => void): Promise<PipelineResult> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-pipeline-'))
   // As root the servers run as somebody else, who has to get there.
   chmodSync(dataDir, 0o755)

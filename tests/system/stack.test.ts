@@ -291,7 +291,8 @@ function isRunning(pid: number): boolean {
 async function until(holds: () => boolean, timeoutMs = 10_000): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs
   while (!holds()) {
-    if (performance.now() > deadlineMs) throw new Error(`it did not become true within ${timeoutMs} ms: ${holds}`)
+    if (performance.now() > deadlineMs)
+      throw new Error(`it did not become true within ${timeoutMs} ms: ${holds.toString()}`)
     await sleep(20)
   }
 }

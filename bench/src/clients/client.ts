@@ -39,7 +39,7 @@ export interface Feed {
  * Sends the job's records, stops early after its `maxSeconds`, and waits for every acknowledgement: the same loop for
  * every client. @throws whatever a send fails with.
  */
-export async function sendWithin(job: ClientJob, feed: Feed, send: () => Promise<unknown>): Promise<Measured> {
+async function sendWithin(job: ClientJob, feed: Feed, send: () => Promise<unknown>): Promise<Measured> {
   const { window, size } = feed
   let unanswered = 0
   let acknowledged = 0

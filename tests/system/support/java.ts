@@ -1,6 +1,3 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
 import { kafkaToolsClassPath } from '@sluice/stack'
 import { type ChildOptions, runOk } from './child.ts'
 
@@ -12,21 +9,8 @@ export async function kafkaTool(mainClass: string, args: readonly string[], opti
   return runOk('java', [...jvmOptions, '-cp', await kafkaToolsClassPath(), mainClass, ...args], options)
 }
 
-/** Compiles a program beside the tests (`java/NAME.java`) where it is not compiled yet, runs it and returns its output. */
-export async function javaProgram(name: string, args: readonly string[], options?: ChildOptions): Promise<string> {
-  const source = join(import.meta.dirname, '..', 'java', `${name}.java`)
-  const classPath = await kafkaToolsClassPath()
-  const classes = join(tmpdir(), `sluice-test-classes-${process.pid}`)
-  const compiled = join(classes, `${basename(source, '.java')}.class`)
-  if (!existsSync(compiled) || statSync(compiled).mtimeMs < statSync(source).mtimeMs) {
-    mkdirSync(classes, { recursive: true })
-    await runOk('javac', ['-cp', classPath, '-d', classes, source], { timeoutMs: 60_000 })
-  }
-  return runOk('java', [...jvmOptions, '-cp', `${classPath}:${classes}`, name, ...args], options)
-}
-
 /** How many records a topic holds, counted by Java's tool from its end offsets (which count transaction markers too). */
-export async function countWithJava(bootstrap: string, topic: string): Promise<number> {
+async function countWithJava(bootstrap: string, topic: string): Promise<number> {
   const args = ['--bootstrap-server', bootstrap, '--topic', topic]
   const lines = (await kafkaTool('org.apache.kafka.tools.GetOffsetShell', args)).split('\n')
   return lines.reduce((total, line) => total + Number(line.split(':').at(-1)), 0)

@@ -97,7 +97,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
       clock: this.#clock,
       events: this.#events,
       stateFile: this.#stateFile,
-      handler: handler as (input: never, context: HandlerContext) => unknown,
+      handler,
       batch,
       onFatal: (error) => this.#fail(error),
     })

@@ -102,6 +102,6 @@ export class StateInUseError extends SluiceError<'state_in_use'> {
   }
 }
 
-export function messageOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

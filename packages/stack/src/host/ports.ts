@@ -8,6 +8,8 @@ import { StackError } from '../errors.ts'
  */
 const randomPorts = { from: 15_000, to: 31_999 } as const
 
+const startAttempts = 3
+
 /** Hands out free ports of the loopback address, none of them twice. */
 export class Ports {
   readonly #given = new Set<number>()
@@ -42,6 +44,27 @@ export class Ports {
     this.#given.add(port)
     return true
   }
+}
+
+/**
+ * Runs a start that takes ports, again with others where one was snatched between our look at it and the server's.
+ * A {@link Ports} gives none twice, so each attempt gets new ones.
+ */
+export async function withOtherPorts<T>(start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start()
+    } catch (error) {
+      if (attempt === startAttempts || !saysPortTaken(error)) throw error
+    }
+  }
+}
+
+/** Whether a server that did not start has said that its port is taken. */
+export function saysPortTaken(error: unknown): boolean {
+  if (!(error instanceof StackError) || error.code !== 'start_failed') return false
+  const { output } = error as { output?: unknown }
+  return typeof output === 'string' && /Address already in use|Failed to bind|BindException/i.test(output)
 }
 
 /** Whether nobody listens on the port of the loopback address. */

@@ -5,6 +5,7 @@ import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import { readJson, writeJson } from '../folder/json-file.ts'
 import { findJava } from '../host/java.ts'
+import { withOtherPorts } from '../host/ports.ts'
 import type { SupervisedProcess } from '../process/supervised-process.ts'
 import { kafkaJars } from './artefacts.ts'
 import { addBroker, archiveDraft } from './broker.ts'
@@ -42,21 +43,30 @@ export class KafkaCluster implements KafkaServers {
     checkKafkaOptions(options)
     const java = await findJava()
     const jars = await kafkaJars(context.onProgress)
-    const cluster = await planCluster(options, context)
-    const nodes = cluster.brokers.map((address) => ({ address, files: nodeFiles(context.folder, address.id) }))
-    for (const { address, files } of nodes) writeProperties(address, files, cluster.brokers, options, context.folder)
-    const files = nodes.map((node) => node.files)
-    await formatOnce(cluster, files, context.folder, { java, jars, formatArguments: options.formatArguments ?? [] })
-    const jvm = jvmOptions(options.jvmOptions)
-    const archive = new ClassArchive(java, jars, jvm)
-    const { keepRunning, folder, supervisor } = context
-    const started = nodes.map((node, index) => {
-      const spec = { ...node, java, jars, jvmOptions: jvm, archive, writesArchive: index === 0, keepRunning }
-      return { ...node, process: addBroker(spec, folder, supervisor) }
+    const archive = new ClassArchive(java, jars, jvmOptions(options.jvmOptions))
+    return withOtherPorts(async () => {
+      const cluster = await planCluster(options, context)
+      const nodes = await prepareNodes(cluster, options, { java, jars }, context)
+      const started = nodes.map((node, index) => ({
+        ...node,
+        process: addBroker(
+          {
+            ...node,
+            java,
+            jars,
+            jvmOptions: jvmOptions(options.jvmOptions),
+            archive,
+            writesArchive: index === 0,
+            keepRunning: context.keepRunning,
+          },
+          context.folder,
+          context.supervisor,
+        ),
+      }))
+      context.onProgress(nodes.length === 1 ? 'starting Kafka' : `starting ${nodes.length} Kafka brokers`)
+      await startAll(started.map((node) => node.process))
+      return new KafkaCluster(started, archive)
     })
-    context.onProgress(nodes.length === 1 ? 'starting Kafka' : `starting ${nodes.length} Kafka brokers`)
-    await startAll(started.map((node) => node.process))
-    return new KafkaCluster(started, archive)
   }
 
   get bootstrapServers(): string {
@@ -109,9 +119,30 @@ export class KafkaCluster implements KafkaServers {
   }
 }
 
+/** All at once: none is ready before the others are. When one fails, the others are ended. */
 async function startAll(processes: readonly SupervisedProcess[]): Promise<void> {
-  const results = await Promise.allSettled(processes.map((process) => process.start()))
-  for (const result of results) if (result.status === 'rejected') throw result.reason
+  const starts = processes.map((process) => process.start())
+  try {
+    await Promise.all(starts)
+  } catch (error) {
+    await Promise.all(processes.map((process) => process.stop(0)))
+    await Promise.allSettled(starts)
+    throw error
+  }
+}
+
+/** Writes the nodes' configuration, and formats their storage at the first time. */
+async function prepareNodes(
+  cluster: ClusterFile,
+  options: KafkaOptions,
+  { java, jars }: Pick<StorageOptions, 'java' | 'jars'>,
+  { folder }: StackContext,
+): Promise<Omit<Node, 'process'>[]> {
+  const nodes = cluster.brokers.map((address) => ({ address, files: nodeFiles(folder, address.id) }))
+  for (const { address, files } of nodes) writeProperties(address, files, cluster.brokers, options, folder)
+  const files = nodes.map((node) => node.files)
+  await formatOnce(cluster, files, folder, { java, jars, formatArguments: options.formatArguments ?? [] })
+  return nodes
 }
 
 /** Which nodes there are: those of the data folder where it has some, with ports that are free now. */

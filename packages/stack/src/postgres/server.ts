@@ -8,6 +8,8 @@ import type { StackContext } from '../context.ts'
 import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import { type Account, canReach } from '../host/account.ts'
+import { withOtherPorts } from '../host/ports.ts'
+import type { ProcessSpec } from '../process/supervised-process.ts'
 import { type PostgresBinaries, installedPostgres, postgresMissing } from './binaries.ts'
 import { fetchEmbeddedPostgres } from './embedded.ts'
 
@@ -36,14 +38,31 @@ export async function startPostgres(
   const dataDir = join(home, 'data')
   const binaries = await chooseBinaries(dataDir, context)
   if (!existsSync(dataDir)) await makeCluster(binaries, home, dataDir, password, folder)
-  const port =
-    options.port === undefined
-      ? await ports.take(folder.preferredPorts('postgres', 5432))
-      : await ports.takeExactly(options.port, 'postgres.port')
-  folder.rememberPort('postgres', port)
-  const url = `postgres://${user}:${password}@127.0.0.1:${port}/${database}`
-  context.onProgress('starting PostgreSQL')
-  await supervisor.start({
+  return withOtherPorts(async () => {
+    const port =
+      options.port === undefined
+        ? await ports.take(folder.preferredPorts('postgres', 5432))
+        : await ports.takeExactly(options.port, 'postgres.port')
+    folder.rememberPort('postgres', port)
+    const url = `postgres://${user}:${password}@127.0.0.1:${port}/${database}`
+    context.onProgress('starting PostgreSQL')
+    await supervisor.start(processSpec({ binaries, dataDir, home, port, url, options }, context))
+    return { url }
+  })
+}
+
+interface ServerPlan {
+  readonly binaries: PostgresBinaries
+  readonly dataDir: string
+  readonly home: string
+  readonly port: number
+  readonly url: string
+  readonly options: PostgresOptions
+}
+
+function processSpec(plan: ServerPlan, { folder, keepRunning }: StackContext): ProcessSpec {
+  const { binaries, dataDir, home, port, url, options } = plan
+  return {
     name: 'postgres',
     command: join(binaries.binDir, 'postgres'),
     args: ['-D', dataDir, '-h', '127.0.0.1', '-p', String(port), ...settingArguments(options, folder.temporary)],
@@ -51,13 +70,12 @@ export async function startPostgres(
     env: { ...process.env, HOME: home, PGDATA: undefined, LC_ALL: 'C' },
     // Fast shutdown, which does not wait for clients; immediate where the data is thrown away.
     stopSignal: folder.temporary ? 'SIGQUIT' : 'SIGINT',
-    restart: context.keepRunning ? 'always' : 'never',
+    restart: keepRunning ? 'always' : 'never',
     ...(folder.temporary && { orphanGraceMs: 0 }),
     url: `127.0.0.1:${port}`,
     account: folder.account,
     ready: ({ signal }) => becomeReady(url, signal),
-  })
-  return { url }
+  }
 }
 
 async function chooseBinaries(dataDir: string, { onProgress, folder }: StackContext): Promise<PostgresBinaries> {

@@ -39,7 +39,7 @@ export interface ProcessSpec {
 export interface ReadinessAttempt {
   readonly pid: number
   /** Its output of this run. */
-  output(): string
+  readonly output: () => string
   /** Aborted when it ended or the time is over. */
   readonly signal: AbortSignal
 }

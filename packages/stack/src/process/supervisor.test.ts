@@ -152,7 +152,7 @@ describe('a supervisor', () => {
 })
 
 function untilSaid(text: string) {
-  return async ({ output, signal }: { output(): string; signal: AbortSignal }) => {
+  return async ({ output, signal }: { output: () => string; signal: AbortSignal }) => {
     while (!output().includes(text)) {
       signal.throwIfAborted()
       await new Promise((resolve) => setImmediate(resolve))

@@ -30,7 +30,7 @@ function brewed(): string[] {
   return ['/opt/homebrew/bin/redis-server', '/usr/local/bin/redis-server'].filter(isProgram)
 }
 
-export async function fetchEmbeddedRedis(onProgress: (message: string) => void): Promise<string> {
+async function fetchEmbeddedRedis(onProgress: (message: string) => void): Promise<string> {
   const system = process.platform === 'darwin' ? 'darwin' : 'linux'
   const processor = process.arch === 'arm64' ? 'arm64' : 'amd64'
   const folder = await cached(`redis-${embedded.version}`, async (draft) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StackContext } from '../context.ts'
+import { withOtherPorts } from '../host/ports.ts'
 import { findRedis } from './binaries.ts'
 import { pingRedis } from './resp.ts'
 
@@ -18,28 +19,30 @@ export async function startRedis(options: RedisOptions, password: string, contex
   const { folder, supervisor, ports } = context
   const home = folder.serverFolder('redis')
   const command = await findRedis(folder.account, context.onProgress)
-  const port =
-    options.port === undefined
-      ? await ports.take(folder.preferredPorts('redis', 6379))
-      : await ports.takeExactly(options.port, 'redis.port')
-  folder.rememberPort('redis', port)
-  const configFile = join(home, 'redis.conf')
-  folder.writeForServers(configFile, configuration(home, port, password, folder.temporary))
-  const url = `redis://:${password}@127.0.0.1:${port}`
-  context.onProgress('starting Redis')
-  await supervisor.start({
-    name: 'redis',
-    command,
-    args: [configFile],
-    cwd: home,
-    env: { ...process.env, HOME: home },
-    restart: context.keepRunning ? 'always' : 'never',
-    ...(folder.temporary && { orphanGraceMs: 0 }),
-    url: `127.0.0.1:${port}`,
-    account: folder.account,
-    ready: ({ signal }) => becomeReady(url, signal),
+  return withOtherPorts(async () => {
+    const port =
+      options.port === undefined
+        ? await ports.take(folder.preferredPorts('redis', 6379))
+        : await ports.takeExactly(options.port, 'redis.port')
+    folder.rememberPort('redis', port)
+    const configFile = join(home, 'redis.conf')
+    folder.writeForServers(configFile, configuration(home, port, password, folder.temporary))
+    const url = `redis://:${password}@127.0.0.1:${port}`
+    context.onProgress('starting Redis')
+    await supervisor.start({
+      name: 'redis',
+      command,
+      args: [configFile],
+      cwd: home,
+      env: { ...process.env, HOME: home },
+      restart: context.keepRunning ? 'always' : 'never',
+      ...(folder.temporary && { orphanGraceMs: 0 }),
+      url: `127.0.0.1:${port}`,
+      account: folder.account,
+      ready: ({ signal }) => becomeReady(url, signal),
+    })
+    return { url }
   })
-  return { url }
 }
 
 function configuration(home: string, port: number, password: string, temporary: boolean): string {
