@@ -59,6 +59,8 @@ export class Membership {
   #epoch = 0
   #state: MembershipState = 'joining'
   #intervalMs: number
+  /** A join was sent, whatever came of it. */
+  #hasJoined = false
   /** The next heartbeat tells everything: it joins, or the broker may have missed one. */
   #isFull = true
   #ownedChanged = false
@@ -135,12 +137,12 @@ export class Membership {
 
   /** Ends the loop and leaves the group. Never throws: a group that cannot be told finds out by the session timeout. */
   async leave(timeoutMs: number): Promise<void> {
-    const wasMember = this.#state === 'member'
     if (!this.#isOver) this.#state = 'leaving'
     this.#signal.notify()
     await this.#loop
-    if (wasMember) await this.#sayLeave(timeoutMs)
-    if (this.#state !== 'failed') this.#state = 'left'
+    if (this.#state === 'failed') return
+    if (this.#hasJoined) await this.#sayLeave(timeoutMs)
+    this.#state = 'left'
   }
 
   inspect() {
@@ -200,6 +202,7 @@ export class Membership {
     const { cluster, settings, listener } = this.#options
     const coordinator = await cluster.coordinator('group', settings.group)
     const isFull = this.#isFull && epoch >= 0
+    this.#hasJoined = true
     return await cluster.driver.heartbeat(coordinator, {
       group: settings.group,
       memberId: this.#memberId,

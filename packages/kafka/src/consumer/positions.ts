@@ -53,20 +53,20 @@ export class Positions {
     this.#options = options
   }
 
-  /** Before joining: what partitions and commits there are. */
-  async look(): Promise<void> {
-    const { cluster, settings } = this.#options
-    const topics = [...settings.topics.keys()].flatMap((name) => {
-      const known = cluster.topic(name)
-      return known?.errorCode === 0 ? known : []
-    })
-    const committed = await this.#committedBeforeJoining(
-      topics.map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) })),
-    )
-    for (const { name, id, partitions } of topics) {
-      const own = committed.filter(({ topic, offset }) => topic === name && offset >= 0)
-      const highestCommitted = Math.max(-1, ...own.map(({ partition }) => partition))
-      this.#firstSight.set(name, { topicId: id, partitions: partitions.length, highestCommitted })
+  /**
+   * Before joining: what partitions and commits there are. Tries until it knows, since a broker can be named as
+   * the coordinator before it is (the rule for the first group of a new cluster); ends early when it is stopped.
+   */
+  async look(signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(50, 2_000)
+    while (!signal.aborted) {
+      try {
+        return await this.#look()
+      } catch (error) {
+        if (!(await this.#failed(error as Error))) return
+      }
+      // Rejects when it is stopped, which the condition sees.
+      await this.#options.clock.sleep(backoff.nextMs(), signal).catch(() => {})
     }
   }
 
@@ -96,6 +96,23 @@ export class Positions {
     for (const group of byLeader.values()) void this.#resetAll(group, reason)
   }
 
+  async #look(): Promise<void> {
+    const { cluster, settings } = this.#options
+    const topics = [...settings.topics.keys()].flatMap((name) => {
+      const known = cluster.topic(name)
+      return known?.errorCode === 0 ? known : []
+    })
+    const committed = await this.#committed(
+      topics.map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) })),
+      null,
+    )
+    for (const { name, id, partitions } of topics) {
+      const own = committed.filter(({ topic, offset }) => topic === name && offset >= 0)
+      const highestCommitted = Math.max(-1, ...own.map(({ partition }) => partition))
+      this.#firstSight.set(name, { topicId: id, partitions: partitions.length, highestCommitted })
+    }
+  }
+
   /** Tells those that are committed, resets those that are not, returns those to ask for again. */
   #sort(left: readonly AssignedPartition[], answer: readonly CommittedOffset[]): AssignedPartition[] {
     const found: FoundPosition[] = []
@@ -112,25 +129,6 @@ export class Positions {
     if (found.length > 0) this.#options.onFound(found)
     this.reset(uncommitted, 'no_committed_offset')
     return again
-  }
-
-  /** A broker can be named as the coordinator before it is: on the first group of a new cluster this is the rule. */
-  async #committedBeforeJoining(
-    topics: ReadonlyArray<{ topic: string; partitions: readonly number[] }>,
-  ): Promise<readonly CommittedOffset[]> {
-    const { cluster, settings, clock, events } = this.#options
-    const untilMs = clock.monotonicMs() + settings.sessionTimeoutMs
-    const backoff = new Backoff(50, 2_000)
-    for (;;) {
-      try {
-        return await this.#committed(topics, null)
-      } catch (error) {
-        if ((error as { retriable?: boolean }).retriable !== true || clock.monotonicMs() >= untilMs) throw error
-        events.emit('error', { during: 'positions', error })
-        cluster.forgetCoordinator('group', settings.group)
-        await clock.sleep(backoff.nextMs())
-      }
-    }
   }
 
   /** `memberEpoch` null: as somebody who is not a member. */

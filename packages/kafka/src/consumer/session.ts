@@ -43,6 +43,7 @@ export class Session implements MembershipListener {
   readonly #dispatcher: Dispatcher
   readonly #fetcher: Fetcher
   readonly #assignment: Assignment
+  readonly #closing = new AbortController()
 
   constructor(options: SessionOptions) {
     const { settings, onFatal } = options
@@ -75,7 +76,8 @@ export class Session implements MembershipListener {
 
   /** Joins the group; all else follows from what it answers. */
   async start(): Promise<void> {
-    await this.#positions.look()
+    await this.#positions.look(this.#closing.signal)
+    if (this.#closing.signal.aborted) return
     this.#membership.start()
     this.#committer.start()
   }
@@ -95,6 +97,7 @@ export class Session implements MembershipListener {
   /** Stops fetching, waits for what runs, commits, leaves. */
   async close(timeoutMs: number): Promise<CloseReport> {
     const untilMs = this.#options.clock.monotonicMs() + timeoutMs
+    this.#closing.abort()
     this.#fetcher.stop()
     const report = await this.#assignment.close(timeoutMs)
     this.#dispatcher.close()

@@ -1,0 +1,45 @@
+// A member of a consumer group in a process of its own. Each step of its handler is a line in a file, written at once,
+// so that a kill loses nothing of it: `begin partition offset time`, `end partition offset time`.
+import { openSync, writeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka, text, topic } from '@sluice/kafka'
+
+export interface GroupMemberJob {
+  readonly bootstrap: string
+  readonly topic: string
+  readonly group: string
+  readonly name: string
+  readonly log: string
+  readonly stateDir?: string
+  readonly handlerMs: number
+}
+
+const job = JSON.parse(process.argv[2]!) as GroupMemberJob
+const log = openSync(job.log, 'a')
+const note = (what: string, partition: number, offset: number): void => {
+  writeSync(log, `${what} ${partition} ${offset} ${performance.timeOrigin + performance.now()}\n`)
+}
+
+await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: job.name })
+await using consumer = await kafka.consumer({
+  group: job.group,
+  topics: [topic(job.topic, { value: text })],
+  reset: 'earliest',
+  instanceName: job.name,
+  ...(job.stateDir !== undefined && { stateDir: job.stateDir }),
+})
+consumer.on('assigned', ({ partitions }) => console.log(`assigned ${partitions.map((one) => one.partition).join(' ')}`))
+consumer.on('revoked', ({ partitions }) => console.log(`revoked ${partitions.map((one) => one.partition).join(' ')}`))
+consumer.on('lost', ({ partitions }) => console.log(`lost ${partitions.map((one) => one.partition).join(' ')}`))
+consumer.on('error', ({ during, error }) => console.log(`error ${during} ${String(error)}`))
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort())
+console.log('started')
+await consumer.run(
+  async ({ partition, offset }) => {
+    note('begin', partition, offset)
+    await sleep(job.handlerMs)
+    note('end', partition, offset)
+  },
+  { signal: stop.signal },
+)
