@@ -61,8 +61,8 @@ describe('sluice up, status, logs and down', () => {
     using _postgres = await listen(5432)
     using _redis = await listen(6379)
     const { code, stdout, stderr } = await sluice(['up'])
+    expect(code, stderr).toBe(0)
     expect(stderr).toContain('starting Kafka')
-    expect(code).toBe(0)
     const { state, kafka, postgres, redis, processes } = await status()
     expect(state).toBe('running')
     expect(stdout).toContain(kafka!.bootstrapServers)
@@ -89,7 +89,7 @@ describe('sluice up, status, logs and down', () => {
     expect(await status()).toEqual(before)
     expect(await sluice(['up', '--brokers', '3'])).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^sluice: already_running: .*1 broker.*sluice down$/),
+      stderr: expect.stringMatching(/^sluice: already_running: .*1 broker.*sluice down\n$/),
     })
     expect((await sluice(['up', '--foreground'])).stderr).toMatch(/^sluice: already_running: process \d+ /)
   })

@@ -1,5 +1,5 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -228,6 +228,35 @@ describe('the data folder of a project', () => {
     )
     expect(stack.inspect().processes[0]!.pid).not.toBe(before!.pid)
     expect(await redis(stack.redis.url, 'PING')).toBe('+PONG')
+  })
+
+  it('has servers on other ports where one is snatched between our look at it and their start', async () => {
+    const snatcher = createServer().once('error', () => {})
+    const portsFile = join(dataDir, 'ports.json')
+    const watch = setInterval(() => {
+      if (!existsSync(portsFile)) return
+      clearInterval(watch)
+      const { redis } = JSON.parse(readFileSync(portsFile, 'utf8')) as { redis: number }
+      snatcher.listen(redis, '127.0.0.1')
+    })
+    const slowProgram = join(dataDir, 'slow', 'redis-server')
+    await runOk('sh', [
+      '-c',
+      `mkdir "$1" && printf '#!/bin/sh\nsleep 0.3\nexec "%s" "$@"\n' "$2" > "$3" && chmod -R 755 "$1"`,
+      'sh',
+      join(dataDir, 'slow'),
+      (await runOk('sh', ['-c', 'command -v redis-server'])).trim(),
+      slowProgram,
+    ])
+    process.env['PATH'] = `${join(dataDir, 'slow')}:${process.env['PATH']}`
+    try {
+      await using stack = await startStack({ dataDir, redis: true, environment: 'ignore' })
+      expect(snatcher.listening).toBe(true)
+      expect(await redis(stack.redis.url, 'PING')).toBe('+PONG')
+    } finally {
+      process.env['PATH'] = process.env['PATH']!.slice(process.env['PATH']!.indexOf(':') + 1)
+      snatcher.close()
+    }
   })
 
   it('says how many brokers its data is of, where another number is wanted', async () => {
