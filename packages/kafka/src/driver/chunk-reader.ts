@@ -58,7 +58,11 @@ export class ChunkReader {
   /** A compact nullable string. */
   string(): string | null {
     const length = this.unsignedVarint() - 1
-    return length < 0 ? null : this.bytes(length).toString('utf8')
+    if (length < 0) return null
+    const start = this.#position
+    if (start + length > this.#chunk.length) return this.bytes(length).toString('utf8')
+    this.#position = start + length
+    return this.#chunk.toString('utf8', start, start + length)
   }
 
   /** A compact array; null is read as empty. */

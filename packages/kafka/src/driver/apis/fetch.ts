@@ -1,7 +1,8 @@
-import { createAPI, fetchV17, type Reader } from '@platformatic/kafka'
+import { fetchV17 } from '@platformatic/kafka'
+import { answeredBy } from '../answer.ts'
 import type { Connections } from '../connections.ts'
 import { brokerError } from '../classify.ts'
-import { ChunkReader } from '../chunk-reader.ts'
+import type { ChunkReader } from '../chunk-reader.ts'
 import { groupBy } from '../group-by.ts'
 import type {
   BrokerNode,
@@ -21,10 +22,7 @@ interface Answer extends FetchResponse {
 /** Without a fetch session (KIP-227): every request names its partitions, so pausing one is leaving it out. */
 const noSession = { id: 0, epoch: -1 }
 
-// The library's own parser decodes all records at once, in time that grows faster than the answer.
-const api = createAPI<FetchArguments, Answer>(1, 17, fetchV17.createRequest, (_id, _key, _version, reader) =>
-  readAnswer(reader),
-)
+const api = answeredBy(1, 17, fetchV17.createRequest, readAnswer)
 
 export async function fetch(
   connections: Connections,
@@ -68,45 +66,43 @@ function topicsOf(partitions: readonly FetchPartition[]): FetchArguments[6] {
   )
 }
 
-function readAnswer(reader: Reader): Answer {
-  const chunks = new ChunkReader(reader.buffer.buffers)
-  const throttleMs = chunks.int32()
-  const errorCode = chunks.int16()
-  chunks.skip(4)
+function readAnswer(answer: ChunkReader): Answer {
+  const throttleMs = answer.int32()
+  const errorCode = answer.int16()
+  answer.skip(4)
   const partitions: FetchedPartition[] = []
-  chunks.array(() => {
-    const topicId = chunks.uuid()
-    chunks.array(() => partitions.push(readPartition(chunks, topicId)))
-    chunks.taggedFields()
+  answer.array(() => {
+    const topicId = answer.uuid()
+    answer.array(() => partitions.push(readPartition(answer, topicId)))
+    answer.taggedFields()
   })
-  chunks.taggedFields()
   return { throttleMs, errorCode, partitions }
 }
 
-function readPartition(chunks: ChunkReader, topicId: string): FetchedPartition {
-  const partition = chunks.int32()
-  const errorCode = chunks.int16()
-  const highWatermark = chunks.int64()
-  const lastStableOffset = chunks.int64()
-  const logStartOffset = chunks.int64()
-  const aborted = chunks.array(() => {
-    const transaction = { producerId: chunks.bigInt64(), firstOffset: chunks.int64() }
-    chunks.taggedFields()
+function readPartition(answer: ChunkReader, topicId: string): FetchedPartition {
+  const partition = answer.int32()
+  const errorCode = answer.int16()
+  const highWatermark = answer.int64()
+  const lastStableOffset = answer.int64()
+  const logStartOffset = answer.int64()
+  const aborted = answer.array(() => {
+    const transaction = { producerId: answer.bigInt64(), firstOffset: answer.int64() }
+    answer.taggedFields()
     return transaction
   })
-  chunks.skip(4)
-  const length = chunks.unsignedVarint() - 1
-  const records = length > 0 ? chunks.bytes(length) : null
+  answer.skip(4)
+  const length = answer.unsignedVarint() - 1
+  const records = length > 0 ? answer.bytes(length) : null
   let diverging: FetchedPartition['diverging']
   let leaderHint: LeaderHint | undefined
-  chunks.taggedFields({
+  answer.taggedFields({
     0: () => {
-      diverging = { epoch: chunks.int32(), endOffset: chunks.int64() }
-      chunks.taggedFields()
+      diverging = { epoch: answer.int32(), endOffset: answer.int64() }
+      answer.taggedFields()
     },
     1: () => {
-      leaderHint = { leader: chunks.int32(), leaderEpoch: chunks.int32() }
-      chunks.taggedFields()
+      leaderHint = { leader: answer.int32(), leaderEpoch: answer.int32() }
+      answer.taggedFields()
     },
   })
   return {

@@ -1,7 +1,11 @@
 import { consumerGroupHeartbeatV1 } from '@platformatic/kafka'
+import { answeredBy } from '../answer.ts'
+import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
 import type { BrokerNode, HeartbeatRequest, HeartbeatResponse, TopicPartitions } from '../driver.ts'
+
+const heartbeatApi = answeredBy(68, 1, consumerGroupHeartbeatV1.createRequest, readAnswer)
 
 /** The heartbeat of KIP-848: joins, stays, acknowledges assignments and leaves. */
 export async function heartbeat(
@@ -13,7 +17,7 @@ export async function heartbeat(
     'coordinator',
     coordinator,
     'ConsumerGroupHeartbeat',
-    consumerGroupHeartbeatV1.api,
+    heartbeatApi,
     request.group,
     request.memberId,
     request.memberEpoch,
@@ -25,16 +29,31 @@ export async function heartbeat(
     request.assignor,
     request.owned && request.owned.map(copyOf),
   )
-  if (answer.errorCode !== 0) {
-    throw brokerError(answer.errorCode, answer.errorMessage ?? null, { group: request.group })
-  }
+  const { errorCode, errorMessage, memberId, ...state } = answer
+  if (errorCode !== 0) throw brokerError(errorCode, errorMessage, { group: request.group })
+  return { ...state, memberId: memberId ?? request.memberId }
+}
+
+function readAnswer(answer: ChunkReader) {
   return {
-    throttleMs: answer.throttleTimeMs,
-    memberId: answer.memberId ?? request.memberId,
-    memberEpoch: answer.memberEpoch,
-    heartbeatIntervalMs: answer.heartbeatIntervalMs,
-    assignment: answer.assignment?.topicPartitions ?? null,
+    throttleMs: answer.int32(),
+    errorCode: answer.int16(),
+    errorMessage: answer.string(),
+    memberId: answer.string(),
+    memberEpoch: answer.int32(),
+    heartbeatIntervalMs: answer.int32(),
+    assignment: readAssignment(answer),
   }
+}
+
+/** A nullable structure begins with a byte that says whether it is there. */
+function readAssignment(answer: ChunkReader): readonly TopicPartitions[] | null {
+  if (answer.int8() < 0) return null
+  return answer.array(() => {
+    const owned = { topicId: answer.uuid(), partitions: answer.array(() => answer.int32()) }
+    answer.taggedFields()
+    return owned
+  })
 }
 
 function copyOf({ topicId, partitions }: TopicPartitions): { topicId: string; partitions: number[] } {

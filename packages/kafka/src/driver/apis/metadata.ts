@@ -1,24 +1,26 @@
 import { findCoordinatorV6, metadataV12 } from '@platformatic/kafka'
+import { answeredBy } from '../answer.ts'
+import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
 import type { BrokerNode, ClusterMetadata, CoordinatorKind, PartitionMetadata, TopicMetadata } from '../driver.ts'
 
-type AnsweredTopic = Awaited<ReturnType<typeof metadataV12.api.async>>['topics'][number]
+interface FoundCoordinator {
+  readonly node: BrokerNode
+  readonly errorCode: number
+  readonly errorMessage: string | null
+}
+
+const metadataApi = answeredBy(3, 12, metadataV12.createRequest, readMetadata)
+const findCoordinatorApi = answeredBy(10, 6, findCoordinatorV6.createRequest, readCoordinators)
 
 /** Never creates a topic. */
-export async function metadata(
+export function metadata(
   connections: Connections,
   from: Address,
   topics: readonly string[] | null,
 ): Promise<ClusterMetadata> {
-  const names = topics && [...topics]
-  const answer = await connections.request('control', from, 'Metadata', metadataV12.api, names, false, false)
-  return {
-    clusterId: answer.clusterId ?? null,
-    controllerId: answer.controllerId,
-    brokers: answer.brokers.map(({ nodeId, host, port }) => ({ id: nodeId, host, port })),
-    topics: answer.topics.map(topicOf),
-  }
+  return connections.request('control', from, 'Metadata', metadataApi, topics && [...topics], false, false)
 }
 
 export async function findCoordinator(
@@ -28,28 +30,56 @@ export async function findCoordinator(
   key: string,
 ): Promise<BrokerNode> {
   const type = kind === 'group' ? 0 : 1
-  const answer = await connections.request('control', from, 'FindCoordinator', findCoordinatorV6.api, type, [key])
-  const found = answer.coordinators[0]
+  const [found] = await connections.request('control', from, 'FindCoordinator', findCoordinatorApi, type, [key])
   if (!found) throw brokerError(-1, 'the answer names no coordinator', { [kind]: key })
-  if (found.errorCode !== 0) throw brokerError(found.errorCode, found.errorMessage ?? null, { [kind]: key })
-  return { id: found.nodeId, host: found.host, port: found.port }
+  if (found.errorCode !== 0) throw brokerError(found.errorCode, found.errorMessage, { [kind]: key })
+  return found.node
 }
 
-function topicOf(topic: AnsweredTopic): TopicMetadata {
-  const partitions = topic.partitions.map((partition): PartitionMetadata => ({
-    partition: partition.partitionIndex,
-    errorCode: partition.errorCode,
-    leader: partition.leaderId,
-    leaderEpoch: partition.leaderEpoch,
-    replicas: partition.replicaNodes,
-    inSync: partition.isrNodes,
-  }))
-  partitions.sort((a, b) => a.partition - b.partition)
-  return {
-    name: topic.name ?? '',
-    id: topic.topicId,
-    errorCode: topic.errorCode,
-    internal: topic.isInternal,
-    partitions,
-  }
+function readMetadata(answer: ChunkReader): ClusterMetadata {
+  answer.skip(4)
+  const brokers = answer.array(() => {
+    const broker = { id: answer.int32(), host: answer.string() ?? '', port: answer.int32() }
+    answer.string()
+    answer.taggedFields()
+    return broker
+  })
+  const clusterId = answer.string()
+  const controllerId = answer.int32()
+  const topics = answer.array(() => readTopic(answer))
+  return { clusterId, controllerId, brokers, topics }
+}
+
+function readTopic(answer: ChunkReader): TopicMetadata {
+  const errorCode = answer.int16()
+  const name = answer.string() ?? ''
+  const id = answer.uuid()
+  const internal = answer.int8() !== 0
+  const partitions = answer.array(() => readPartition(answer)).sort((a, b) => a.partition - b.partition)
+  answer.skip(4)
+  answer.taggedFields()
+  return { name, id, errorCode, internal, partitions }
+}
+
+function readPartition(answer: ChunkReader): PartitionMetadata {
+  const errorCode = answer.int16()
+  const partition = answer.int32()
+  const leader = answer.int32()
+  const leaderEpoch = answer.int32()
+  const replicas = answer.array(() => answer.int32())
+  const inSync = answer.array(() => answer.int32())
+  answer.array(() => answer.int32())
+  answer.taggedFields()
+  return { partition, errorCode, leader, leaderEpoch, replicas, inSync }
+}
+
+function readCoordinators(answer: ChunkReader): readonly FoundCoordinator[] {
+  answer.skip(4)
+  return answer.array(() => {
+    answer.string()
+    const node = { id: answer.int32(), host: answer.string() ?? '', port: answer.int32() }
+    const found = { node, errorCode: answer.int16(), errorMessage: answer.string() }
+    answer.taggedFields()
+    return found
+  })
 }

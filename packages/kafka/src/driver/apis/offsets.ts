@@ -1,4 +1,6 @@
 import { listOffsetsV9, offsetCommitV9, offsetFetchV9, offsetForLeaderEpochV4 } from '@platformatic/kafka'
+import { answeredBy } from '../answer.ts'
+import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
 import { groupBy } from '../group-by.ts'
@@ -15,10 +17,42 @@ import type {
   PartitionResult,
 } from '../driver.ts'
 
+const listOffsetsApi = answeredBy(2, 9, listOffsetsV9.createRequest, (answer) =>
+  byTopic(answer, (topic): ListedOffset => {
+    const place = { topic, partition: answer.int32(), errorCode: answer.int16() }
+    return { ...place, timestampMs: answer.int64(), offset: answer.int64(), leaderEpoch: answer.int32() }
+  }),
+)
+
+const offsetForLeaderEpochApi = answeredBy(23, 4, offsetForLeaderEpochV4.createRequest, (answer) =>
+  byTopic(answer, (topic): LeaderEpochEnd => {
+    const place = { topic, errorCode: answer.int16(), partition: answer.int32() }
+    return { ...place, leaderEpoch: answer.int32(), endOffset: answer.int64() }
+  }),
+)
+
+const offsetCommitApi = answeredBy(8, 9, offsetCommitV9.createRequest, (answer) =>
+  byTopic(answer, (topic): PartitionResult => ({ topic, partition: answer.int32(), errorCode: answer.int16() })),
+)
+
+const offsetFetchApi = answeredBy(9, 9, offsetFetchV9.createRequest, (answer) => {
+  answer.skip(4)
+  return answer.array(() => {
+    answer.string()
+    const offsets = readTopics(answer, (topic): CommittedOffset => {
+      const place = { topic, partition: answer.int32(), offset: answer.int64(), leaderEpoch: answer.int32() }
+      return { ...place, metadata: answer.string() ?? '', errorCode: answer.int16() }
+    })
+    const errorCode = answer.int16()
+    answer.taggedFields()
+    return { offsets, errorCode }
+  })
+})
+
 /** A client, not a replica. */
 const noReplica = -1
 
-export async function listOffsets(
+export function listOffsets(
   connections: Connections,
   broker: BrokerNode,
   isolation: Isolation,
@@ -36,21 +70,10 @@ export async function listOffsets(
     }),
   )
   const level = isolation === 'read_committed' ? 1 : 0
-  const api = listOffsetsV9.api
-  const answer = await connections.request('control', broker, 'ListOffsets', api, noReplica, level, topics)
-  return answer.topics.flatMap(({ name, partitions }) =>
-    partitions.map((partition) => ({
-      topic: name,
-      partition: partition.partitionIndex,
-      errorCode: partition.errorCode,
-      offset: Number(partition.offset),
-      timestampMs: Number(partition.timestamp),
-      leaderEpoch: partition.leaderEpoch,
-    })),
-  )
+  return connections.request('control', broker, 'ListOffsets', listOffsetsApi, noReplica, level, topics)
 }
 
-export async function offsetsForLeaderEpoch(
+export function offsetsForLeaderEpoch(
   connections: Connections,
   broker: BrokerNode,
   queries: readonly LeaderEpochQuery[],
@@ -66,20 +89,10 @@ export async function offsetsForLeaderEpoch(
       })),
     }),
   )
-  const api = offsetForLeaderEpochV4.api
-  const answer = await connections.request('control', broker, 'OffsetForLeaderEpoch', api, noReplica, topics)
-  return answer.topics.flatMap(({ topic, partitions }) =>
-    partitions.map(({ partition, errorCode, leaderEpoch, endOffset }) => ({
-      topic,
-      partition,
-      errorCode,
-      leaderEpoch,
-      endOffset: Number(endOffset),
-    })),
-  )
+  return connections.request('control', broker, 'OffsetForLeaderEpoch', offsetForLeaderEpochApi, noReplica, topics)
 }
 
-export async function commitOffsets(
+export function commitOffsets(
   connections: Connections,
   coordinator: BrokerNode,
   { group, memberId, memberEpoch, instanceId, offsets }: CommitRequest,
@@ -96,19 +109,16 @@ export async function commitOffsets(
       })),
     }),
   )
-  const answer = await connections.request(
+  return connections.request(
     'coordinator',
     coordinator,
     'OffsetCommit',
-    offsetCommitV9.api,
+    offsetCommitApi,
     group,
     memberEpoch,
     memberId,
     instanceId,
     topics,
-  )
-  return answer.topics.flatMap(({ name, partitions }) =>
-    partitions.map(({ partitionIndex, errorCode }) => ({ topic: name, partition: partitionIndex, errorCode })),
   )
 }
 
@@ -119,19 +129,34 @@ export async function fetchOffsets(
 ): Promise<readonly CommittedOffset[]> {
   const asked = topics?.map(({ topic, partitions }) => ({ name: topic, partitionIndexes: [...partitions] })) ?? null
   const groups = [{ groupId: group, memberId, memberEpoch, topics: asked }]
-  const api = offsetFetchV9.api
-  const answer = await connections.request('coordinator', coordinator, 'OffsetFetch', api, groups, requireStable)
-  const found = answer.groups[0]
+  const [found] = await connections.request(
+    'coordinator',
+    coordinator,
+    'OffsetFetch',
+    offsetFetchApi,
+    groups,
+    requireStable,
+  )
   if (!found) throw brokerError(-1, 'the answer names no group', { group })
   if (found.errorCode !== 0) throw brokerError(found.errorCode, null, { group })
-  return found.topics.flatMap(({ name, partitions }) =>
-    partitions.map((partition) => ({
-      topic: name,
-      partition: partition.partitionIndex,
-      errorCode: partition.errorCode,
-      offset: Number(partition.committedOffset),
-      leaderEpoch: partition.committedLeaderEpoch,
-      metadata: partition.metadata ?? '',
-    })),
-  )
+  return found.offsets
+}
+
+/** Throttle time, then partitions by topic. */
+function byTopic<Partition>(answer: ChunkReader, read: (topic: string) => Partition): readonly Partition[] {
+  answer.skip(4)
+  return readTopics(answer, read)
+}
+
+function readTopics<Partition>(answer: ChunkReader, read: (topic: string) => Partition): readonly Partition[] {
+  const partitions: Partition[] = []
+  answer.array(() => {
+    const topic = answer.string() ?? ''
+    answer.array(() => {
+      partitions.push(read(topic))
+      answer.taggedFields()
+    })
+    answer.taggedFields()
+  })
+  return partitions
 }

@@ -1,5 +1,6 @@
-import { createAPI, initProducerIdV5, Writer, type Reader } from '@platformatic/kafka'
-import { ChunkReader } from '../chunk-reader.ts'
+import { initProducerIdV5, Writer } from '@platformatic/kafka'
+import { answeredBy } from '../answer.ts'
+import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
 import { groupBy } from '../group-by.ts'
@@ -14,16 +15,19 @@ import type {
 } from '../driver.ts'
 
 /** Version 12: a transaction needs no AddPartitionsToTxn of its own (KIP-890). Otherwise the same as 11. */
-const produceV12 = createAPI<[request: ProduceRequest], ProduceResponse>(0, 12, writeRequest, (_id, _key, _v, reader) =>
-  readAnswer(reader),
-)
+const produceApi = answeredBy(0, 12, writeRequest, readAnswer)
+
+const initProducerIdApi = answeredBy(22, 5, initProducerIdV5.createRequest, (answer) => {
+  answer.skip(4)
+  return { errorCode: answer.int16(), identity: { producerId: answer.bigInt64(), epoch: answer.int16() } }
+})
 
 export async function produce(
   connections: Connections,
   broker: BrokerNode,
   request: ProduceRequest,
 ): Promise<ProduceResponse> {
-  const answer = await connections.request('produce', broker, 'Produce', produceV12, request)
+  const answer = await connections.request('produce', broker, 'Produce', produceApi, request)
   return request.acks === 0 ? { throttleMs: 0, results: [] } : answer
 }
 
@@ -37,14 +41,14 @@ export async function initProducerId(
     transactionalId === null ? 'control' : 'coordinator',
     broker,
     'InitProducerId',
-    initProducerIdV5.api,
+    initProducerIdApi,
     transactionalId,
     transactionTimeoutMs,
     current?.producerId ?? -1n,
     current?.epoch ?? -1,
   )
   if (answer.errorCode !== 0) throw brokerError(answer.errorCode, null, { api: 'InitProducerId', broker: broker.id })
-  return { producerId: answer.producerId, epoch: answer.producerEpoch }
+  return answer.identity
 }
 
 function writeRequest({ acks, timeoutMs, transactionalId, batches }: ProduceRequest): Writer {
@@ -63,35 +67,34 @@ function writeRequest({ acks, timeoutMs, transactionalId, batches }: ProduceRequ
   return writer
 }
 
-function readAnswer(reader: Reader): ProduceResponse {
-  const chunks = new ChunkReader(reader.buffer.buffers)
+function readAnswer(answer: ChunkReader): ProduceResponse {
   const results: ProduceResult[] = []
-  chunks.array(() => {
-    const topic = chunks.string() ?? ''
-    chunks.array(() => results.push(readResult(chunks, topic)))
-    chunks.taggedFields()
+  answer.array(() => {
+    const topic = answer.string() ?? ''
+    answer.array(() => results.push(readResult(answer, topic)))
+    answer.taggedFields()
   })
-  return { throttleMs: chunks.int32(), results }
+  return { throttleMs: answer.int32(), results }
 }
 
-function readResult(chunks: ChunkReader, topic: string): ProduceResult {
-  const partition = chunks.int32()
-  const errorCode = chunks.int16()
-  const baseOffset = chunks.int64()
-  const logAppendTimeMs = chunks.int64()
-  chunks.skip(8)
-  const recordErrors = chunks.array(() => {
-    const index = chunks.int32()
-    const message = chunks.string()
-    chunks.taggedFields()
+function readResult(answer: ChunkReader, topic: string): ProduceResult {
+  const partition = answer.int32()
+  const errorCode = answer.int16()
+  const baseOffset = answer.int64()
+  const logAppendTimeMs = answer.int64()
+  answer.skip(8)
+  const recordErrors = answer.array(() => {
+    const index = answer.int32()
+    const message = answer.string()
+    answer.taggedFields()
     return `record ${index}: ${message ?? 'refused'}`
   })
-  const message = chunks.string()
+  const message = answer.string()
   let leaderHint: LeaderHint | undefined
-  chunks.taggedFields({
+  answer.taggedFields({
     0: () => {
-      leaderHint = { leader: chunks.int32(), leaderEpoch: chunks.int32() }
-      chunks.taggedFields()
+      leaderHint = { leader: answer.int32(), leaderEpoch: answer.int32() }
+      answer.taggedFields()
     },
   })
   return {
