@@ -98,7 +98,7 @@ export class Connections {
   #take(role: Role, to: Address): Pooled {
     const address = `${to.host}:${to.port}`
     const pool = this.#pool(`${role} ${address}`)
-    let pooled = role === 'fetch' ? pool.find((candidate) => candidate.inFlight === 0) : pool[0]
+    let pooled = pool.find((one) => isUsable(one.connection) && (role !== 'fetch' || one.inFlight === 0))
     if (!pooled) {
       pooled = this.#open(to, address, pool)
       pool.push(pooled)
@@ -173,4 +173,9 @@ export class Connections {
     const impatient = this.#options.clock.setTimeout(() => connection.socket?.destroy(), closeGraceMs)
     await connection.close().finally(() => impatient.cancel())
   }
+}
+
+/** One whose request timed out is being destroyed before it tells so. */
+function isUsable({ status }: Connection): boolean {
+  return status !== 'closing' && status !== 'closed' && status !== 'error'
 }
