@@ -70,10 +70,10 @@ describe('sluice up, status, logs and down', () => {
       Number,
     )
     expect(ports.filter((port) => [9092, 5432, 6379].includes(port))).toEqual([])
-    expect(processes.map(({ name, state, restarts }) => [name, state, restarts]).toSorted()).toEqual([
-      ['kafka-1', 'running', 0],
-      ['postgres', 'running', 0],
-      ['redis', 'running', 0],
+    expect(processes.map(({ name, state, restarts }) => `${name} ${state} ${restarts}`).toSorted()).toEqual([
+      'kafka-1 running 0',
+      'postgres running 0',
+      'redis running 0',
     ])
   })
 

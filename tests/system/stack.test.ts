@@ -248,13 +248,14 @@ describe('the data folder of a project', () => {
       (await runOk('sh', ['-c', 'command -v redis-server'])).trim(),
       slowProgram,
     ])
-    process.env['PATH'] = `${join(dataDir, 'slow')}:${process.env['PATH']}`
+    const path = process.env['PATH']
+    process.env['PATH'] = `${join(dataDir, 'slow')}:${path}`
     try {
       await using stack = await startStack({ dataDir, redis: true, environment: 'ignore' })
       expect(snatcher.listening).toBe(true)
       expect(await redis(stack.redis.url, 'PING')).toBe('+PONG')
     } finally {
-      process.env['PATH'] = process.env['PATH']!.slice(process.env['PATH']!.indexOf(':') + 1)
+      process.env['PATH'] = path
       snatcher.close()
     }
   })

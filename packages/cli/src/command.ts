@@ -7,7 +7,7 @@ export interface CommandContext {
   readonly terminal: Terminal
   readonly env: NodeJS.ProcessEnv
   /** Ends the program with another code than 0 once the command is over. */
-  exitWith(code: ExitCode): void
+  readonly exitWith: (code: ExitCode) => void
 }
 
 /** Adds one command to the program. Each stands in its own file under commands/. */

@@ -78,10 +78,7 @@ export class KafkaCluster implements KafkaServers {
   }
 
   async kill(id: number): Promise<void> {
-    const { process } = this.#node(id)
-    const ended = process.spec.restart === 'always' ? undefined : process.ended()
-    process.kill('SIGKILL')
-    await ended
+    await this.#node(id).process.killNow()
   }
 
   pause(id: number): void {

@@ -145,6 +145,13 @@ export class SupervisedProcess {
     return this.#child?.kill(signal) ?? false
   }
 
+  /** Kills it with SIGKILL and resolves when this run is over. What follows is up to its restart rule. */
+  async killNow(): Promise<void> {
+    const child = this.#child
+    child?.kill('SIGKILL')
+    await child?.exited
+  }
+
   /** Sends a message to a process with `ipc`. False where it does not run. */
   send(message: unknown): boolean {
     return this.#child?.send(message) ?? false
