@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -8,6 +7,7 @@ import pg from 'pg'
 import { Child, fromSource, runOk } from '../system/support/child.ts'
 import { readWithJava } from '../system/support/java.ts'
 import { type Comparison, compare, readLedger } from '../system/support/ledger.ts'
+import { privateServers, serverFolder } from '../system/support/private-servers.ts'
 import { type Proof, seededRandom } from './proof.ts'
 
 const victims = ['none', 'consumer', 'generator', 'broker'] as const
@@ -73,9 +73,7 @@ function parse(args: readonly string[]): PipelineOptions {
 
 /** Runs `sluice demo` with the fault and compares what each part knows when it has ended. */
 async function runPipeline(options: PipelineOptions, tell: (line: string) => void): Promise<PipelineResult> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-pipeline-'))
-  // As root the servers run as somebody else, who has to get there.
-  chmodSync(dataDir, 0o755)
+  const dataDir = serverFolder()
   try {
     const demo = await runDemo(options, dataDir, tell)
     tell('comparing')
@@ -95,7 +93,7 @@ type DemoEnd = Pick<PipelineResult, 'exitCode' | 'restarted' | 'killed'>
 
 async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: string) => void): Promise<DemoEnd> {
   const { rate, seconds, kill, brokers, seed } = options
-  const env = environment(dataDir)
+  const env = { ...privateServers(dataDir), HANDLED_TABLE: handledTable }
   const args = ['--rate', `${rate}`, '--for', `${seconds}s`, '--brokers', `${brokers}`, '--seed', `${seed}`]
   await using demo = new Child(...sluice('demo', ...args), { env })
   const random = seededRandom(seed)
@@ -123,23 +121,13 @@ function lastLines(dataDir: string, name: string): string {
   return `${name}:\n${readFileSync(join(dataDir, 'logs', `${name}.log`), 'utf8').slice(-2_000)}`
 }
 
-/** Private servers in `dataDir`, whatever the environment of the caller names. */
-function environment(dataDir: string): Record<string, string | undefined> {
-  const foreign = Object.keys(process.env).filter((name) => /^(KAFKA|POSTGRES|REDIS|DATABASE|DB)_/.test(name))
-  return {
-    ...Object.fromEntries(foreign.map((name) => [name, undefined])),
-    SLUICE_DATA_DIR: dataDir,
-    HANDLED_TABLE: handledTable,
-  }
-}
-
 interface Status {
   readonly state: string
   readonly processes: readonly { readonly name: string; readonly pid: number; readonly state: string }[]
 }
 
 async function status(dataDir: string): Promise<Status> {
-  return JSON.parse(await runOk(...sluice('status', '--json'), { env: environment(dataDir) })) as Status
+  return JSON.parse(await runOk(...sluice('status', '--json'), { env: privateServers(dataDir) })) as Status
 }
 
 async function untilRunning(demo: Child, dataDir: string): Promise<void> {

@@ -4,6 +4,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run, runOk } from './support/child.ts'
+import { privateServers, serverFolder } from './support/private-servers.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const manifests = globSync('{packages,services}/*/package.json', { cwd: root }).map(
@@ -86,5 +87,21 @@ describe('what would be published', () => {
     expect([0, 1]).toContain(doctor.code)
     const wrong = await run(sluice, ['nonsense'], { cwd: folder, env })
     expect(wrong.code).toBe(2)
+  })
+
+  it('runs the whole pipeline', async () => {
+    const dataDir = serverFolder()
+    try {
+      const sluice = join(folder, 'node_modules', '.bin', 'sluice')
+      const servers = privateServers(dataDir)
+      const demo = await run(sluice, ['demo', '--rate', '100', '--for', '3s'], {
+        cwd: folder,
+        env: { ...servers, ...env },
+      })
+      expect(demo.stderr + demo.stdout).toContain('nothing was lost')
+      expect(demo.code).toBe(0)
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true })
+    }
   })
 })
