@@ -1,11 +1,15 @@
 import { requireInteger, requireNumber } from '../require.ts'
 import { clamp, mayRaise, requireBounds, requireSample } from './limit.ts'
+import { windowedLimit } from './windowed.ts'
+import type { WindowedState } from './windowed.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
 
 export interface GradientOptions extends Partial<LimitBounds> {
+  /** Samples whose mean is one measure. Default 100. */
+  readonly window?: number
   /** How much slower than usual is still no reason to ask less. Default 1.5. */
   readonly tolerance?: number
-  /** Samples in the moving average that says what is usual. Default 600. */
+  /** Measures in the moving average that says what is usual. Default 600. */
   readonly longWindow?: number
   /** Share of a new estimate in the limit; above 0, at most 1. Default 0.2. */
   readonly smoothing?: number
@@ -16,28 +20,34 @@ export interface GradientOptions extends Partial<LimitBounds> {
 }
 
 export interface GradientState extends LimitState {
-  /** Exponential moving average of the time, over `longWindow` samples. */
+  /** Exponential moving average of the measures, over `longWindow` of them. */
   readonly longMs: number
-  /** Samples seen, as far as the warm-up needs to know. */
+  /** Measures seen, as far as the warm-up needs to know. */
   readonly samples: number
 }
 
-/** As many first samples are averaged plainly, or the first one alone would say what is usual. */
+/** As many first measures are averaged plainly, or the first one alone would say what is usual. */
 const WARM_UP = 10
 /** A time of nothing would divide by nothing. */
 const LEAST_MS = 0.001
 
 /**
- * The Gradient2 limit of Netflix's concurrency-limits: compares each time with the long-term average of times,
+ * The Gradient2 limit of Netflix's concurrency-limits: compares the mean time of each window with the
+ * long-term average of these,
  *
  *     gradient = clamp(tolerance * long / short, 0.5, 1)
  *     limit    = (1 - smoothing) * limit + smoothing * (gradient * limit + queueSize)
  *
- * where short is this sample's time. An average more than twice the sample decays by 5 % so that it finds back after a
+ * where short is this window's time. An average more than twice as long decays by 5 % so that it finds back after a
  * slow spell. Beyond the original, which ignores drops: a drop multiplies the limit by `backoffRatio`; and few in
  * flight holds increases alone. From 20 to 200, starting at 20.
  */
-export function gradientLimit(options: GradientOptions = {}): Limit<GradientState> {
+export function gradientLimit(options: GradientOptions = {}): Limit<WindowedState<GradientState>> {
+  const { window = 100, ...rest } = options
+  return windowedLimit(gradientOfMeasures(rest), { window })
+}
+
+function gradientOfMeasures(options: Omit<GradientOptions, 'window'>): Limit<GradientState> {
   const { tolerance = 1.5, longWindow = 600, smoothing = 0.2, queueSize = 4, backoffRatio = 0.9 } = options
   const bounds = requireBounds({ min: options.min ?? 20, max: options.max ?? 200, start: options.start ?? 20 })
   requireNumber('tolerance', tolerance, { min: 1 })

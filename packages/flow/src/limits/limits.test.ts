@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { aimdLimit, fixedLimit, gradientLimit, stepLimit } from '../index.ts'
-import type { Limit, LimitSample, LimitState } from '../index.ts'
+import { aimdLimit, fixedLimit, gradientLimit, stepLimit, windowedLimit } from '../index.ts'
+import type { GradientOptions, GradientState, Limit, LimitSample, LimitState } from '../index.ts'
 import { numRuns } from '../testing/runs.ts'
 
 const busy = (rttMs: number, more: Partial<LimitSample> = {}): LimitSample => ({
@@ -110,8 +110,15 @@ test('AIMD adds one where it is used, and cuts by a tenth on a drop or a time ov
   expect(aimdLimit().next({ limit: 100 }, busy(5_001)).limit).toBe(90)
 })
 
-test('Gradient2 follows its formula sample by sample', () => {
-  const limit = gradientLimit()
+/** One sample a measure; the state of the measures themselves. */
+function gradientByMeasure(options: GradientOptions = {}) {
+  const limit = gradientLimit({ window: 1, ...options })
+  const from = (state: GradientState) => ({ ...limit.start(state.limit), inner: state })
+  return { next: (state: GradientState, sample: LimitSample): GradientState => limit.next(from(state), sample).inner }
+}
+
+test('Gradient2 follows its formula measure by measure', () => {
+  const limit = gradientByMeasure()
   const warm = { limit: 100, longMs: 50, samples: 10 }
   const after = (rttMs: number) => limit.next(warm, busy(rttMs))
   // Not slower than tolerated: the gradient is 1, so a fifth of the queue's 4 is added.
@@ -123,29 +130,63 @@ test('Gradient2 follows its formula sample by sample', () => {
   expect(after(1e6).limit).toBeCloseTo(80 + 0.2 * (50 + 4), 10)
 })
 
-test('Gradient2 averages its first samples plainly, then slowly', () => {
-  const limit = gradientLimit()
-  let state = limit.start()
+test('Gradient2 averages its first measures plainly, then slowly', () => {
+  const limit = gradientByMeasure()
+  let state: GradientState = { limit: 20, longMs: 0, samples: 0 }
   for (const rttMs of [10, 20, 30]) state = limit.next(state, busy(rttMs))
   expect(state).toMatchObject({ longMs: 20, samples: 3 })
-  state = feed(limit, busy(20), 20, state)
+  for (let i = 0; i < 20; i++) state = limit.next(state, busy(20))
   expect(state.samples).toBe(10)
   expect(limit.next(state, busy(30)).longMs).toBeCloseTo(20 + (2 / 601) * 10, 6)
 })
 
-test('Gradient2 forgets a slow spell: an average of more than twice the sample decays by 5 %', () => {
-  const limit = gradientLimit({ longWindow: 1_000_000 })
+test('Gradient2 forgets a slow spell: an average of more than twice the measure decays by 5 %', () => {
+  const limit = gradientByMeasure({ longWindow: 1_000_000 })
   const slow = { limit: 100, longMs: 100, samples: 10 }
   expect(limit.next(slow, busy(40)).longMs).toBeCloseTo(95, 2)
   expect(limit.next(slow, busy(51)).longMs).toBeCloseTo(100, 2)
 })
 
 test('Gradient2 cuts on a drop without taking its time for a measure, and falls even with few in flight', () => {
-  const limit = gradientLimit()
+  const limit = gradientByMeasure()
   const warm = { limit: 100, longMs: 50, samples: 10 }
   expect(limit.next(warm, busy(0, { dropped: true }))).toEqual({ limit: 90, longMs: 50, samples: 10 })
   expect(limit.next(warm, busy(200, { inFlight: 1 })).limit).toBeLessThan(100)
   expect(limit.next(warm, busy(50, { inFlight: 1 })).limit).toBe(100)
+})
+
+test('Gradient2 takes a hundred samples for one measure', () => {
+  const limit = gradientLimit()
+  const before = feed(limit, busy(10), 99)
+  expect(before.limit).toBe(20)
+  const state = limit.next(before, busy(110))
+  expect(state.inner).toEqual({ limit: 20.8, longMs: 11, samples: 1 })
+})
+
+test('a windowed limit sees the mean of what was not dropped, the most in flight, any drop, and mostly saturated', () => {
+  const seen: LimitSample[] = []
+  const spy: Limit = {
+    name: 'spy',
+    start: (from = 7) => ({ limit: from }),
+    next(state, sample) {
+      seen.push(sample)
+      return { limit: state.limit + 1 }
+    },
+  }
+  const limit = windowedLimit(spy, { window: 3 })
+  let state = limit.start()
+  for (const sample of [
+    busy(10, { inFlight: 5 }),
+    busy(90, { inFlight: 2, dropped: true, saturated: true }),
+    busy(20, { inFlight: 3 }),
+  ]) {
+    expect(state.limit).toBe(7)
+    state = limit.next(state, sample)
+  }
+  expect(seen).toEqual([{ rttMs: 15, inFlight: 5, dropped: true, saturated: false }])
+  state = feed(limit, busy(0, { dropped: true, saturated: true }), 3, { ...state, limit: 4 })
+  expect(seen[1]).toEqual({ rttMs: 0, inFlight: 1_000, dropped: true, saturated: true })
+  expect([limit.name, state.limit]).toEqual(['spy', 5])
 })
 
 test.each([
@@ -162,6 +203,7 @@ test.each([
   [() => stepLimit({ stepUp: Number.NaN }), 'stepUp'],
   [() => aimdLimit({ backoffRatio: 1 }), 'backoffRatio'],
   [() => aimdLimit({ timeoutMs: -1 }), 'timeoutMs'],
+  [() => gradientLimit({ window: 0 }), 'window'],
   [() => gradientLimit({ tolerance: 0.9 }), 'tolerance'],
   [() => gradientLimit({ longWindow: 0 }), 'longWindow'],
   [() => gradientLimit({ smoothing: 0 }), 'smoothing'],
