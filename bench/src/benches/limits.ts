@@ -25,9 +25,9 @@ const unloadedP99Ms = serviceMs * Math.log(100)
 const limits: Readonly<Record<string, () => number | Limit>> = {
   none: () => 1_000_000,
   'fixed 100': () => fixedLimit(100),
-  step: () => stepLimit() as Limit,
+  step: () => stepLimit(),
   'AIMD, timeout 500 ms': () => aimdLimit({ timeoutMs: 500 }),
-  Gradient2: () => gradientLimit() as Limit,
+  Gradient2: () => gradientLimit(),
 }
 
 export function run(args: Readonly<Record<string, string>>): Promise<void> {
