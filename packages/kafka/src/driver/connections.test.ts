@@ -103,6 +103,28 @@ describe('a connection', () => {
     expect(sockets.size).toBe(10)
   })
 
+  test('that breaks under many requests counts once, and not at all where it had answered before', async () => {
+    let isUp = true
+    const { port } = await scripted((apiKey) => {
+      if (apiKey === key.apiVersions) return apiVersions()
+      return isUp ? metadataAnswer : 'hang up'
+    })
+    const driver = driverOf(port)
+    for (let round = 0; round < 5; round++) {
+      isUp = true
+      await driver.metadata([])
+      isUp = false
+      const failures = await Promise.all(
+        Array.from({ length: 20 }, () => driver.metadata([]).catch((error: unknown) => error)),
+      )
+      for (const failure of failures) expect(failure).toBeInstanceOf(ConnectionError)
+    }
+    const failures = await Promise.all(
+      Array.from({ length: 20 }, () => driver.metadata([]).catch((error: unknown) => error)),
+    )
+    for (const failure of failures) expect(failure).toBeInstanceOf(ConnectionError)
+  })
+
   test('that is answered with nonsense says so', async () => {
     const { port } = await scripted((apiKey) => (apiKey === key.apiVersions ? apiVersions() : Buffer.from([0, 0])))
     await expect(driverOf(port).metadata([])).rejects.toMatchObject({ code: 'protocol_violated', api: 'Metadata' })

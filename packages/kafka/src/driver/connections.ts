@@ -1,5 +1,6 @@
 import { Connection, ResponseError, type API } from '@platformatic/kafka'
 import { ClosedError, type Clock } from '@sluice/flow'
+import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { ConnectionError, ProtocolError, UnsupportedBrokerError } from '../errors.ts'
 import { missingApis } from './apis/versions.ts'
@@ -29,7 +30,7 @@ export interface SaslOptions {
   readonly token?: string | (() => string | Promise<string>)
 }
 
-/** After so many hang-ups in a row on the same request, each on a fresh and working connection, it is the request. */
+/** After so many hang-ups in a row on the same request, each the first of a fresh connection, it is the request. */
 const maxHangups = 10
 
 /** How long a connection gets to end by itself when it is closed. */
@@ -40,6 +41,10 @@ interface Pooled {
   readonly address: string
   ready: Promise<void>
   inFlight: number
+  /** Anything but the greeting of a new connection. */
+  hasAnswered: boolean
+  /** Its end was counted against a request. */
+  isBlamed: boolean
 }
 
 /** The TCP connections to all brokers, by role: made when first used, dropped when they break. */
@@ -66,17 +71,16 @@ export class Connections {
   ): Promise<Answer> {
     if (this.#closed) throw new ClosedError('the connection to the cluster')
     const pooled = this.#take(role, to)
-    const { address } = pooled
     let connected = false
     try {
       await pooled.ready
       connected = true
-      const answer = await api.async(pooled.connection, ...args)
-      this.#hangups.delete(`${name}@${address}`)
+      const answer = await api.async(pooled.connection, ...args).catch(withErrorsInIt<Answer>)
+      pooled.hasAnswered = true
+      this.#hangups.delete(`${name}@${pooled.address}`)
       return answer
     } catch (error) {
-      if (error instanceof ResponseError) return error['response'] as Answer
-      throw connected ? this.#requestFailure(error, name, address) : error
+      throw connected ? this.#requestFailure(error, name, pooled) : error
     } finally {
       pooled.inFlight--
     }
@@ -97,10 +101,11 @@ export class Connections {
   /** A connection that waits for a fetch is not shared: the next fetch takes another. */
   #take(role: Role, to: Address): Pooled {
     const address = `${to.host}:${to.port}`
-    const pool = this.#pool(`${role} ${address}`)
+    const key = `${role} ${address}`
+    const pool = this.#pool(key)
     let pooled = pool.find((one) => isUsable(one.connection) && (role !== 'fetch' || one.inFlight === 0))
     if (!pooled) {
-      pooled = this.#open(to, address, pool)
+      pooled = this.#open(to, address, key, pool)
       pool.push(pooled)
     }
     pooled.inFlight++
@@ -113,20 +118,32 @@ export class Connections {
     return pool
   }
 
-  #open(to: Address, address: string, pool: Pooled[]): Pooled {
+  #open(to: Address, address: string, key: string, pool: Pooled[]): Pooled {
     const { clientId, connectTimeoutMs, requestTimeoutMs, tls, sasl } = this.#options
     const connection = new Connection(clientId, {
       connectTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
       // How many may be in flight is decided by those who send.
       maxInflights: 1_000,
-      ...(tls && { tls, tlsServerName: tls.servername ?? true }),
+      ...(tls && { tls }),
+      // An address is no name of a server (RFC 6066).
+      ...(tls && !isIP(to.host) && { tlsServerName: tls.servername ?? to.host }),
       ...(sasl && { sasl }),
     })
-    const pooled: Pooled = { connection, address, ready: Promise.resolve(), inFlight: 0 }
+    const pooled: Pooled = {
+      connection,
+      address,
+      ready: Promise.resolve(),
+      inFlight: 0,
+      hasAnswered: false,
+      isBlamed: false,
+    }
     const drop = (): void => {
       const index = pool.indexOf(pooled)
-      if (index >= 0) pool.splice(index, 1)
+      // Told more than once; a new pool may stand in the place of this one by then.
+      if (index < 0) return
+      pool.splice(index, 1)
+      if (pool.length === 0) this.#pools.delete(key)
     }
     // A raw connection without a listener for its errors would end the process.
     connection.on('error', drop)
@@ -157,9 +174,12 @@ export class Connections {
   }
 
   /** A request that the broker cannot parse makes it hang up: without a bound it would be sent for ever. */
-  #requestFailure(error: unknown, api: string, address: string): Error {
+  #requestFailure(error: unknown, api: string, pooled: Pooled): Error {
+    const { address } = pooled
     const failure = requestFailure(error, { address, api, timeoutMs: this.#options.requestTimeoutMs })
-    if (!(failure instanceof ConnectionError) || this.#closed) return failure
+    // A connection that has answered before, or took others down with it, was broken by something else.
+    if (!(failure instanceof ConnectionError) || pooled.hasAnswered || pooled.isBlamed || this.#closed) return failure
+    pooled.isBlamed = true
     const key = `${api}@${address}`
     const hangups = (this.#hangups.get(key) ?? 0) + 1
     this.#hangups.set(key, hangups)
@@ -173,6 +193,12 @@ export class Connections {
     const impatient = this.#options.clock.setTimeout(() => connection.socket?.destroy(), closeGraceMs)
     await connection.close().finally(() => impatient.cancel())
   }
+}
+
+/** The library rejects an answer that has any error code in it, and hangs the answer on the error. */
+function withErrorsInIt<Answer>(error: unknown): Answer {
+  if (error instanceof ResponseError) return error['response'] as Answer
+  throw error
 }
 
 /** One whose request timed out is being destroyed before it tells so. */
