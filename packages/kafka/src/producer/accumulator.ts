@@ -114,8 +114,8 @@ export class Accumulator {
   #partitionFor(topic: TopicQueue, record: PendingRecord): number {
     if (record.partition >= 0) return record.partition
     if (record.key) return partitionOfKey(record.key, topic.partitionCount)
-    const isStuck = topic.sticky >= 0 && topic.partitions[topic.sticky]!.open !== undefined
-    if (!isStuck) topic.sticky = stickyPartition(topic.partitionCount, this.#loadOf(topic))
+    const fitsSticky = topic.partitions[topic.sticky]?.fitsOpen(record, topic.batchBytes) ?? false
+    if (!fitsSticky) topic.sticky = stickyPartition(topic.partitionCount, this.#loadOf(topic))
     return topic.sticky
   }
 

@@ -344,6 +344,15 @@ test('headers, keys and timestamps are written as they were given', async () => 
   expect(sentBatches(cluster)[0]!.bytes.includes('k')).toBe(true)
 })
 
+test('a burst of records without a key is spread over the partitions, a full batch at a time', async () => {
+  const { cluster, producer, pass } = await openProducer({ batchBytes: 500 }, { partitions: 4 })
+  for (let i = 0; i < 400; i++) void producer.send(letters, { value: 'v'.repeat(40) })
+  await pass(1_000)
+  const partitions = sentBatches(cluster).map(({ partition }) => partition)
+  expect(new Set(partitions).size).toBe(4)
+  expect(new Set(cluster.requests[0]!.request.batches.map(({ partition }) => partition)).size).toBe(4)
+})
+
 test('records without a key go to one partition batch by batch, those with one always to the same', async () => {
   const { cluster, producer, pass } = await openProducer({ lingerMs: 5 }, { partitions: 8 })
   const sent: Promise<{ readonly partition: number }>[] = []

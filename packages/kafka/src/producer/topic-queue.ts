@@ -16,7 +16,7 @@ export class TopicQueue {
   locating = false
   /** Why it was not found when it was looked for last. */
   searchError: Error | undefined
-  /** Where records without a key go until its open batch ends. */
+  /** Where records without a key go until its open batch ends; -1: nowhere yet. */
   sticky = -1
   /** Halved whenever a broker finds a batch too large. */
   batchBytes: number
