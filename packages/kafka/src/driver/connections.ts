@@ -120,14 +120,15 @@ export class Connections {
 
   #open(to: Address, address: string, key: string, pool: Pooled[]): Pooled {
     const { clientId, connectTimeoutMs, requestTimeoutMs, tls, sasl } = this.#options
+    // An address is no name of a server (RFC 6066).
+    const serverName = tls?.servername ?? (tls && isIP(to.host) === 0 ? to.host : undefined)
     const connection = new Connection(clientId, {
       connectTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
       // How many may be in flight is decided by those who send.
       maxInflights: 1_000,
       ...(tls && { tls }),
-      // An address is no name of a server (RFC 6066).
-      ...(tls && !isIP(to.host) && { tlsServerName: tls.servername ?? to.host }),
+      ...(serverName !== undefined && { tlsServerName: serverName }),
       ...(sasl && { sasl }),
     })
     const pooled: Pooled = {
