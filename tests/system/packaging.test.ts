@@ -50,8 +50,8 @@ describe('what would be published', () => {
   it('carries built files, types and the licence, and no test', () => {
     const files = globSync('node_modules/@sluice/*/**', { cwd: folder, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => entry.name)
-    expect(files.filter((name) => /\.test\.|(?<!\.d)\.ts$/.test(name))).toEqual([])
+      .map((entry) => join(entry.parentPath, entry.name))
+    expect(files.filter((path) => /\.test\.|[\\/]testing[\\/]|(?<!\.d)\.ts$/.test(path))).toEqual([])
     for (const name of published) {
       expect(globSync(`node_modules/${name}/dist/index.{js,d.ts}`, { cwd: folder }), name).toHaveLength(2)
       expect(globSync(`node_modules/${name}/LICENSE`, { cwd: folder }), name).toHaveLength(1)
