@@ -72,7 +72,7 @@ export class Dispatcher {
     for (const partition of this.#parked) {
       this.#parked.delete(partition)
       partition.lane!.status = 'idle'
-      if (partition.phase === 'active') this.offer(partition)
+      this.offer(partition)
     }
   }
 
@@ -137,8 +137,10 @@ export class Dispatcher {
       if (!this.#options.mayDispatch()) return
       const partition = this.#ready.shift()
       if (partition === undefined) return
-      if (partition.lane!.status !== 'ready') continue
-      this.#startTurn(partition)
+      const lane = partition.lane!
+      if (lane.status !== 'ready') continue
+      if (partition.mayHandle) this.#startTurn(partition)
+      else lane.status = 'idle'
       if (this.#isLoopTurnOver()) return this.schedule()
     }
   }
@@ -160,7 +162,7 @@ export class Dispatcher {
 
   /** Calls the handler until the turn is over, nothing is left, or it has to be waited for. */
   #goOn(partition: AssignedPartition, lane: Lane): void {
-    while (lane.turnLeft > 0 && partition.phase === 'active' && !this.#stopped) {
+    while (lane.turnLeft > 0 && partition.mayHandle && !this.#stopped) {
       if (lane.mustWait) return this.#park(partition, lane)
       let input: ConsumerRecord | readonly ConsumerRecord[] | undefined
       try {
@@ -238,7 +240,7 @@ export class Dispatcher {
   #endTurn(partition: AssignedPartition, lane: Lane): void {
     this.#freeSlot(partition, lane)
     lane.settle()
-    if (partition.phase === 'active' && lane.hasMore) {
+    if (partition.mayHandle && lane.hasMore) {
       lane.status = 'ready'
       this.#ready.push(partition)
       this.schedule()

@@ -174,10 +174,10 @@ export class Intake {
     const mayShare = this.#claimant === undefined || this.#claimant === partition
     const usedRecords = usage.heldRecords + usage.reservedRecords
     const usedBytes = usage.heldBytes + usage.reservedBytes
-    const records = room.ownRecords - usedRecords + (mayShare ? room.sharedRecords : 0)
+    const records = Math.max(0, room.ownRecords - usedRecords) + (mayShare ? Math.max(0, room.sharedRecords) : 0)
     const bytes = Math.max(0, room.ownBytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
     const fillsSlot = usedRecords === 0 && room.busy < this.#options.concurrency
-    if (records <= 0 && !fillsSlot) return this.#refuse(partition, mayShare)
+    if (records === 0 && !fillsSlot) return this.#refuse(partition, mayShare)
 
     const wanted = this.#wantedBytes(partition, Math.max(1, records))
     const granted = Math.min(wanted, bytes)

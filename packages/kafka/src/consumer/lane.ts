@@ -70,6 +70,11 @@ export class Lane {
     return this.#index < this.#records.length || this.#queue.length > 0
   }
 
+  /** Whether there is a record to handle, or to handle again. */
+  get hasWork(): boolean {
+    return this.invocation !== undefined || this.hasMore
+  }
+
   /** Whether the next `take` has to open a batch that would not fit: ask again when there is room. */
   get mustWait(): boolean {
     if (this.#index < this.#records.length) return false

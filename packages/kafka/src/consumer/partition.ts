@@ -77,8 +77,12 @@ export class AssignedPartition {
     return this.phase === 'starting' || this.phase === 'active'
   }
 
+  get mayHandle(): boolean {
+    return this.phase === 'active' && !this.paused
+  }
+
   get wantsFetch(): boolean {
-    return this.phase === 'active' && !this.paused && this.position >= 0
+    return this.mayHandle && this.position >= 0
   }
 
   get place(): { topic: string; partition: number; offset: number } {

@@ -89,7 +89,7 @@ export class Session implements MembershipListener {
     if (paused) this.#intake.withdraw(found)
     else {
       this.#fetcher.wake()
-      if (found.lane?.hasMore) this.#dispatcher.offer(found)
+      if (found.lane?.hasWork) this.#dispatcher.offer(found)
     }
     return true
   }

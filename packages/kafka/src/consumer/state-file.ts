@@ -66,9 +66,9 @@ export class StateFile {
     this.#state = undefined
   }
 
-  async #read(): Promise<State | undefined> {
+  async #read(path = this.path): Promise<State | undefined> {
     try {
-      const state: unknown = JSON.parse(await readFile(this.path, 'utf8'))
+      const state: unknown = JSON.parse(await readFile(path, 'utf8'))
       return isState(state) ? state : undefined
     } catch (error) {
       // A file cut short by a crash holds nothing to dismiss.
@@ -86,9 +86,9 @@ export class StateFile {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
       throw error
     }
-    const moved: unknown = JSON.parse((await readFile(aside, 'utf8')) || 'null')
-    const isOther = isState(moved) && (moved.pid !== stale?.pid || moved.startedAt !== stale.startedAt)
-    if (isOther && isAlive(moved)) {
+    const moved = await this.#read(aside)
+    const isOther = moved?.pid !== stale?.pid || moved?.startedAt !== stale?.startedAt
+    if (isOther && moved !== undefined && isAlive(moved)) {
       await link(aside, this.path).catch(() => {})
       await rm(aside, { force: true })
       throw new StateInUseError(this.path, moved.pid)

@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { StateFile } from './state-file.ts'
+
+let folder: string
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'sluice-state-'))))
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const open = (): StateFile => new StateFile(folder, 'cluster', 'group/1', 'name')
+
+/** Makes the file look like that of a process that is no more. */
+function leaveBehind(file: StateFile): void {
+  const state = JSON.parse(readFileSync(file.path, 'utf8')) as object
+  writeFileSync(file.path, JSON.stringify({ ...state, startedAt: 'another boot' }))
+}
+
+test('the first holder has nobody to dismiss', async () => {
+  const file = open()
+  await file.claim()
+  expect(await file.begin('a')).toEqual([])
+})
+
+test('a live holder refuses a second one, naming itself', async () => {
+  await open().claim()
+  await expect(open().claim()).rejects.toMatchObject({ code: 'state_in_use', pid: process.pid })
+})
+
+test('of two that start at once on a file left behind, one gets it', async () => {
+  const old = open()
+  await old.claim()
+  await old.begin('old')
+  leaveBehind(old)
+  const results = await Promise.allSettled(Array.from({ length: 8 }, () => open().claim()))
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  expect(readdirSync(folder)).toHaveLength(1)
+})
+
+test('after a kill the successor is told whom to dismiss, until it has done so', async () => {
+  const first = open()
+  await first.claim()
+  await first.begin('a')
+  leaveBehind(first)
+  const second = open()
+  await second.claim()
+  expect(await second.begin('b')).toEqual(['a'])
+  leaveBehind(second)
+  const third = open()
+  await third.claim()
+  expect(await third.begin('c')).toEqual(['a', 'b'])
+  await third.dismissed()
+  leaveBehind(third)
+  const fourth = open()
+  await fourth.claim()
+  expect(await fourth.begin('d')).toEqual(['c'])
+})
+
+test('whoever was taken over sees who did it', async () => {
+  const first = open()
+  await first.claim()
+  await first.begin('a')
+  expect(await first.otherMember('a')).toBeUndefined()
+  leaveBehind(first)
+  const second = open()
+  await second.claim()
+  await second.begin('b')
+  expect(await first.otherMember('a')).toBe('b')
+  await first.remove()
+  expect(await second.otherMember('b')).toBeUndefined()
+})
+
+test('an orderly end leaves no file', async () => {
+  const file = open()
+  await file.claim()
+  await file.begin('a')
+  await file.remove()
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('a file cut short by a crash is taken over', async () => {
+  const file = open()
+  await file.claim()
+  writeFileSync(file.path, '{"member')
+  await file.claim()
+  expect(await file.begin('a')).toEqual([])
+})
+
+test('a process that is alive holds it from other processes, and no longer than it lives', async () => {
+  const program = `
+    import { StateFile } from ${JSON.stringify(join(import.meta.dirname, 'state-file.ts'))}
+    const file = new StateFile(${JSON.stringify(folder)}, 'cluster', 'group/1', 'name')
+    await file.claim()
+    await file.begin('theirs')
+    console.log('held')
+    setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--conditions=source', '--input-type=module-typescript', '-e', program])
+  await once(child.stdout, 'data')
+  await expect(open().claim()).rejects.toMatchObject({ code: 'state_in_use', pid: child.pid })
+  child.kill('SIGKILL')
+  await once(child, 'close')
+  const file = open()
+  await file.claim()
+  expect(await file.begin('ours')).toEqual(['theirs'])
+})

@@ -1,0 +1,86 @@
+import { Emitter, ManualClock } from '@sluice/flow'
+import { Cluster } from '../../cluster/cluster.ts'
+import { text } from '../../codecs/text.ts'
+import { topic } from '../../topic.ts'
+import type { ConsumerRecord } from '../consumer-record.ts'
+import type { ConsumerEvents } from '../events.ts'
+import type { HandlerContext } from '../invocation.ts'
+import { parseConsumerOptions, type ConsumerOptions } from '../options.ts'
+import { Session } from '../session.ts'
+import { SimulatedBroker } from './simulated-broker.ts'
+
+export const letters = topic('letters', { key: text, value: text })
+
+type Handler = (record: ConsumerRecord<string, string>, context: HandlerContext) => unknown
+
+/** A session of one consumer of `letters`, from the earliest record on, on a simulated broker and a manual clock. */
+export async function openSession(
+  handler: Handler,
+  {
+    partitions = 2,
+    batch = false,
+    ...options
+  }: Partial<ConsumerOptions> & { partitions?: number; batch?: boolean } = {},
+) {
+  const clock = new ManualClock()
+  const broker = new SimulatedBroker(clock)
+  broker.createTopic(letters.name, partitions)
+  const cluster = new Cluster({ driver: broker.driver, clock, coordinatorTimeoutMs: 1_000, metadataMaxAgeMs: 1e9 })
+  await cluster.refresh([letters.name])
+  const events = new Emitter<ConsumerEvents>()
+  const seen: { name: string; event: unknown }[] = []
+  for (const name of eventNames) events.on(name, (event) => seen.push({ name, event }))
+  const failures: Error[] = []
+  const session = new Session({
+    cluster,
+    clock,
+    events,
+    settings: parseConsumerOptions({ group: 'readers', topics: [letters], reset: 'earliest', ...options }),
+    stateFile: undefined,
+    handler: handler as (input: never, context: HandlerContext) => unknown,
+    batch,
+    onFatal: (error) => failures.push(error),
+  })
+  return {
+    broker,
+    session,
+    failures,
+    /** Events by name, in order. */
+    heard: (name: keyof ConsumerEvents): unknown[] => seen.filter((one) => one.name === name).map(({ event }) => event),
+    pass: (ms: number): Promise<void> => pass(clock, ms),
+    /** Beside the cluster's own, for its metadata. */
+    timersLeft: (): number => clock.pending - 1,
+    /** Closes while time passes. */
+    close: async (timeoutMs = 1_000) => {
+      const closing = session.close(timeoutMs)
+      await pass(clock, timeoutMs * 2 + 5_000)
+      return await closing
+    },
+  }
+}
+
+const eventNames = [
+  'assigned',
+  'revoked',
+  'lost',
+  'committed',
+  'reset',
+  'topicRecreated',
+  'handlerFailed',
+  'handlerTimedOut',
+  'handlerAbandoned',
+  'suspended',
+  'resumed',
+  'error',
+] as const
+
+const STEP_MS = 10
+/** The dispatcher goes on in the next turn of the event loop, and what it brings about in the one after. */
+const TURNS_A_STEP = 4
+
+async function pass(clock: ManualClock, ms: number): Promise<void> {
+  for (let left = ms; left >= 0; left -= STEP_MS) {
+    for (let turn = 0; turn < TURNS_A_STEP; turn++) await new Promise((resolve) => setImmediate(resolve))
+    if (left > 0) await clock.advanceAsync(Math.min(left, STEP_MS))
+  }
+}

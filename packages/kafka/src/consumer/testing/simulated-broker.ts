@@ -1,0 +1,248 @@
+import type { Clock } from '@sluice/flow'
+import type { Compression } from '../../batch/batch.ts'
+import { encodeBatch } from '../../batch/encode.ts'
+import { brokerError, errorCode } from '../../driver/classify.ts'
+import type {
+  BrokerNode,
+  CommitRequest,
+  Driver,
+  FetchedPartition,
+  FetchRequest,
+  FetchResponse,
+  HeartbeatRequest,
+  HeartbeatResponse,
+  TopicMetadata,
+} from '../../driver/driver.ts'
+
+interface Batch {
+  readonly base: number
+  readonly end: number
+  readonly bytes: Buffer
+}
+
+interface Log {
+  start: number
+  end: number
+  batches: Batch[]
+}
+
+const broker: BrokerNode = { id: 1, host: 'simulated', port: 9092 }
+const otherwise = (): undefined => undefined
+
+/**
+ * One broker with logs in memory and the group side of KIP-848 for one member, as far as a client sees them. What the
+ * group wants is said by `assign`; the fates return the name of an error to answer with. The clock is the test's.
+ */
+export class SimulatedBroker {
+  readonly topics = new Map<string, { id: string; partitions: number }>()
+  readonly committed = new Map<string, number>()
+  readonly heartbeats: HeartbeatRequest[] = []
+  readonly commits: CommitRequest[] = []
+  readonly fetches: FetchRequest[] = []
+  heartbeatFate: (request: HeartbeatRequest) => string | undefined = otherwise
+  commitFate: (request: CommitRequest) => string | undefined = otherwise
+  fetchFate: (topic: string, partition: number) => string | undefined = otherwise
+  epoch = 0
+  readonly driver: Driver
+  readonly #clock: Clock
+  readonly #logs = new Map<string, Log>()
+  #target: { topic: string; partitions: readonly number[] }[] = []
+  #told = true
+  #writes = Promise.withResolvers<void>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.driver = this.#asDriver()
+  }
+
+  createTopic(name: string, partitions: number, id = `id-of-${name}`): void {
+    this.topics.set(name, { id, partitions })
+    for (let partition = 0; partition < partitions; partition++) {
+      this.#logs.set(`${name}/${partition}`, { start: 0, end: 0, batches: [] })
+    }
+  }
+
+  write(topic: string, partition: number, values: readonly string[], compression: Compression = 'none'): void {
+    const log = this.#log(topic, partition)
+    const records = values.map((value) => ({
+      key: null,
+      value: Buffer.from(value),
+      headers: undefined,
+      timestampMs: this.#clock.now(),
+    }))
+    const bytes = encodeBatch(records, compression, null)
+    bytes.writeBigInt64BE(BigInt(log.end), 0)
+    log.batches.push({ base: log.end, end: log.end + values.length, bytes })
+    log.end += values.length
+    this.#writes.resolve()
+    this.#writes = Promise.withResolvers()
+  }
+
+  /** As retention does: whole batches below this offset are gone. */
+  truncateStart(topic: string, partition: number, start: number): void {
+    const log = this.#log(topic, partition)
+    log.batches = log.batches.filter(({ base }) => base >= start)
+    log.start = start
+  }
+
+  /** What the group wants the member to own from the next heartbeat on. */
+  assign(topic: string, partitions: readonly number[]): void {
+    this.#target = [{ topic, partitions }]
+    this.#told = false
+    this.epoch++
+  }
+
+  committedOf(topic: string, partition: number): number | undefined {
+    return this.committed.get(`${topic}/${partition}`)
+  }
+
+  #log(topic: string, partition: number): Log {
+    const log = this.#logs.get(`${topic}/${partition}`)
+    if (log === undefined) throw new Error(`no log of ${topic}/${partition}`)
+    return log
+  }
+
+  #nameOf(topicId: string): string | undefined {
+    for (const [name, { id }] of this.topics) if (id === topicId) return name
+    return undefined
+  }
+
+  #asDriver(): Driver {
+    const unused = (): never => {
+      throw new Error('the simulated broker does not know this request')
+    }
+    return {
+      metadata: async (names) => ({
+        clusterId: 'simulated',
+        controllerId: 1,
+        brokers: [broker],
+        topics: (names ?? [...this.topics.keys()]).map((name) => this.#describe(name)),
+      }),
+      findCoordinator: async () => broker,
+      produce: unused,
+      initProducerId: unused,
+      fetch: (_, request) => this.#fetch(request),
+      listOffsets: async (_, __, queries) =>
+        queries.map(({ topic, partition, timestampMs }) => {
+          const { start, end } = this.#log(topic, partition)
+          const offset = timestampMs === -2 ? start : end
+          return { topic, partition, errorCode: 0, offset, timestampMs: -1, leaderEpoch: 0 }
+        }),
+      offsetsForLeaderEpoch: unused,
+      heartbeat: (_, request) => this.#heartbeat(request),
+      commitOffsets: async (_, request) => this.#commit(request),
+      fetchOffsets: async (_, { topics }) =>
+        (topics ?? []).flatMap(({ topic, partitions }) =>
+          partitions.map((partition) => ({
+            topic,
+            partition,
+            errorCode: 0,
+            offset: this.committedOf(topic, partition) ?? -1,
+            leaderEpoch: -1,
+            metadata: '',
+          })),
+        ),
+      admin: undefined as never,
+      close: async () => {},
+    }
+  }
+
+  #describe(name: string): TopicMetadata {
+    const topic = this.topics.get(name)
+    const partitions = Array.from({ length: topic?.partitions ?? 0 }, (_, partition) => ({
+      partition,
+      errorCode: 0,
+      leader: 1,
+      leaderEpoch: 0,
+      replicas: [1],
+      inSync: [1],
+    }))
+    return { name, id: topic?.id ?? '', errorCode: topic === undefined ? 3 : 0, internal: false, partitions }
+  }
+
+  async #heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
+    this.heartbeats.push(request)
+    const fate = this.heartbeatFate(request)
+    if (fate !== undefined) throw brokerError(errorCode(fate), null)
+    if (request.memberEpoch === 0) {
+      this.epoch = Math.max(this.epoch, 1)
+      this.#told = false
+    }
+    const tells = !this.#told && request.memberEpoch >= 0
+    if (tells) this.#told = true
+    return {
+      throttleMs: 0,
+      memberId: request.memberId,
+      memberEpoch: request.memberEpoch < 0 ? request.memberEpoch : this.epoch,
+      heartbeatIntervalMs: 5_000,
+      assignment: tells
+        ? this.#target.map(({ topic, partitions }) => ({ topicId: this.topics.get(topic)!.id, partitions }))
+        : null,
+    }
+  }
+
+  #commit(request: CommitRequest) {
+    this.commits.push(request)
+    const fate = this.commitFate(request)
+    return request.offsets.map(({ topic, partition, offset }) => {
+      if (fate === undefined) this.committed.set(`${topic}/${partition}`, offset)
+      return { topic, partition, errorCode: fate === undefined ? 0 : errorCode(fate) }
+    })
+  }
+
+  /** Holds the request, as a broker does, until there is something or `maxWaitMs` have passed. */
+  async #fetch(request: FetchRequest): Promise<FetchResponse> {
+    this.fetches.push(request)
+    const answer = this.#read(request)
+    if (answer.some(({ records, errorCode: code }) => records !== null || code !== 0)) {
+      return { throttleMs: 0, partitions: answer }
+    }
+    const waiting = new AbortController()
+    await Promise.race([
+      this.#writes.promise,
+      this.#clock.sleep(request.maxWaitMs, waiting.signal).catch(() => undefined),
+    ])
+    waiting.abort()
+    return { throttleMs: 0, partitions: this.#read(request) }
+  }
+
+  #read({ partitions, maxBytes }: FetchRequest): FetchedPartition[] {
+    let left = maxBytes
+    return partitions.map(({ topicId, partition, fetchOffset, maxBytes: ownBytes }) => {
+      const topic = this.#nameOf(topicId)
+      if (topic === undefined) return answered(topicId, partition, 'UNKNOWN_TOPIC_ID')
+      const fate = this.fetchFate(topic, partition)
+      if (fate !== undefined) return answered(topicId, partition, fate)
+      const log = this.#log(topic, partition)
+      if (fetchOffset < log.start || fetchOffset > log.end) return answered(topicId, partition, 'OFFSET_OUT_OF_RANGE')
+      const records = take(log, fetchOffset, Math.min(left, ownBytes), left === maxBytes)
+      left -= records?.length ?? 0
+      return { ...answered(topicId, partition, 'NONE'), ...marks(log), records }
+    })
+  }
+}
+
+function answered(topicId: string, partition: number, error: string): FetchedPartition {
+  return {
+    topicId,
+    partition,
+    errorCode: errorCode(error),
+    ...marks({ start: -1, end: -1 }),
+    aborted: [],
+    leaderHint: undefined,
+    diverging: undefined,
+    records: null,
+  }
+}
+
+function marks({ start, end }: Pick<Log, 'start' | 'end'>) {
+  return { highWatermark: end, lastStableOffset: end, logStartOffset: start }
+}
+
+/** The first batch comes whole where nothing came before it (KIP-74); the last one may be cut. */
+function take(log: Log, from: number, maxBytes: number, isFirst: boolean): Buffer | null {
+  const wanted = log.batches.filter(({ end }) => end > from).map(({ bytes }) => bytes)
+  const [first] = wanted
+  if (first === undefined || (!isFirst && first.length > maxBytes)) return null
+  return Buffer.from(Buffer.concat(wanted).subarray(0, Math.max(first.length, maxBytes)))
+}
