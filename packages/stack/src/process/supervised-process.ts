@@ -274,10 +274,16 @@ export class SupervisedProcess {
   }
 
   #startError(what: string, since = 0, cause?: unknown): StackError {
-    return new StackError('start_failed', `${this.name} ${what}`, `read its log: ${this.log.path}`, {
-      cause,
-      facts: { process: this.name, logFile: this.log.path, output: this.log.tail(20, since) },
-    })
+    const output = this.log.tail(20, since)
+    const facts = { process: this.name, logFile: this.log.path, output }
+    if (/No space left on device/i.test(output)) {
+      const remedy = 'free some space, or set SLUICE_DATA_DIR to a folder on another disk'
+      return new StackError('disk_full', `${this.name} ${what}: no space is left on its device`, remedy, {
+        cause,
+        facts,
+      })
+    }
+    return new StackError('start_failed', `${this.name} ${what}`, `read its log: ${this.log.path}`, { cause, facts })
   }
 
   #lateError(timeoutMs: number, since: number, cause: unknown): StackError {
