@@ -36,8 +36,20 @@ const maxHangups = 10
 /** How long a connection gets to end by itself when it is closed. */
 const closeGraceMs = 500
 
+/**
+ * Ends a SASL session where the library would renew it: its renewal lets other requests in between, which the broker
+ * then refuses. Called by the library's timer when 80 % of the session are over.
+ */
+class SessionConnection extends Connection {
+  onSessionEnding: () => void = () => {}
+
+  override reauthenticate(): void {
+    this.onSessionEnding()
+  }
+}
+
 interface Pooled {
-  readonly connection: Connection
+  readonly connection: SessionConnection
   readonly address: string
   ready: Promise<void>
   inFlight: number
@@ -52,6 +64,8 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #pools = new Map<string, Pooled[]>()
   readonly #hangups = new Map<string, number>()
+  /** Out of their pools, with requests still in flight. */
+  readonly #retired = new Set<Pooled>()
   #closed = false
 
   constructor(options: ConnectionsOptions) {
@@ -83,6 +97,7 @@ export class Connections {
       throw connected ? this.#requestFailure(error, name, pooled) : error
     } finally {
       pooled.inFlight--
+      if (this.#retired.has(pooled)) this.#endRetired(pooled)
     }
   }
 
@@ -93,8 +108,9 @@ export class Connections {
 
   async close(): Promise<void> {
     this.#closed = true
-    const all = [...this.#pools.values()].flat()
+    const all = [...[...this.#pools.values()].flat(), ...this.#retired]
     this.#pools.clear()
+    this.#retired.clear()
     await Promise.all(all.map((pooled) => this.#hangUp(pooled)))
   }
 
@@ -122,7 +138,7 @@ export class Connections {
     const { clientId, connectTimeoutMs, requestTimeoutMs, tls, sasl } = this.#options
     // An address is no name of a server (RFC 6066).
     const serverName = tls?.servername ?? (tls && isIP(to.host) === 0 ? to.host : undefined)
-    const connection = new Connection(clientId, {
+    const connection = new SessionConnection(clientId, {
       connectTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
       // How many may be in flight is decided by those who send.
@@ -150,6 +166,11 @@ export class Connections {
     connection.on('error', drop)
     connection.on('close', drop)
     connection.on('closing', drop)
+    connection.onSessionEnding = () => {
+      drop()
+      this.#retired.add(pooled)
+      this.#endRetired(pooled)
+    }
     pooled.ready = this.#connect(connection, to, address)
     pooled.ready.catch(drop)
     return pooled
@@ -188,6 +209,12 @@ export class Connections {
     this.#hangups.delete(key)
     const message = `${address} hung up on ${api} ${hangups} times in a row, each time on a fresh connection`
     return new ProtocolError(address, api, message, failure.cause)
+  }
+
+  #endRetired(pooled: Pooled): void {
+    if (pooled.inFlight > 0) return
+    this.#retired.delete(pooled)
+    void this.#hangUp(pooled)
   }
 
   async #hangUp({ connection }: Pooled): Promise<void> {

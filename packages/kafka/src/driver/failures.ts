@@ -28,7 +28,7 @@ export function connectFailure(error: unknown, address: string, timeoutMs: numbe
   const authentication = find(error, (e) => e instanceof LibraryAuthenticationError)
   if (authentication) return new AuthenticationError(address, `${address} refused the credentials`, cause)
   const message = `cannot connect to ${address}: ${reason(cause)}`
-  const retriable = !find(error, (e) => e instanceof UserError)
+  const retriable = !find(error, (e) => e instanceof UserError) && !distrust.test(codeOf(cause) ?? '')
   return new ConnectionError(address, message, cause, { retriable, requestSent: false })
 }
 
@@ -67,6 +67,9 @@ function find(error: unknown, matches: (error: unknown) => boolean): boolean {
   return false
 }
 
+/** Codes of Node and OpenSSL for a certificate that is not to be trusted: waiting does not mend it. */
+const distrust = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH)/
+
 const causes: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'no such host',
@@ -77,8 +80,12 @@ const causes: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer',
 }
 
+function codeOf(cause: unknown): string | undefined {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : undefined
+}
+
 function reason(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined
+  const code = codeOf(cause)
   const known = code === undefined ? undefined : causes[code]
   if (known) return `${known} (${code})`
   return cause instanceof Error && cause.message ? cause.message : (code ?? String(cause))
