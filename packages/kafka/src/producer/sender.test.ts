@@ -119,6 +119,15 @@ test('a request holds what fits, and a batch that does not fit goes with the nex
   expect(Math.max(...sums)).toBeLessThanOrEqual(1_000)
 })
 
+test('much that is due at once goes in more than one request, so that the broker writes while we encode', async () => {
+  const { cluster, send, pass } = await openProducer({ lingerMs: 0 }, { partitions: 6 })
+  const records = Array.from({ length: 6 }, (_, partition) => send('x'.repeat(60_000), partition))
+  await pass(10)
+  expect(records.map(outcomeOf)).toEqual(records.map(() => 'delivered'))
+  expect(cluster.requests.map(({ request }) => request.batches.length)).toEqual([3, 3])
+  expect(cluster.mostInFlight).toBe(2)
+})
+
 describe('a broker that cannot be reached', () => {
   test('is tried again with growing pauses, and delivers when it is back', async () => {
     const options = { lingerMs: 0, retryBackoffMs: 100, maxRetryBackoffMs: 400 }
