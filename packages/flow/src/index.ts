@@ -29,7 +29,14 @@ export { windowedLimit } from './limits/windowed.ts'
 export type { WindowedState } from './limits/windowed.ts'
 export type { Limit, LimitBounds, LimitSample, LimitState } from './limits/limit.ts'
 export { Limiter } from './limiter/limiter.ts'
-export type { LimitChange, LimiterAcquireOptions, LimiterOptions, LimiterState, Token } from './limiter/limiter.ts'
+export type {
+  LimitChange,
+  LimiterAcquireOptions,
+  LimiterOptions,
+  LimiterRunOptions,
+  LimiterState,
+  Token,
+} from './limiter/limiter.ts'
 export type { Shares } from './limiter/shares.ts'
 export { Breaker } from './control/breaker.ts'
 export type {

@@ -45,6 +45,9 @@ interface Wanted {
   readonly records: number
 }
 
+const noOptions: AcquireOptions = Object.freeze({})
+const admitted = Promise.resolve()
+
 /**
  * Bounds how much is inside, in records and in bytes: whoever brings something in acquires, whoever takes it out
  * releases. Callers that wait are served first come first served, and no one overtakes them. Something larger than the
@@ -108,15 +111,16 @@ export class Gate {
   }
 
   /** Goes in as soon as there is room and everybody who came before is in. */
-  async acquire(bytes: number, { records = 1, signal, timeoutMs }: AcquireOptions = {}): Promise<void> {
-    if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
-    signal?.throwIfAborted()
-    if (this.tryAcquire(bytes, records)) return
-    if (this.#closedBy) throw this.#closedBy
-    if (this.#waiters.length >= this.#maxWaiting) throw this.#waitingFull()
-    const timeoutError = (): Error => this.#refusal('timeout_drop', `No room within ${timeoutMs} ms`)
-    if (timeoutMs === 0) throw timeoutError()
-    await this.#waiters.wait({ bytes, records }, { signal, timeoutMs, timeoutError })
+  acquire(bytes: number, options: AcquireOptions = noOptions): Promise<void> {
+    // No async function: on the way of every record, its promise would be one more.
+    try {
+      const { timeoutMs } = options
+      if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
+      options.signal?.throwIfAborted()
+      return this.tryAcquire(bytes, options.records) ? admitted : this.#wait(bytes, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Counts what is inside already, even past the bounds (what a server has sent is in memory, asked for or not). */
@@ -171,6 +175,16 @@ export class Gate {
     this.#closedBy = error
     this.#waiters.rejectAll(error)
     this.#readyWaiters.rejectAll(error)
+  }
+
+  #wait(bytes: number, { records = 1, signal, timeoutMs }: AcquireOptions): Promise<void> {
+    if (this.#closedBy) throw this.#closedBy
+    if (this.#waiters.length >= this.#maxWaiting) throw this.#waitingFull()
+    const wanted = { bytes, records }
+    if (timeoutMs === undefined) return this.#waiters.wait(wanted, signal && { signal })
+    const timeoutError = (): Error => this.#refusal('timeout_drop', `No room within ${timeoutMs} ms`)
+    if (timeoutMs === 0) throw timeoutError()
+    return this.#waiters.wait(wanted, { signal, timeoutMs, timeoutError })
   }
 
   #fits(bytes: number, records: number): boolean {

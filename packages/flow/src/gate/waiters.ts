@@ -10,12 +10,20 @@ export interface WaitOptions {
   readonly timeoutError?: () => Error
 }
 
-interface Node<T> extends Linked<Node<T>> {
+class Node<T> implements Linked<Node<T>> {
   readonly item: T
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
-  timer: Timer | undefined
-  stopListening: (() => void) | undefined
+  previous: Node<T> | undefined = undefined
+  next: Node<T> | undefined = undefined
+  timer: Timer | undefined = undefined
+  stopListening: (() => void) | undefined = undefined
+
+  constructor(item: T, resolve: () => void, reject: (reason: unknown) => void) {
+    this.item = item
+    this.resolve = resolve
+    this.reject = reject
+  }
 }
 
 /** A line of promises, first come first served. One that gives up leaves in constant time from wherever it stands. */
@@ -39,18 +47,12 @@ export class Waiters<T> {
     return this.#line.first?.item
   }
 
-  wait(item: T, { signal, timeoutMs = Infinity, timeoutError }: WaitOptions = {}): Promise<void> {
+  wait(item: T, options?: WaitOptions): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason)
-      const node = this.#append(item, resolve, reject)
-      if (timeoutMs !== Infinity) {
-        node.timer = this.#clock.setTimeout(() => this.#giveUp(node, timeoutError?.()), timeoutMs)
-      }
-      if (signal) {
-        const onAbort = (): void => this.#giveUp(node, signal.reason)
-        signal.addEventListener('abort', onAbort, { once: true })
-        node.stopListening = () => signal.removeEventListener('abort', onAbort)
-      }
+      if (options?.signal?.aborted) return reject(options.signal.reason)
+      const node = new Node(item, resolve, reject)
+      this.#line.append(node)
+      if (options) this.#limit(node, options)
     })
   }
 
@@ -84,11 +86,15 @@ export class Waiters<T> {
     this.#onLeft()
   }
 
-  #append(item: T, resolve: () => void, reject: (reason: unknown) => void): Node<T> {
-    const links = { previous: undefined, next: undefined, timer: undefined, stopListening: undefined }
-    const node: Node<T> = { item, resolve, reject, ...links }
-    this.#line.append(node)
-    return node
+  #limit(node: Node<T>, { signal, timeoutMs = Infinity, timeoutError }: WaitOptions): void {
+    if (timeoutMs !== Infinity) {
+      node.timer = this.#clock.setTimeout(() => this.#giveUp(node, timeoutError?.()), timeoutMs)
+    }
+    if (signal) {
+      const onAbort = (): void => this.#giveUp(node, signal.reason)
+      signal.addEventListener('abort', onAbort, { once: true })
+      node.stopListening = () => signal.removeEventListener('abort', onAbort)
+    }
   }
 
   #remove(node: Node<T>): void {

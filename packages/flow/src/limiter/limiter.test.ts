@@ -212,3 +212,10 @@ test('arguments that make no sense are refused by name', async () => {
   const { limiter: capped } = makeLimiter({ cap: () => Number.NaN })
   expect(() => capped.tryAcquire()).toThrow(expect.objectContaining({ field: 'cap' }))
 })
+
+test('run does nothing for a signal that was aborted before', async () => {
+  const { limiter } = makeLimiter()
+  const signal = AbortSignal.abort(new Error('enough'))
+  await expect(limiter.run(() => expect.unreachable(), { signal })).rejects.toThrow('enough')
+  expect(limiter.inFlight).toBe(0)
+})

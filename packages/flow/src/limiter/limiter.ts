@@ -40,6 +40,11 @@ export interface LimiterAcquireOptions {
   readonly timeoutMs?: number | undefined
 }
 
+export interface LimiterRunOptions extends LimiterAcquireOptions {
+  /** Which errors say that the backend refused it or did not answer in time. Default: none. */
+  readonly isDrop?: (error: unknown) => boolean
+}
+
 /** A slot in use. The first outcome frees it and counts; any later one does nothing, so a `finally` may `ignore`. */
 export interface Token {
   readonly priority: Priority
@@ -61,6 +66,37 @@ export interface LimiterState {
   readonly inFlightBy: PerPriority<number>
   readonly waiting: PerPriority<number>
   readonly closed: boolean
+}
+
+class Slot implements Token {
+  readonly priority: Priority
+  readonly startedMs: number
+  /** Undefined once the slot is free again. */
+  #end: ((slot: Slot, dropped: boolean | undefined) => void) | undefined
+
+  constructor(priority: Priority, startedMs: number, end: (slot: Slot, dropped: boolean | undefined) => void) {
+    this.priority = priority
+    this.startedMs = startedMs
+    this.#end = end
+  }
+
+  success(): void {
+    this.#finish(false)
+  }
+
+  ignore(): void {
+    this.#finish(undefined)
+  }
+
+  dropped(): void {
+    this.#finish(true)
+  }
+
+  #finish(dropped: boolean | undefined): void {
+    const end = this.#end
+    this.#end = undefined
+    end?.(this, dropped)
+  }
 }
 
 const anyCap = { min: 0, max: Infinity }
@@ -125,22 +161,21 @@ export class Limiter {
       throw this.#refusal('waiting_full', `${this.#maxWaiting} callers wait already`)
     const timeoutError = (): Error => this.#refusal('timeout_drop', `No slot within ${timeoutMs} ms`)
     if (timeoutMs === 0) throw timeoutError()
-    await this.#waiters[priority].wait(undefined, { signal, timeoutMs, timeoutError })
+    const limits = timeoutMs === undefined ? signal && { signal } : { signal, timeoutMs, timeoutError }
+    await this.#waiters[priority].wait(undefined, limits)
     return this.#newToken(priority)
   }
 
-  /** Runs work in a slot. What it throws is passed on and ignored as a sample, unless `isDrop` says it was a drop. */
-  async run<R>(
-    work: () => R | PromiseLike<R>,
-    { isDrop, ...options }: LimiterAcquireOptions & { readonly isDrop?: (error: unknown) => boolean } = {},
-  ): Promise<R> {
-    const token = await this.acquire(options)
+  /** Runs work in a slot. What it throws is passed on, and is no sample unless `isDrop` says it was a drop. */
+  async run<R>(work: () => R | PromiseLike<R>, options: LimiterRunOptions = {}): Promise<R> {
+    options.signal?.throwIfAborted()
+    const token = this.tryAcquire(options.priority) ?? (await this.acquire(options))
     try {
       const result = await work()
       token.success()
       return result
     } catch (error) {
-      if (isDrop?.(error)) token.dropped()
+      if (options.isDrop?.(error)) token.dropped()
       throw error
     } finally {
       token.ignore()
@@ -157,7 +192,7 @@ export class Limiter {
   /** Looks again whether somebody can go: for a cap that has risen. */
   refresh(): void {
     while (this.waiting > 0 && this.inFlight < this.limit) {
-      const priority = nextByShare(this.#waitingCounts(), this.#inFlight, this.limit, this.#shares)
+      const priority = nextByShare(this.#waiters, this.#inFlight, this.limit, this.#shares)
       if (priority === undefined) return
       this.#inFlight[priority]++
       this.#waiters[priority].resolveFirst()
@@ -184,14 +219,11 @@ export class Limiter {
   }
 
   #newToken(priority: Priority): Token {
-    const startedMs = this.#clock.monotonicMs()
-    let isOpen = true
-    const end = (dropped: boolean | undefined): void => {
-      if (!isOpen) return
-      isOpen = false
-      this.#end(priority, startedMs, dropped)
-    }
-    return { priority, success: () => end(false), ignore: () => end(undefined), dropped: () => end(true) }
+    return new Slot(priority, this.#clock.monotonicMs(), this.#endSlot)
+  }
+
+  readonly #endSlot = (slot: Slot, dropped: boolean | undefined): void => {
+    this.#end(slot.priority, slot.startedMs, dropped)
   }
 
   #end(priority: Priority, startedMs: number, dropped: boolean | undefined): void {

@@ -21,12 +21,12 @@ export function requireShares(shares: Shares): Shares {
  * else the most important of those who wait.
  */
 export function nextByShare(
-  waiting: PerPriority<number>,
+  waiting: PerPriority<{ readonly length: number }>,
   inFlight: PerPriority<number>,
   limit: number,
   shares: Shares,
 ): Priority | undefined {
-  const waits = (priority: Priority): boolean => waiting[priority] > 0
+  const waits = (priority: Priority): boolean => waiting[priority].length > 0
   const isBelowShare = (priority: Priority): boolean => inFlight[priority] < shares[priority] * limit
   return priorities.find((priority) => waits(priority) && isBelowShare(priority)) ?? priorities.find(waits)
 }

@@ -1,0 +1,41 @@
+// One way of doing one job of flow control, measured in a process of its own.
+import { setImmediate as turn } from 'node:timers/promises'
+import { GCProfiler } from 'node:v8'
+import { flowJobs } from '../flow/jobs.ts'
+import { answer, job } from '../in-process.ts'
+
+export interface FlowJob {
+  readonly kind: string
+  readonly way: string
+  readonly items: number
+}
+
+export interface FlowMeasured {
+  readonly itemsPerSecond: number
+  readonly bytesPerItem: number
+}
+
+const { kind, way, items } = job<FlowJob>()
+const work = flowJobs[kind]?.[way]
+if (work === undefined) throw new RangeError(`No way '${way}' of '${kind}'`)
+
+// Compiled before it is measured.
+await work(Math.min(items, 20_000))
+await turn()
+globalThis.gc?.()
+const profiler = new GCProfiler()
+const heapBefore = process.memoryUsage().heapUsed
+profiler.start()
+const startedMs = performance.now()
+const done = await work(items)
+const elapsedMs = performance.now() - startedMs
+const heapAfter = process.memoryUsage().heapUsed
+if (done !== items) throw new Error(`${way} did ${done} of ${items}`)
+
+/** What was collected on the way, and what is left. */
+let allocated = heapAfter - heapBefore
+for (const { beforeGC, afterGC } of profiler.stop()?.statistics ?? []) {
+  allocated += beforeGC.heapStatistics.usedHeapSize - afterGC.heapStatistics.usedHeapSize
+}
+const measured: FlowMeasured = { itemsPerSecond: (items * 1_000) / elapsedMs, bytesPerItem: allocated / items }
+answer(measured)
