@@ -107,6 +107,30 @@ describe('a batch', () => {
   })
 })
 
+describe('compression', () => {
+  /** Noise, runs, text and repetitions from far back: every kind of token, over many blocks. */
+  function mixture(bytes: number): Buffer {
+    const parts: Buffer[] = []
+    let seed = 1
+    const next = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below
+    for (let size = 0; size < bytes; size += parts.at(-1)!.length) {
+      const kind = next(4)
+      const length = next(5_000)
+      if (kind === 0) parts.push(Buffer.from(Array.from({ length }, () => next(256))))
+      else if (kind === 1) parts.push(Buffer.alloc(length, next(256)))
+      else if (kind === 2) parts.push(Buffer.from(`{"id":${next(1_000_000)},"name":"customer ${next(100)}"}`.repeat(3)))
+      else parts.push(parts[next(Math.max(1, parts.length))] ?? Buffer.from('first'))
+    }
+    return Buffer.concat(parts)
+  }
+
+  test.each(compressions)('with %s gives back what is larger than a block of it', (compression) => {
+    const value = mixture(5_000_000)
+    const batch = encodeBatch([{ key: null, value, headers: undefined, timestampMs: 0 }], compression, null)
+    expect(decodeAll(batch)[0]?.value?.equals(value)).toBe(true)
+  })
+})
+
 describe('damage', () => {
   const clean = (run: () => unknown): void => {
     try {
