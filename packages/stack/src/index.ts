@@ -11,14 +11,14 @@ export type { PostgresOptions, PostgresServer } from './postgres/server.ts'
 export type { RestartBackOff } from './process/back-off.ts'
 export type { ProcessExit } from './process/guarded-process.ts'
 export type { LogFile } from './process/log-file.ts'
-export {
-  type ProcessEvent,
-  type ProcessSpec,
-  type ProcessState,
-  type ProcessStatus,
-  type ReadinessAttempt,
-  SupervisedProcess,
-} from './process/supervised-process.ts'
+export type {
+  ProcessEvent,
+  ProcessSpec,
+  ProcessState,
+  ProcessStatus,
+  ReadinessAttempt,
+} from './process/process-spec.ts'
+export { SupervisedProcess } from './process/supervised-process.ts'
 export { Supervisor, type SupervisorOptions } from './process/supervisor.ts'
 export type { RedisOptions, RedisServer } from './redis/server.ts'
 export type { Stack } from './stack.ts'

@@ -19,7 +19,17 @@ import { readJson, writeJson } from './json-file.ts'
 
 const temporaryPrefix = 'sluice-stack-'
 /** What a stack and the applications in it keep in its data folder; `clean` removes these and nothing else. */
-const ownEntries = ['kafka', 'postgres', 'redis', 'logs', 'status.json', 'secrets.json', 'ports.json', 'ledger', 'consumer-state']
+const ownEntries = [
+  'kafka',
+  'postgres',
+  'redis',
+  'logs',
+  'status.json',
+  'secrets.json',
+  'ports.json',
+  'ledger',
+  'consumer-state',
+]
 
 /** Where the data of this project's servers is: `SLUICE_DATA_DIR`, else `.sluice` in the folder of the project. */
 export function projectDataDir(cwd: string = process.cwd(), env: NodeJS.ProcessEnv = process.env): string {

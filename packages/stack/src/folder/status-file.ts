@@ -1,4 +1,4 @@
-import type { ProcessStatus } from '../process/supervised-process.ts'
+import type { ProcessStatus } from '../process/process-spec.ts'
 import type { Supervisor } from '../process/supervisor.ts'
 import { systemErrorCode } from '../errors.ts'
 import type { DataFolder } from './data-folder.ts'

@@ -3,12 +3,18 @@ import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { StackError } from '../errors.ts'
+import { kafkaVersion } from '../kafka/artefacts.ts'
 import { findCommand } from './commands.ts'
+import { dockerHint } from './docker-hint.ts'
 
 const requiredMajor = 17
-const installHint =
-  'install one (Debian, Ubuntu: `apt install openjdk-17-jre-headless`; macOS: `brew install openjdk@17`) ' +
-  'or set JAVA_HOME to one that is installed'
+function installHint(): string {
+  return (
+    'install one (Debian, Ubuntu: `apt install openjdk-17-jre-headless`; macOS: `brew install openjdk@17`) ' +
+    'or set JAVA_HOME to one that is installed' +
+    dockerHint(`-p 127.0.0.1:9092:9092 apache/kafka:${kafkaVersion}`, 'KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092')
+  )
+}
 
 export interface Java {
   readonly command: string
@@ -21,14 +27,14 @@ export interface Java {
 export async function findJava(env: NodeJS.ProcessEnv = process.env): Promise<Java> {
   const home = env['JAVA_HOME']
   const command = home ? join(home, 'bin', 'java') : findCommand('java', env)
-  if (!command) throw new StackError('java_missing', 'Kafka needs Java 17 or newer, and none was found', installHint)
+  if (!command) throw new StackError('java_missing', 'Kafka needs Java 17 or newer, and none was found', installHint())
   const version = await readVersion(command, home)
   const major = majorOf(version)
   if (major === undefined || major < requiredMajor) {
     throw new StackError(
       'java_too_old',
       `Kafka needs Java ${requiredMajor} or newer, and ${command} is ${version.split('\n')[0]}`,
-      installHint,
+      installHint(),
       { facts: { command } },
     )
   }
@@ -40,7 +46,7 @@ async function readVersion(command: string, home: string | undefined): Promise<s
     return (await promisify(execFile)(command, ['-version'], { timeout: 30_000 })).stderr.trim()
   } catch (error) {
     const where = home ? `JAVA_HOME is ${home}, but ${command} does not run` : `${command} does not run`
-    throw new StackError('java_missing', where, installHint, { cause: error })
+    throw new StackError('java_missing', where, installHint(), { cause: error })
   }
 }
 

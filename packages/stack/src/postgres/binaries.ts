@@ -3,6 +3,7 @@ import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { StackError } from '../errors.ts'
 import { findCommand, isProgram } from '../host/commands.ts'
+import { dockerHint } from '../host/docker-hint.ts'
 
 /** Where packages of the system put each major version. */
 const systemFolders = ['/usr/lib/postgresql', '/usr', '/opt/homebrew/opt', '/usr/local/opt'] as const
@@ -42,7 +43,11 @@ export function postgresMissing(major: number | undefined, cause?: unknown): Sta
     'postgres_missing',
     message,
     `install it (Debian, Ubuntu: \`apt install ${wanted}\`; macOS: \`brew install postgresql@${major ?? 17}\`), ` +
-      `or set DATABASE_URL to a server of yours${major === undefined ? '' : ', or begin anew with --clean'}`,
+      `or set DATABASE_URL to a server of yours${major === undefined ? '' : ', or begin anew with --clean'}` +
+      dockerHint(
+        '-p 127.0.0.1:5432:5432 -e POSTGRES_PASSWORD=secret postgres:17',
+        'DATABASE_URL=postgres://postgres:secret@127.0.0.1:5432/postgres',
+      ),
     { cause },
   )
 }

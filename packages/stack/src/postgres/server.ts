@@ -9,7 +9,7 @@ import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import { type Account, canReach } from '../host/account.ts'
 import { withOtherPorts } from '../host/ports.ts'
-import type { ProcessSpec } from '../process/supervised-process.ts'
+import type { ProcessSpec } from '../process/process-spec.ts'
 import { type PostgresBinaries, installedPostgres, postgresMissing } from './binaries.ts'
 import { fetchEmbeddedPostgres } from './embedded.ts'
 

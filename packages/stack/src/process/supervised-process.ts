@@ -1,80 +1,10 @@
 import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StackError } from '../errors.ts'
-import type { Account } from '../host/account.ts'
 import { type RestartBackOff, defaultBackOff, restartDelayMs } from './back-off.ts'
 import { GuardedProcess, type ProcessExit } from './guarded-process.ts'
 import type { LogFile } from './log-file.ts'
-
-export interface ProcessSpec {
-  /** Unique within its supervisor; also the name of its log file. */
-  readonly name: string
-  /** The program. Default: this Node. */
-  readonly command?: string
-  readonly args?: readonly string[]
-  /** The whole environment. Default: ours. */
-  readonly env?: NodeJS.ProcessEnv
-  readonly cwd?: string
-  /** Sent to stop it. Default SIGTERM. */
-  readonly stopSignal?: NodeJS.Signals
-  /** How long a stop may take before KILL. Default 10,000 ms. */
-  readonly stopTimeoutMs?: number
-  /** How long it may take to stop once we are gone. Default: the stop timeout. */
-  readonly orphanGraceMs?: number
-  /** Whether it is started again when it ends unasked: always, only with a failure, or never. Default never. */
-  readonly restart?: 'always' | 'on-failure' | 'never'
-  readonly backOff?: Partial<RestartBackOff>
-  /** Whether it is a Node process that exchanges messages with us. Default false. */
-  readonly ipc?: boolean
-  /** Where people find it, shown by `status`. */
-  readonly url?: string
-  /** Resolves when it can be used. Default: it is ready once it runs. */
-  readonly ready?: (attempt: ReadinessAttempt) => Promise<void>
-  /** How long it may take to be ready. Default 60,000 ms. */
-  readonly readyTimeoutMs?: number
-  /** Who it runs as. Default: as we do. */
-  readonly account?: Account | undefined
-}
-
-export interface ReadinessAttempt {
-  readonly pid: number
-  /** Its output of this run. */
-  readonly output: () => string
-  /** Aborted when it ended or the time is over. */
-  readonly signal: AbortSignal
-}
-
-/**
- * ```
- * stopped -> starting -> running -> (ends unasked) -> backing_off -> starting ...
- *               |           |                                |
- *               v           +-> stopping -> stopped <--------+ stop()
- *            failed  (ended before it was ever ready, or ended with a failure and is not restarted)
- * ```
- */
-export type ProcessState = 'stopped' | 'starting' | 'running' | 'backing_off' | 'stopping' | 'failed'
-
-export interface ProcessStatus {
-  readonly name: string
-  readonly pid: number | null
-  readonly state: ProcessState
-  /** How often it was started again. */
-  readonly restarts: number
-  readonly url?: string
-}
-
-export type ProcessEvent =
-  | { readonly type: 'state'; readonly name: string; readonly state: ProcessState }
-  | { readonly type: 'started'; readonly name: string; readonly pid: number }
-  | {
-      readonly type: 'exited'
-      readonly name: string
-      readonly pid: number
-      readonly exit: ProcessExit
-      readonly asked: boolean
-    }
-  | { readonly type: 'restarting'; readonly name: string; readonly delayMs: number; readonly restarts: number }
-  | { readonly type: 'message'; readonly name: string; readonly message: unknown }
+import type { ProcessEvent, ProcessSpec, ProcessState, ProcessStatus, ReadinessAttempt } from './process-spec.ts'
 
 /** One process that is kept running as its spec says. */
 export class SupervisedProcess {
@@ -226,22 +156,31 @@ export class SupervisedProcess {
     }
   }
 
-  /** Waits until it is ready or has ended. One that is not ready in time is killed. */
+  /** Waits until it is ready or has ended. One that is not ready in time is killed. Resolves with what went wrong. */
   async #becomeReady(child: GuardedProcess, since: number, onReady: () => void): Promise<Error | undefined> {
+    const { ready } = this.spec
+    const failure = ready && (await this.#probe(child, since, ready))
+    if (failure) return failure
+    this.#setState(this.#stop.signal.aborted ? 'stopping' : 'running')
+    onReady()
+    return undefined
+  }
+
+  async #probe(
+    child: GuardedProcess,
+    since: number,
+    ready: (attempt: ReadinessAttempt) => Promise<void>,
+  ): Promise<Error | undefined> {
     const timeoutMs = this.spec.readyTimeoutMs ?? 60_000
     const over = new AbortController()
     const timer = setTimeout(() => over.abort(), timeoutMs)
     const ended = child.exited.then(() => over.abort())
     const attempt = { pid: child.pid, output: () => this.log.readFrom(since), signal: over.signal }
     try {
-      await Promise.race([this.spec.ready?.(attempt), ended])
-      if (over.signal.aborted) return this.#startError('ended before it was ready', since)
-      this.#setState(this.#stop.signal.aborted ? 'stopping' : 'running')
-      onReady()
-      return undefined
+      await Promise.race([ready(attempt), ended])
+      return over.signal.aborted ? this.#startError('ended before it was ready', since) : undefined
     } catch (error) {
-      const isLate = over.signal.aborted && child.kill('SIGKILL')
-      if (!isLate) child.kill('SIGKILL')
+      const isLate = child.kill('SIGKILL') && over.signal.aborted
       return isLate ? this.#lateError(timeoutMs, since, error) : this.#startError('did not become ready', since, error)
     } finally {
       clearTimeout(timer)
@@ -274,26 +213,29 @@ export class SupervisedProcess {
   }
 
   #startError(what: string, since = 0, cause?: unknown): StackError {
-    const output = this.log.tail(20, since)
-    const facts = { process: this.name, logFile: this.log.path, output }
-    if (/No space left on device/i.test(output)) {
-      const remedy = 'free some space, or set SLUICE_DATA_DIR to a folder on another disk'
-      return new StackError('disk_full', `${this.name} ${what}: no space is left on its device`, remedy, {
-        cause,
-        facts,
-      })
-    }
-    return new StackError('start_failed', `${this.name} ${what}`, `read its log: ${this.log.path}`, { cause, facts })
+    return startError('start_failed', this.name, what, this.log, since, cause)
   }
 
   #lateError(timeoutMs: number, since: number, cause: unknown): StackError {
-    return new StackError(
-      'start_timed_out',
-      `${this.name} was not ready within ${timeoutMs} ms`,
-      `read its log: ${this.log.path}`,
-      { cause, facts: { process: this.name, logFile: this.log.path, output: this.log.tail(20, since) } },
-    )
+    return startError('start_timed_out', this.name, `was not ready within ${timeoutMs} ms`, this.log, since, cause)
   }
+}
+
+function startError(
+  code: 'start_failed' | 'start_timed_out',
+  process: string,
+  what: string,
+  log: LogFile,
+  since: number,
+  cause: unknown,
+): StackError {
+  const output = log.tail(20, since)
+  const facts = { process, logFile: log.path, output }
+  if (/No space left on device/i.test(output)) {
+    const remedy = 'free some space, or set SLUICE_DATA_DIR to a folder on another disk'
+    return new StackError('disk_full', `${process} ${what}: no space is left on its device`, remedy, { cause, facts })
+  }
+  return new StackError(code, `${process} ${what}`, `read its log: ${log.path}`, { cause, facts })
 }
 
 function isFailure(end: ProcessExit | Error): boolean {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ProcessIdentity, identify, isAlive } from './identity.ts'
-import type { ProcessEvent } from './supervised-process.ts'
+import type { ProcessEvent } from './process-spec.ts'
 import { Supervisor } from './supervisor.ts'
 
 let dir: string

@@ -2,7 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError } from '../errors.ts'
 import { LogFile } from './log-file.ts'
-import { type ProcessEvent, type ProcessSpec, type ProcessStatus, SupervisedProcess } from './supervised-process.ts'
+import type { ProcessEvent, ProcessSpec, ProcessStatus } from './process-spec.ts'
+import { SupervisedProcess } from './supervised-process.ts'
 
 export interface SupervisorOptions {
   /** Where the processes' output goes, one file each. */

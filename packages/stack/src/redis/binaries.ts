@@ -4,6 +4,7 @@ import { StackError } from '../errors.ts'
 import { type Account, canReach } from '../host/account.ts'
 import { cached } from '../host/cache-folder.ts'
 import { findCommand, isProgram } from '../host/commands.ts'
+import { dockerHint } from '../host/docker-hint.ts'
 import { unpackDependencies } from '../host/maven.ts'
 
 const embedded = { group: 'org.signal', name: 'embedded-redis', version: '0.9.1' }
@@ -20,7 +21,8 @@ export async function findRedis(account: Account | undefined, onProgress: (messa
     throw new StackError(
       'redis_missing',
       'Redis was not found on this machine and could not be fetched',
-      'install it (Debian, Ubuntu: `apt install redis-server`; macOS: `brew install redis`), or set REDIS_URL to one of yours',
+      'install it (Debian, Ubuntu: `apt install redis-server`; macOS: `brew install redis`), or set REDIS_URL to one of yours' +
+        dockerHint('-p 127.0.0.1:6379:6379 redis:7', 'REDIS_URL=redis://127.0.0.1:6379'),
       { cause: error },
     )
   }

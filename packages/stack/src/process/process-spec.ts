@@ -1,0 +1,73 @@
+import type { Account } from '../host/account.ts'
+import type { RestartBackOff } from './back-off.ts'
+import type { ProcessExit } from './guarded-process.ts'
+
+export interface ProcessSpec {
+  /** Unique within its supervisor; also the name of its log file. */
+  readonly name: string
+  /** The program. Default: this Node. */
+  readonly command?: string
+  readonly args?: readonly string[]
+  /** The whole environment. Default: ours. */
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+  /** Sent to stop it. Default SIGTERM. */
+  readonly stopSignal?: NodeJS.Signals
+  /** How long a stop may take before KILL. Default 10,000 ms. */
+  readonly stopTimeoutMs?: number
+  /** How long it may take to stop once we are gone. Default: the stop timeout. */
+  readonly orphanGraceMs?: number
+  /** Whether it is started again when it ends unasked: always, only with a failure, or never. Default never. */
+  readonly restart?: 'always' | 'on-failure' | 'never'
+  readonly backOff?: Partial<RestartBackOff>
+  /** Whether it is a Node process that exchanges messages with us. Default false. */
+  readonly ipc?: boolean
+  /** Where people find it, shown by `status`. */
+  readonly url?: string
+  /** Resolves when it can be used. Default: it is ready once it runs. */
+  readonly ready?: (attempt: ReadinessAttempt) => Promise<void>
+  /** How long it may take to be ready. Default 60,000 ms. */
+  readonly readyTimeoutMs?: number
+  /** Who it runs as. Default: as we do. */
+  readonly account?: Account | undefined
+}
+
+export interface ReadinessAttempt {
+  readonly pid: number
+  /** Its output of this run. */
+  readonly output: () => string
+  /** Aborted when it ended or the time is over. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * ```
+ * stopped -> starting -> running -> (ends unasked) -> backing_off -> starting ...
+ *               |           |                                |
+ *               v           +-> stopping -> stopped <--------+ stop()
+ *            failed  (ended before it was ever ready, or ended with a failure and is not restarted)
+ * ```
+ */
+export type ProcessState = 'stopped' | 'starting' | 'running' | 'backing_off' | 'stopping' | 'failed'
+
+export interface ProcessStatus {
+  readonly name: string
+  readonly pid: number | null
+  readonly state: ProcessState
+  /** How often it was started again. */
+  readonly restarts: number
+  readonly url?: string
+}
+
+export type ProcessEvent =
+  | { readonly type: 'state'; readonly name: string; readonly state: ProcessState }
+  | { readonly type: 'started'; readonly name: string; readonly pid: number }
+  | {
+      readonly type: 'exited'
+      readonly name: string
+      readonly pid: number
+      readonly exit: ProcessExit
+      readonly asked: boolean
+    }
+  | { readonly type: 'restarting'; readonly name: string; readonly delayMs: number; readonly restarts: number }
+  | { readonly type: 'message'; readonly name: string; readonly message: unknown }
