@@ -17,6 +17,8 @@ describe('one broker', () => {
     const properties = (broker: { readonly port: number; readonly controllerPort: number }) => ({
       listeners: `PLAINTEXT://127.0.0.1:${broker.port},PROXIED://127.0.0.1:${broker.port + 1},CONTROLLER://127.0.0.1:${broker.controllerPort}`,
       'advertised.listeners': `PLAINTEXT://127.0.0.1:${broker.port},PROXIED://127.0.0.1:${proxyPort}`,
+      // Or a quota lets eleven seconds' worth pass before it holds anything back.
+      'quota.window.num': 2,
       'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT',
     })
     stack = await startStack({ kafka: { properties } })
@@ -95,13 +97,17 @@ describe('one broker', () => {
     producer.on('released', ({ records }) => heard.push(`released ${records <= 200 ? 'at 200 or less' : records}`))
     let most = 0
     let delivered = 0
+    let longestPauseMs = 0
     for (let i = 0; i < 8_000; i++) {
       await producer.ready()
       void producer.send(target, { value: Buffer.alloc(100) }).then(() => delivered++)
-      most = Math.max(most, producer.inspect().queue.records)
+      const { queue, sender } = producer.inspect()
+      most = Math.max(most, queue.records)
+      longestPauseMs = Math.max(longestPauseMs, sender.brokers[0]?.pausedForMs ?? 0)
     }
     await producer.flush()
     expect([delivered, most]).toEqual([8_000, 800])
+    expect(longestPauseMs, 'the broker asked for pauses').toBeGreaterThan(100)
     expect(heard.length).toBeGreaterThan(4)
     expect(new Set(heard)).toEqual(new Set(['throttled at 800', 'released at 200 or less']))
   })
