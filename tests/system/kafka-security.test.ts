@@ -1,14 +1,16 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kafka, type SaslOptions, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runOk } from './support/child.ts'
 
 const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
 const user = { username: 'app', password: 'correct horse' }
+const storePassword = 'no secret'
+const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'))
 const words = topic('words', { value: text })
 
 let stack: Stack
@@ -16,8 +18,9 @@ let certificate: string
 let secureAddress: string
 
 beforeAll(async () => {
-  const { key, cert } = selfSigned()
-  certificate = cert
+  const keystore = join(folder, 'broker.p12')
+  chmodSync(folder, 0o755)
+  certificate = await selfSigned(keystore)
   const securePort = await freePort()
   secureAddress = `127.0.0.1:${securePort}`
   const login = 'org.apache.kafka.common.security'
@@ -32,9 +35,9 @@ beforeAll(async () => {
       properties: ({ port, controllerPort }) => ({
         listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SASL_SSL://${secureAddress}`,
         'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},SASL_SSL://${secureAddress}`,
-        'ssl.keystore.type': 'PEM',
-        'ssl.keystore.key': key,
-        'ssl.keystore.certificate.chain': cert,
+        'ssl.keystore.type': 'PKCS12',
+        'ssl.keystore.location': keystore,
+        'ssl.keystore.password': storePassword,
         'sasl.enabled.mechanisms': mechanisms.join(','),
         // A session that has to be renewed every second or so.
         'connections.max.reauth.ms': 1_500,
@@ -50,19 +53,16 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stack?.close()
+  rmSync(folder, { recursive: true })
 })
 
-function selfSigned(): { readonly key: string; readonly cert: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'))
-  try {
-    const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')]
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-    const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...files, ...subject]
-    execFileSync('openssl', request, { stdio: 'ignore' })
-    return { key: readFileSync(join(folder, 'key.pem'), 'utf8'), cert: readFileSync(join(folder, 'cert.pem'), 'utf8') }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+/** Made with the tool that comes with Java. The brokers may run as another user, who has to be able to read it. */
+async function selfSigned(keystore: string): Promise<string> {
+  const which = ['-alias', 'broker', '-keystore', keystore, '-storetype', 'PKCS12', '-storepass', storePassword]
+  const names = ['-dname', 'CN=localhost', '-ext', 'SAN=dns:localhost,ip:127.0.0.1']
+  await runOk('keytool', ['-genkeypair', '-keyalg', 'RSA', '-validity', '2', ...names, ...which])
+  chmodSync(keystore, 0o644)
+  return await runOk('keytool', ['-exportcert', '-rfc', ...which])
 }
 
 async function freePort(): Promise<number> {
