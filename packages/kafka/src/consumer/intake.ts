@@ -174,12 +174,14 @@ export class Intake {
     const mayShare = this.#claimant === undefined || this.#claimant === partition
     const usedRecords = usage.heldRecords + usage.reservedRecords
     const usedBytes = usage.heldBytes + usage.reservedBytes
-    const records = Math.max(0, room.ownRecords - usedRecords) + (mayShare ? Math.max(0, room.sharedRecords) : 0)
+    const ownRecords = Math.max(0, room.ownRecords - usedRecords)
+    const sharedRecords = mayShare ? Math.max(0, room.sharedRecords) : 0
     const bytes = Math.max(0, room.ownBytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
     const fillsSlot = usedRecords === 0 && room.busy < this.#options.concurrency
-    if (records === 0 && !fillsSlot) return this.#refuse(partition, mayShare)
+    const hasRoom = sharedRecords > 0 || ownRecords >= sizes.batchRecords || fillsSlot
+    if (!hasRoom) return this.#refuse(partition, mayShare)
 
-    const wanted = this.#wantedBytes(partition, Math.max(1, records))
+    const wanted = this.#wantedBytes(partition, ownRecords + sharedRecords)
     const granted = Math.min(wanted, bytes)
     const passesAlone = this.#neverFits(sizes.batchBytes, room) && usedBytes === 0 && this.#commonIsUnused(room)
     if (granted < sizes.batchBytes && !passesAlone) return this.#refuse(partition, mayShare)
