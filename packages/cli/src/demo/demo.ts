@@ -4,7 +4,7 @@ import { Kafka } from '@sluice/kafka'
 import { StackError, type ProcessEvent, type Stack } from '@sluice/stack'
 import { Board } from './board.ts'
 import { beginLedger } from './ledgers.ts'
-import { ledgerDir, serviceSpec, type PipelineOptions } from './processes.ts'
+import { ledgerDir, SERVICES, serviceSpec, type PipelineOptions } from './processes.ts'
 import type { Screen } from './screen.ts'
 import type { StopRequest } from './stop-request.ts'
 import { countTopics, createTopics, type TopicCounts } from './topics.ts'
@@ -68,8 +68,8 @@ export class Demo {
     const before = await countTopics(kafka)
     this.#phase = 'seeding'
     await this.#seed()
-    for (const name of ['cache-worker', 'consumer', 'generator'] as const) {
-      if (!stop.signal.aborted) await stack.supervisor.start(this.#spec(name))
+    for (const name of SERVICES) {
+      if (name !== 'seeder' && !stop.signal.aborted) await stack.supervisor.start(this.#spec(name))
     }
     const pace = this.#options.rate === undefined ? 'small bursts of orders' : `${this.#options.rate} orders a second`
     this.#phase = `${pace}; Ctrl-C drains and stops`

@@ -13,6 +13,9 @@ export interface PipelineOptions {
   readonly seed: number | undefined
 }
 
+/** In the order in which they are started; they are stopped the other way round. */
+export const SERVICES = ['seeder', 'cache-worker', 'consumer', 'generator'] as const satisfies readonly ServiceName[]
+
 /** Where the demo keeps its ledger of acknowledged ids, within the stack's data folder. */
 export function ledgerDir(dataDir: string): string {
   return join(dataDir, 'ledger')

@@ -1,8 +1,9 @@
-import { projectDataDir, startStack } from '@sluice/stack'
+import { projectDataDir, startStack, type Supervisor } from '@sluice/stack'
 import type { CommandContext } from '../command.ts'
 import { printAddresses } from '../commands/status.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { Demo } from './demo.ts'
+import { SERVICES } from './processes.ts'
 import { Screen } from './screen.ts'
 import { StopRequest } from './stop-request.ts'
 
@@ -19,8 +20,14 @@ export interface DemoFlags {
 /** Starts the servers, runs the pipeline until it is to end, and stops everything, services first. */
 export async function runDemo(context: CommandContext, flags: DemoFlags): Promise<void> {
   const { terminal, env } = context
-  // Whatever runs is ended by its guard once we are gone.
-  using stop = new StopRequest(() => process.exit(ExitCode.interrupted))
+  const screen = new Screen(process.stdout)
+  let supervisor: Supervisor | undefined
+  using stop = new StopRequest(() => {
+    screen[Symbol.dispose]()
+    for (const name of SERVICES) supervisor?.get(name)?.kill('SIGKILL')
+    // The servers are ended in order by their guards once we are gone.
+    process.exit(ExitCode.interrupted)
+  })
   const onProgress = (message: string): void => terminal.progress(message)
   const dataDir = projectDataDir(process.cwd(), env)
   const starting = startStack({ kafka: { brokers: flags.brokers }, postgres: true, redis: true, dataDir, onProgress })
@@ -29,9 +36,9 @@ export async function runDemo(context: CommandContext, flags: DemoFlags): Promis
   )
   if (!(await Promise.race([starting, interrupted]))) process.exit(ExitCode.interrupted)
   await using stack = await starting
+  supervisor = stack.supervisor
   terminal.endProgress()
   printAddresses(stack.inspect(), terminal)
-  const screen = new Screen(process.stdout)
   const options = { rate: flags.rate, seed: flags.seed, forMs: flags.for, brokers: flags.brokers }
   const complete = await new Demo({ stack, screen, stop, env }, options).run()
   if (stop.reason === 'SIGINT') context.exitWith(ExitCode.interrupted)

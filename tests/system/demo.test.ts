@@ -1,0 +1,102 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type StackStatus, readStatus } from '@sluice/stack'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Child, fromSource, run } from './support/child.ts'
+
+const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+
+let folder: string
+let dataDir: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'))
+  // The servers run as another user where the test is run by root.
+  chmodSync(folder, 0o755)
+  dataDir = join(folder, 'data')
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('sluice demo', () => {
+  it.each([
+    ['--for', 'tomorrow'],
+    ['--rate', '0'],
+    ['--brokers', '10'],
+  ])('refuses %s %s and starts nothing', async (...args) => {
+    const ended = await run(...fromSource(main, ['demo', ...args]), { env: environment() })
+    expect(ended.code).toBe(2)
+    expect(ended.stderr).toContain(args[1])
+    expect(readStatus(dataDir).state).toBe('stopped')
+  })
+
+  it('tells what a service has against its configuration, and stops', async () => {
+    const ended = await demo([], { KAFKA_LINGER_MS: 'soon' }).ended
+    expect(ended.code).toBe(1)
+    expect(ended.stderr).toMatch(/(generator|consumer) refuses its configuration.*KAFKA_LINGER_MS is "soon"/)
+    expect(readStatus(dataDir)).toMatchObject({ state: 'stopped', processes: [] })
+  })
+
+  it('shows its processes in the status, restarts one that was killed, and drains on Ctrl-C', async () => {
+    await using running = demo(['--rate', '200'])
+    await running.line((line) => /orders [1-9]\d*\/s/.test(line))
+    expect(readStatus(dataDir).processes.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['kafka-1', 'postgres', 'redis', 'cache-worker', 'consumer', 'generator']),
+    )
+    const { pid } = processNamed('consumer')!
+    process.kill(pid!, 'SIGKILL')
+    await running.line((line) => line.includes(`consumer (pid ${pid}) ended by SIGKILL`))
+    await until(() => processNamed('consumer')?.restarts === 1 && processNamed('consumer')?.state === 'running')
+    const second = await demo([]).ended
+    expect(second.code).toBe(1)
+    expect(second.stderr).toContain('already_running')
+    const { code, stdout } = await running.kill('SIGINT')
+    expect(code).toBe(130)
+    expect(stdout).toMatch(/orders: [\d,]+ acknowledged, [\d,]+ in the topic, .* 0 missing\n/)
+    expect(stdout).toContain('nothing was lost')
+    expect(readStatus(dataDir)).toMatchObject({ state: 'stopped', processes: [] })
+  })
+
+  it('ends at once on a second Ctrl-C, and leaves nothing running', async () => {
+    await using running = demo(['--rate', '200'])
+    await running.line((line) => /orders [1-9]\d*\/s/.test(line))
+    const pids = readStatus(dataDir).processes.flatMap(({ pid }) => pid ?? [])
+    process.kill(pids.at(-1)!, 'SIGSTOP')
+    running.process.kill('SIGINT')
+    await sleep(500)
+    const { code } = await running.kill('SIGINT')
+    expect(code).toBe(130)
+    await until(() => !pids.some(isAlive))
+  })
+})
+
+function demo(args: string[], env: Record<string, string> = {}): Child {
+  return new Child(...fromSource(main, ['demo', ...args]), { env: { ...environment(), ...env } })
+}
+
+function environment(): Record<string, string | undefined> {
+  const foreign = Object.keys(process.env).filter((name) => /^(KAFKA|POSTGRES|REDIS|DATABASE|DB)_/.test(name))
+  return { ...Object.fromEntries(foreign.map((name) => [name, undefined])), SLUICE_DATA_DIR: dataDir }
+}
+
+function processNamed(name: string): StackStatus['processes'][number] | undefined {
+  return readStatus(dataDir).processes.find((one) => one.name === name)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function until(holds: () => boolean, timeoutMs = 60_000): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs
+  while (!holds()) {
+    if (performance.now() > deadlineMs) throw new Error(`it did not become true within ${timeoutMs} ms`)
+    await sleep(50)
+  }
+}
