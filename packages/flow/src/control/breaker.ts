@@ -62,7 +62,7 @@ type State =
  *
  * A call that began in an earlier state says nothing in the present one, so its outcome is left out.
  */
-export class Breaker {
+export class Breaker implements Disposable {
   readonly #clock: Clock
   readonly #strategy: IBreaker
   readonly #openMs: number | IBackoffFactory<unknown>
@@ -172,6 +172,10 @@ export class Breaker {
     this.#closed = true
     if (this.#state.name === 'open') this.#state.timer.cancel()
     this.#waiters.rejectAll(error)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #success(state: State): void {

@@ -88,7 +88,7 @@ interface Job {
  * is raised. After `openMs` trials decide: all well, and the capacity restarts at half of what it was; one failed or
  * slow, and it stays open. Every transition is an event with its reason; asking for the state changes nothing.
  */
-export class FlowController {
+export class FlowController implements Disposable {
   readonly #clock: Clock
   readonly #limiter: Limiter
   readonly #queue: PriorityQueue<Job>
@@ -185,6 +185,10 @@ export class FlowController {
       refuse(entry.item, error)
       this.#queue.release(entry)
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   async #enqueue(job: Job, priority: Priority, signal: AbortSignal | undefined): Promise<void> {

@@ -53,7 +53,7 @@ const admitted = Promise.resolve()
  * releases. Callers that wait are served first come first served, and no one overtakes them. Something larger than the
  * whole gate passes alone, when the gate is empty. `throttled` follows the watermarks, with hysteresis.
  */
-export class Gate {
+export class Gate implements Disposable {
   readonly #watermarks: Watermarks
   readonly #maxRecords: number
   readonly #maxBytes: number
@@ -175,6 +175,10 @@ export class Gate {
     this.#closedBy = error
     this.#waiters.rejectAll(error)
     this.#readyWaiters.rejectAll(error)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #wait(bytes: number, { records = 1, signal, timeoutMs }: AcquireOptions): Promise<void> {

@@ -86,7 +86,7 @@ interface Lane<T> extends HeapItem {
  * the wait behind more important ones: an item that entered `ageingMs` ago goes before every item that entered after
  * it, so that from then on only older items are ahead of it (and delays of its own lane).
  */
-export class Lanes<T> {
+export class Lanes<T> implements Disposable {
   readonly #clock: Clock
   readonly #ageingMs: number
   readonly #onReady: (() => void) | undefined
@@ -208,6 +208,10 @@ export class Lanes<T> {
     this.#closed = true
     this.#stuck.close()
     for (const lane of this.#lanes.values()) this.#unhold(lane)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #laneFor(key: LaneKey): Lane<T> {

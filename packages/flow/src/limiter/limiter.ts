@@ -105,7 +105,7 @@ const anyCap = { min: 0, max: Infinity }
  * Bounds how many are in flight by a limit, fixed or learnt. In flight never grows past the limit in force; one that
  * falls lets what runs end. Who waits is served by shares between priorities, first come first served within one.
  */
-export class Limiter {
+export class Limiter implements Disposable {
   readonly #clock: Clock
   readonly #limit: Limit
   readonly #shares: Shares
@@ -216,6 +216,10 @@ export class Limiter {
     if (this.#closedBy) return
     this.#closedBy = error
     for (const priority of priorities) this.#waiters[priority].rejectAll(error)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #newToken(priority: Priority): Token {

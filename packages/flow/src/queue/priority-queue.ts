@@ -67,7 +67,7 @@ interface Entry<T> extends QueueEntry<T>, Linked<Entry<T>> {
  * counts until it is released, not only until it is taken, so what is in work fills the queue too. Nothing
  * disappears: a refused push rejects, and what was evicted is told to `onShed`; both are counted by reason.
  */
-export class PriorityQueue<T> {
+export class PriorityQueue<T> implements Disposable {
   readonly #gate: Gate
   readonly #rules: OverflowRules
   readonly #takeOrder: 'priority' | 'arrival'
@@ -189,6 +189,10 @@ export class PriorityQueue<T> {
     this.#closedBy = error
     for (const priority of priorities) this.#waiting[priority].rejectAll(error)
     this.#gate.close(error)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #newEntry(item: T, priority: Priority, bytes: number): Entry<T> {

@@ -33,7 +33,7 @@ const ROUNDING = 1e-9
  * A token bucket: it fills evenly at `elements` per `perMs` up to `burst`, and each element takes what it costs. Over
  * any time t at most burst + t x rate elements pass. Who waits is served first come first served.
  */
-export class RateLimiter {
+export class RateLimiter implements Disposable {
   readonly #clock: Clock
   readonly #tokensPerMs: number
   readonly #burst: number
@@ -99,6 +99,10 @@ export class RateLimiter {
     this.#closedBy = error
     this.#disarm()
     this.#waiters.rejectAll(error)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #take(cost: number): boolean {

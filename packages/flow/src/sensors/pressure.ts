@@ -78,7 +78,7 @@ export function standardConditions<R extends StandardReadings>(
  * Looks at a few conditions and names those that hold. A spike is no pressure: a condition must last `holdMs`, and must
  * be gone as long to be gone.
  */
-export class PressureSensor<Name extends string> {
+export class PressureSensor<Name extends string> implements Disposable {
   readonly #clock: Clock
   readonly #holdMs: number
   readonly #intervalMs: number
@@ -128,6 +128,10 @@ export class PressureSensor<Name extends string> {
   close(): void {
     this.#timer?.cancel()
     this.#timer = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   #judge(condition: Watched<Name>, nowMs: number): void {
