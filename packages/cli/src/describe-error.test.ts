@@ -1,0 +1,15 @@
+import { StackError } from '@sluice/stack'
+import { describe, expect, it } from 'vitest'
+import { describeError } from './describe-error.ts'
+
+describe('an error on the command line', () => {
+  it('is one line with its code, what is wrong and what to do', () => {
+    const error = new StackError('port_taken', 'port 1 is\n  taken', 'stop that process')
+    expect(describeError(error)).toBe('port_taken: port 1 is taken - stop that process')
+  })
+
+  it('is its message where it knows no more', () => {
+    expect(describeError(new Error('no luck'))).toBe('no luck')
+    expect(describeError('no luck')).toBe('no luck')
+  })
+})

@@ -1,0 +1,70 @@
+import { existsSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { identify } from '../process/identity.ts'
+import { DataFolder, cleanDataDir, projectDataDir } from './data-folder.ts'
+
+let root: string
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'data-folder-'))
+})
+afterEach(() => rmSync(root, { recursive: true }))
+
+describe('the data folder of a project', () => {
+  it('is what SLUICE_DATA_DIR says, from where we are', () => {
+    expect(projectDataDir('/tmp', { SLUICE_DATA_DIR: '/tmp/there' })).toBe('/tmp/there')
+    expect(projectDataDir('/tmp', { SLUICE_DATA_DIR: 'here' })).toBe('/tmp/here')
+  })
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'is kept where the servers can reach it, when we are root and it is private',
+    () => {
+      const dir = projectDataDir(root, {})
+      expect(dir).toMatch(/^\/var\/lib\/sluice\/data-folder-.*-[0-9a-f]{8}$/)
+      expect(projectDataDir(root, {})).toBe(dir)
+    },
+  )
+})
+
+describe('a temporary folder', () => {
+  it('is gone at its end, and the folder of a killed owner with the next', () => {
+    const abandoned = mkdtempSync(join(tmpdir(), 'sluice-stack-'))
+    const held = mkdtempSync(join(tmpdir(), 'sluice-stack-'))
+    const old = new Date(Date.now() - 3_600_000)
+    writeFileSync(
+      join(abandoned, 'lock.1'),
+      JSON.stringify({ pid: process.pid, startedAt: 'earlier', released: false }),
+    )
+    writeFileSync(join(held, 'lock.1'), JSON.stringify({ ...identify(process.pid), released: false }))
+    for (const dir of [abandoned, held]) utimesSync(dir, old, old)
+    const folder = DataFolder.temporary()
+    expect([abandoned, held, folder.path].map((dir) => existsSync(dir))).toEqual([false, true, true])
+    folder.close()
+    rmSync(held, { recursive: true })
+    expect(existsSync(folder.path)).toBe(false)
+  })
+})
+
+describe('a data folder', () => {
+  it('is not cleaned while somebody holds it, and then only of what is ours', () => {
+    const path = root
+    const folder = DataFolder.open(path)
+    writeFileSync(join(path, 'mine'), '')
+    folder.serverFolder('redis')
+    expect(() => cleanDataDir(path)).toThrow(expect.objectContaining({ code: 'already_running' }))
+    folder.close()
+    cleanDataDir(path)
+    expect([join(path, 'mine'), join(path, 'redis')].map((entry) => existsSync(entry))).toEqual([true, false])
+  })
+
+  it('keeps what belongs to the servers from everybody else', () => {
+    const path = root
+    const folder = DataFolder.open(path)
+    const file = join(folder.serverFolder('redis'), 'redis.conf')
+    folder.writeForServers(file, 'requirepass x')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(statSync(join(path, 'redis')).mode & 0o777).toBe(0o700)
+    folder.close()
+  })
+})
