@@ -94,7 +94,8 @@ export class DeliveryError extends SluiceError<'delivery_failed'> {
   readonly outcome: DeliveryOutcome
 
   constructor(topic: string, partition: number, outcome: DeliveryOutcome, message: string, cause?: unknown) {
-    super('delivery_failed', message, { cause, facts: { topic, partition } })
+    const why = cause === undefined ? '' : `: ${messageOf(cause)}`
+    super('delivery_failed', `${message}${why}`, { cause, facts: { topic, partition } })
     this.outcome = outcome
   }
 }

@@ -85,7 +85,7 @@ export class DeliveryDeadline {
 
   #refuse(records: readonly PendingRecord[], topic: string, partition: number, why: string, cause: unknown): void {
     const where = partition < 0 ? topic : `${topic}/${partition}`
-    const error = new DeliveryError(topic, partition, 'refused', `${why}: ${where}`, cause)
+    const error = new DeliveryError(topic, partition, 'refused', `${where}: ${why}`, cause)
     this.#parts.settlement.fail(records, 'refused', error)
   }
 }

@@ -79,7 +79,7 @@ export class Sender {
     else if (batch.identity) queue.sequence?.giveBack(batch.identity)
     const outcome = inDoubt ? 'unknown' : 'refused'
     const { topic, partition } = queue
-    const error = new DeliveryError(topic, partition, outcome, `${why}: ${topic}/${partition}`, batch.lastError)
+    const error = new DeliveryError(topic, partition, outcome, `${topic}/${partition}: ${why}`, batch.lastError)
     this.#parts.settlement.fail(batch.records, outcome, error)
     this.schedule(queue)
   }
