@@ -17,7 +17,7 @@ class ScriptedProducer implements OrderedProducer {
   failAt: number | undefined
   error: Error = new DeliveryError('numbers', 0, 'unknown', 'gave up')
 
-  async *sendAll<K, V>(_topic: Topic<K, V>, source: AsyncIterable<OutgoingRecord<K, V>>): AsyncGenerator<unknown> {
+  async *sendAll<K, V>(_topic: Topic<K, V>, source: AsyncIterable<OutgoingRecord<K, V>>): AsyncGenerator {
     for await (const { value } of source) {
       if (value === this.failAt) throw this.error
       this.sent.push(value)
