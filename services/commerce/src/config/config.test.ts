@@ -1,4 +1,5 @@
 import { ConfigError } from '@sluice/flow'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { cacheWorkerConfig, consumerConfig, generatorConfig, seederConfig } from './config.ts'
 
@@ -79,5 +80,22 @@ describe('configuration', () => {
 
   it('is frozen', () => {
     expect(Object.isFrozen(seederConfig({}))).toBe(true)
+  })
+
+  it('reads just the variables that the README lists', () => {
+    const read = new Set<string>()
+    const variables = new Proxy<Record<string, string>>(
+      {},
+      {
+        get: (_target, name) => {
+          if (typeof name === 'string') read.add(name)
+          return undefined
+        },
+      },
+    )
+    for (const parse of [seederConfig, cacheWorkerConfig, generatorConfig, consumerConfig]) parse(variables)
+    const page = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const listed = [...page.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1])
+    expect(listed.toSorted()).toEqual([...read].toSorted())
   })
 })
