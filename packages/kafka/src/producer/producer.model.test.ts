@@ -62,7 +62,7 @@ test('whatever brokers do: in the log once and in order where acknowledged, neve
     }),
     { numRuns: Number(process.env['SLUICE_LONG_RUNS'] ?? 200) },
   )
-})
+}, 900_000)
 
 function checkLog(log: readonly string[], records: readonly Fated[]): void {
   for (const record of records) {
