@@ -1,24 +1,27 @@
 /** What can keep a server from running. Each code means one thing, and each error says what to do about it. */
-export type StackErrorCode =
-  | 'option_invalid'
-  | 'environment_invalid'
-  | 'server_unreachable'
-  | 'login_refused'
-  | 'java_missing'
-  | 'java_too_old'
-  | 'maven_missing'
-  | 'download_failed'
-  | 'postgres_missing'
-  | 'redis_missing'
-  | 'port_taken'
-  | 'disk_full'
-  | 'folder_unusable'
-  | 'already_running'
-  | 'not_running'
-  | 'broker_count'
-  | 'start_failed'
-  | 'start_timed_out'
-  | 'closed'
+export const stackErrorCodes = [
+  'option_invalid',
+  'environment_invalid',
+  'server_unreachable',
+  'login_refused',
+  'java_missing',
+  'java_too_old',
+  'maven_missing',
+  'download_failed',
+  'postgres_missing',
+  'redis_missing',
+  'port_taken',
+  'disk_full',
+  'folder_unusable',
+  'already_running',
+  'not_running',
+  'broker_count',
+  'start_failed',
+  'start_timed_out',
+  'closed',
+] as const
+
+export type StackErrorCode = (typeof stackErrorCodes)[number]
 
 export interface StackErrorOptions {
   readonly retriable?: boolean
