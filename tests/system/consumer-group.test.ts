@@ -64,7 +64,9 @@ async function until(condition: () => boolean, timeoutMs = 30_000): Promise<void
   }
 }
 
-test('members that join, leave and are killed skip nothing and never handle a partition together', async () => {
+test('members that join, leave and are killed skip nothing and never handle a partition together', async ({
+  annotate,
+}) => {
   const name = 'moves'
   const group = 'moves'
   await kafka.admin().createTopics([{ name, partitions }])
@@ -110,9 +112,9 @@ test('members that join, leave and are killed skip nothing and never handle a pa
     ...handOvers(handlings, 'second', 'third'),
   ]
   const back = Math.min(...handlings.filter(({ process }) => process === 'second-again').map(({ beginMs }) => beginMs))
-  console.log(
-    `${ends.reduce((sum, end) => sum + end, 0)} records, ${gaps.length} hand-overs, the longest ${Math.round(Math.max(...gaps))} ms; ` +
-      `${repeats.length} repeats after the kill, back in ${Math.round(back - killedMs)} ms`,
+  await annotate(
+    `${ends.reduce((sum, end) => sum + end, 0)} records, ${gaps.length} hand-overs, the longest ` +
+      `${Math.round(Math.max(...gaps))} ms; ${repeats.length} repeats after the kill, back in ${Math.round(back - killedMs)} ms`,
   )
   expect(gaps.length).toBeGreaterThan(0)
 })

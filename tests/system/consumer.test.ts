@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Consumer, Kafka, type RecordOf, json, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runOk } from './support/child.ts'
 import { kafkaTool } from './support/java.ts'
 
 let stack: Stack
@@ -20,7 +20,7 @@ afterAll(async () => {
 })
 
 /** A JRE alone cannot run a program from its source. */
-const canCompileJava = spawnSync('java', ['--list-modules']).stdout?.includes('jdk.compiler') ?? false
+const canCompileJava = (await runOk('java', ['--list-modules'])).includes('jdk.compiler')
 
 const textTopic = (name: string) => topic(name, { value: text })
 type TextTopic = ReturnType<typeof textTopic>

@@ -1,6 +1,7 @@
 import { Ring, type Clock, type Emitter } from '@sluice/flow'
 import type { ConsumerRecord } from './consumer-record.ts'
 import { Deadlines } from './deadlines.ts'
+import { Drains } from './drains.ts'
 import { AbandonedHandlersError, HandlerError, HandlerTimeoutError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
 import { Invocation, type HandlerContext } from './invocation.ts'
@@ -36,7 +37,7 @@ export class Dispatcher {
   readonly #ready = new Ring<AssignedPartition>()
   readonly #parked = new Set<AssignedPartition>()
   readonly #deadlines: Deadlines
-  readonly #drains = new Map<AssignedPartition, () => void>()
+  readonly #drains: Drains
   #running = 0
   #abandoned = 0
   #handledRecords = 0
@@ -49,6 +50,7 @@ export class Dispatcher {
     this.#settings = options.settings
     this.#clock = options.clock
     this.#handler = options.handler as (input: unknown, context: HandlerContext) => unknown
+    this.#drains = new Drains(options.clock)
     this.#deadlines = new Deadlines({
       clock: options.clock,
       handlerTimeoutMs: options.settings.handlerTimeoutMs,
@@ -101,10 +103,10 @@ export class Dispatcher {
   async drain(partitions: readonly AssignedPartition[], timeoutMs: number, reason: (p: AssignedPartition) => Error) {
     for (const partition of partitions) this.#dropWaiting(partition)
     const running = partitions.filter((partition) => partition.lane?.status === 'running')
-    await this.#settled(running, timeoutMs)
+    await this.#drains.wait(running, timeoutMs)
     const late = running.filter((partition) => partition.lane!.invocation !== undefined)
     for (const partition of late) partition.lane!.invocation!.abort(reason(partition))
-    await this.#settled(late, ABORT_GRACE_MS)
+    await this.#drains.wait(late, ABORT_GRACE_MS)
     const abandoned = late.flatMap((partition) => partition.lane!.invocation ?? [])
     for (const invocation of abandoned) this.#abandonDrained(invocation)
     return abandoned
@@ -250,7 +252,7 @@ export class Dispatcher {
   #freeSlot(partition: AssignedPartition, lane: Lane): void {
     lane.status = 'idle'
     this.#running--
-    this.#drains.get(partition)?.()
+    this.#drains.freed(partition)
   }
 
   #park(partition: AssignedPartition, lane: Lane): void {
@@ -333,24 +335,6 @@ export class Dispatcher {
     }
     this.#parked.delete(partition)
     lane.drop()
-  }
-
-  async #settled(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<void> {
-    const left = new Set(partitions.filter((partition) => partition.lane!.status === 'running'))
-    if (left.size === 0) return
-    await new Promise<void>((resolve) => {
-      const timer = this.#clock.setTimeout(resolve, timeoutMs)
-      for (const partition of left) {
-        this.#drains.set(partition, () => {
-          left.delete(partition)
-          this.#drains.delete(partition)
-          if (left.size > 0) return
-          timer.cancel()
-          resolve()
-        })
-      }
-    })
-    for (const partition of left) this.#drains.delete(partition)
   }
 }
 

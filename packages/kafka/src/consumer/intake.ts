@@ -155,9 +155,9 @@ export class Intake {
   #room(): Room {
     const { maxBytes, maxRecords } = this.#options
     const count = Math.max(1, this.#partitions.size)
-    const ownBytes = maxBytes / 2 / count
+    const ownBytes = Math.floor(maxBytes / 2 / count)
     const ownRecords = maxRecords / 2 / count
-    let sharedBytes = maxBytes / 2
+    let sharedBytes = Math.floor(maxBytes / 2)
     let sharedRecords = maxRecords / 2
     let busy = 0
     for (const { usage } of this.#partitions) {
@@ -198,11 +198,11 @@ export class Intake {
   }
 
   #neverFits(batchBytes: number, room: Room): boolean {
-    return batchBytes > room.ownBytes + this.#options.maxBytes / 2
+    return batchBytes > room.ownBytes + Math.floor(this.#options.maxBytes / 2)
   }
 
   #commonIsUnused(room: Room): boolean {
-    return room.sharedBytes >= this.#options.maxBytes / 2
+    return room.sharedBytes >= Math.floor(this.#options.maxBytes / 2)
   }
 
   #refuse(partition: AssignedPartition, mayClaim: boolean): undefined {

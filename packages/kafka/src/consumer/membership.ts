@@ -7,6 +7,7 @@ import { BrokerError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
 import { MembershipError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
+import { Farewell } from './farewell.ts'
 import type { ConsumerSettings } from './options.ts'
 import { Signal } from './signal.ts'
 import type { StateFile } from './state-file.ts'
@@ -41,10 +42,6 @@ const SETTLING_INTERVAL_MS = 100
 /** For so long after the last change. */
 const SETTLING_MS = 3_000
 
-/** Leaves for good, or (static) to come back. */
-const LEAVE = -1
-const LEAVE_STATIC = -2
-
 /**
  * A member of a KIP-848 consumer group: one loop of heartbeats, from joining (epoch 0) to leaving (-1). It comes at
  * least every `heartbeatIntervalMs`, early while an assignment is being reconciled, and goes on while handlers drain.
@@ -55,6 +52,7 @@ export class Membership {
   readonly #clock: Clock
   readonly #signal: Signal
   readonly #backoff: Backoff
+  readonly #farewell: Farewell
   #memberId: string = randomUUID()
   #epoch = 0
   #state: MembershipState = 'joining'
@@ -78,6 +76,7 @@ export class Membership {
     this.#clock = options.clock
     this.#signal = new Signal(options.clock)
     this.#backoff = new Backoff(100, 2_000)
+    this.#farewell = new Farewell(options)
     this.#intervalMs = options.settings.heartbeatIntervalMs
     this.#lastAnsweredMs = options.clock.monotonicMs()
     this.#joinedAtMs = this.#lastAnsweredMs
@@ -141,7 +140,7 @@ export class Membership {
     this.#signal.notify()
     await this.#loop
     if (this.#state === 'failed') return
-    if (this.#hasJoined) await this.#sayLeave(timeoutMs)
+    if (this.#hasJoined) await this.#farewell.leave(this.#memberId, timeoutMs)
     this.#state = 'left'
   }
 
@@ -298,58 +297,11 @@ export class Membership {
     if (stateFile === undefined) return
     const former = await stateFile.begin(this.#memberId)
     for (const memberId of former) {
-      while (!this.#isOver && !(await this.#dismiss(memberId))) await this.#signal.wait(this.#backoff.nextMs())
-    }
-    if (former.length > 0 && !this.#isOver) await stateFile.dismissed()
-  }
-
-  async #dismiss(memberId: string): Promise<boolean> {
-    const { cluster, settings, events } = this.#options
-    try {
-      const coordinator = await cluster.coordinator('group', settings.group)
-      await cluster.driver.heartbeat(coordinator, leaving(settings, memberId, LEAVE))
-      return true
-    } catch (error) {
-      if (error instanceof BrokerError && !classify(error.apiCode).retriable) return true
-      cluster.forgetCoordinator('group', settings.group)
-      events.emit('error', { during: 'leave', error })
-      return false
-    }
-  }
-
-  async #sayLeave(timeoutMs: number): Promise<void> {
-    const { cluster, settings, events } = this.#options
-    const epoch = settings.instanceId === null ? LEAVE : LEAVE_STATIC
-    const untilMs = this.#clock.monotonicMs() + timeoutMs
-    for (;;) {
-      try {
-        const coordinator = await cluster.coordinator('group', settings.group)
-        await cluster.driver.heartbeat(coordinator, leaving(settings, this.#memberId, epoch))
-        return
-      } catch (error) {
-        if (error instanceof BrokerError && classify(error.apiCode).rejoin) return
-        events.emit('error', { during: 'leave', error })
-        cluster.forgetCoordinator('group', settings.group)
-        const waitMs = this.#backoff.nextMs()
-        if (this.#clock.monotonicMs() + waitMs >= untilMs) return
-        await this.#clock.sleep(waitMs)
+      while (!this.#isOver && !(await this.#farewell.dismiss(memberId))) {
+        await this.#signal.wait(this.#backoff.nextMs())
       }
     }
-  }
-}
-
-function leaving(settings: ConsumerSettings, memberId: string, memberEpoch: number) {
-  const { group, instanceId } = settings
-  return {
-    group,
-    memberId,
-    memberEpoch,
-    instanceId,
-    rackId: null,
-    rebalanceTimeoutMs: -1,
-    topics: null,
-    assignor: null,
-    owned: null,
+    if (former.length > 0 && !this.#isOver) await stateFile.dismissed()
   }
 }
 

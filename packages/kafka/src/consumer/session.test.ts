@@ -483,3 +483,24 @@ test('a topic that was created again is told by name', async () => {
   expect(broker.committedOf('letters', 0)).toBe(1)
   await close()
 })
+
+test('what the group took away while it was being drained does not hold up what it gives next', async () => {
+  const { handler, calls, at } = held()
+  const { broker, session, pass, close } = await openSession(handler, { handlerTimeoutMs: Infinity })
+  broker.write('letters', 0, ['a'])
+  broker.write('letters', 1, ['b'])
+  broker.assign('letters', [0])
+  await session.start()
+  await pass(50)
+  broker.assign('letters', [])
+  await pass(700)
+  broker.heartbeatFate = () => {
+    broker.heartbeatFate = () => undefined
+    return 'FENCED_MEMBER_EPOCH'
+  }
+  broker.assign('letters', [1])
+  await pass(2_000)
+  expect(at()).toEqual(['0/0', '1/0'])
+  for (const { end } of calls) end()
+  await close()
+})

@@ -158,12 +158,15 @@ export class Session implements MembershipListener {
     const { settings, events } = this.#options
     const from = partition.lane?.tracker.taken ?? null
     if (reset !== undefined) events.emit('reset', { ...placeOf(partition), offset, from, reason: reset })
-    if (partition.lane !== undefined && offset < partition.lane.tracker.taken)
-      return void this.#rewind(partition, offset)
-    if (partition.lane === undefined) {
+    const { lane } = partition
+    // What was fetched of a log that is not the leader's is not to be handled.
+    if (lane !== undefined && (offset < lane.tracker.taken || reset === 'log_diverged')) {
+      return void this.#rewind(partition, Math.min(offset, lane.tracker.taken))
+    }
+    if (lane === undefined) {
       partition.lane = new Lane(partition, this.#intake, offset, settings.maxDecodedBytes)
       partition.committed = reset === undefined ? offset : -1
-    } else partition.lane.skipTo(offset)
+    } else lane.skipTo(offset)
     this.#goOn(partition, offset, leaderEpoch)
   }
 

@@ -37,7 +37,7 @@ export async function openSession(
     events,
     settings: parseConsumerOptions({ group: 'readers', topics: [letters], reset: 'earliest', ...options }),
     stateFile: undefined,
-    handler: handler as (input: never, context: HandlerContext) => unknown,
+    handler,
     batch,
     onFatal: (error) => failures.push(error),
   })

@@ -1,0 +1,72 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { classify } from '../driver/classify.ts'
+import { BrokerError } from '../errors.ts'
+import type { ConsumerEvents } from './events.ts'
+import type { ConsumerSettings } from './options.ts'
+
+export interface FarewellOptions {
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+}
+
+/** Leaves for good, or (static) to come back. */
+const LEAVE = -1
+const LEAVE_STATIC = -2
+
+/** Tells the group that a member is gone, so that nobody waits for its session to time out. */
+export class Farewell {
+  readonly #options: FarewellOptions
+
+  constructor(options: FarewellOptions) {
+    this.#options = options
+  }
+
+  /** For a member that an earlier process was. False: the group could not be told yet. */
+  async dismiss(memberId: string): Promise<boolean> {
+    try {
+      await this.#tell(memberId, LEAVE)
+      return true
+    } catch (error) {
+      // Whoever is not known needs no dismissal.
+      if (error instanceof BrokerError && !classify(error.apiCode).retriable) return true
+      this.#failed(error)
+      return false
+    }
+  }
+
+  /** For this member. Never throws: a group that cannot be told in time finds out by the session timeout. */
+  async leave(memberId: string, timeoutMs: number): Promise<void> {
+    const { settings, clock } = this.#options
+    const untilMs = clock.monotonicMs() + timeoutMs
+    const backoff = new Backoff(100, 2_000)
+    for (;;) {
+      try {
+        return await this.#tell(memberId, settings.instanceId === null ? LEAVE : LEAVE_STATIC)
+      } catch (error) {
+        if (error instanceof BrokerError && classify(error.apiCode).rejoin) return
+        this.#failed(error)
+      }
+      const waitMs = backoff.nextMs()
+      if (clock.monotonicMs() + waitMs >= untilMs) return
+      await clock.sleep(waitMs)
+    }
+  }
+
+  #failed(error: unknown): void {
+    const { cluster, settings, events } = this.#options
+    cluster.forgetCoordinator('group', settings.group)
+    events.emit('error', { during: 'leave', error })
+  }
+
+  async #tell(memberId: string, memberEpoch: number): Promise<void> {
+    const { cluster, settings } = this.#options
+    const { group, instanceId } = settings
+    const coordinator = await cluster.coordinator('group', group)
+    const nothingElse = { rackId: null, rebalanceTimeoutMs: -1, topics: null, assignor: null, owned: null }
+    await cluster.driver.heartbeat(coordinator, { group, memberId, memberEpoch, instanceId, ...nothingElse })
+  }
+}
