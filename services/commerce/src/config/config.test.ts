@@ -96,6 +96,6 @@ describe('configuration', () => {
     for (const parse of [seederConfig, cacheWorkerConfig, generatorConfig, consumerConfig]) parse(variables)
     const page = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     const listed = [...page.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1])
-    expect(listed.toSorted()).toEqual([...read].toSorted())
+    expect(new Set(listed)).toEqual(read)
   })
 })
