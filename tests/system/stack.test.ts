@@ -11,6 +11,9 @@ import { Child, fromSource, runOk } from './support/child.ts'
 
 const holder = fileURLToPath(new URL('support/stack-holder.ts', import.meta.url))
 
+// What is tested here is our own servers, whatever the other tests are to use.
+delete process.env['SLUICE_TEST_USE_ENV']
+
 describe('a throw-away stack', () => {
   let stack: Stack
   beforeAll(async () => {

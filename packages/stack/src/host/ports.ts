@@ -61,7 +61,7 @@ export async function withOtherPorts<T>(start: () => Promise<T>): Promise<T> {
 }
 
 /** Whether a server that did not start has said that its port is taken. */
-export function saysPortTaken(error: unknown): boolean {
+function saysPortTaken(error: unknown): boolean {
   if (!(error instanceof StackError) || error.code !== 'start_failed') return false
   const { output } = error as { output?: unknown }
   return typeof output === 'string' && /Address already in use|Failed to bind|BindException/i.test(output)
