@@ -8,6 +8,7 @@ import { Child, fromSource, runOk } from '../system/support/child.ts'
 import { readWithJava } from '../system/support/java.ts'
 import { type Comparison, compare, readLedger } from '../system/support/ledger.ts'
 import { privateServers, serverFolder } from '../system/support/private-servers.ts'
+import { type PipelineResult, type TopicViews, anomaliesOf } from './pipeline-verdict.ts'
 import { type Proof, seededRandom } from './proof.ts'
 
 const victims = ['none', 'consumer', 'generator', 'broker'] as const
@@ -23,18 +24,6 @@ export interface PipelineOptions {
   readonly seed: number
 }
 
-export interface PipelineResult {
-  /** Ledger against the topic as Java reads it, against the table of the service, and against how often each was handled. */
-  readonly orders: { readonly topic: Comparison; readonly table: Comparison; readonly handled: Comparison }
-  readonly products: { readonly topic: Comparison; readonly table: Comparison; readonly handled: Comparison }
-  /** How the demo itself ended; 0 says that it found nothing lost. */
-  readonly exitCode: number | null
-  /** Processes that the demo had to start again, once for each time. */
-  readonly restarted: readonly string[]
-  /** The process that was killed, if any. */
-  readonly killed: string | undefined
-}
-
 export const pipeline: Proof = {
   title: 'orders from the generator through Kafka into PostgreSQL, with a kill -9 in the middle',
   usage: `pipeline [--rate 2000] [--seconds 60] [--kill ${victims.join('|')}] [--brokers 1|3] [--seed 1]`,
@@ -47,11 +36,11 @@ export const pipeline: Proof = {
     )
     const result = await runPipeline(options, tell)
     for (const [topic, views] of Object.entries({ orders: result.orders, products: result.products })) {
-      for (const [view, found] of Object.entries(views as Record<string, Comparison>)) {
+      for (const [view, found] of Object.entries<Comparison>({ ...views })) {
         tell(`${topic} ${view.padEnd(7)} ${describe(found)}`)
       }
     }
-    return anomaliesOf(result, options)
+    return anomaliesOf(result, options.rate)
   },
 }
 
@@ -150,18 +139,20 @@ async function processNamed(name: string, dataDir: string): Promise<{ readonly p
   return found
 }
 
-type Found = Omit<PipelineResult, keyof DemoEnd>
-
 interface EventLine {
   readonly data: Readonly<Record<string, string>>
 }
 
-async function compareAll(bootstrap: string, url: string, dataDir: string): Promise<Found> {
+async function compareAll(
+  bootstrap: string,
+  url: string,
+  dataDir: string,
+): Promise<Omit<PipelineResult, keyof DemoEnd>> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   const ids = async (query: string): Promise<string[]> =>
     (await client.query<{ id: string }>(query)).rows.map(({ id }) => id)
-  const compareOne = async (topic: string, id: string): Promise<Found['orders']> => {
+  const compareOne = async (topic: string, id: string): Promise<TopicViews> => {
     const acknowledged = readLedger(join(dataDir, 'ledger', `${topic}.txt`))
     const events = (await readWithJava(bootstrap, topic)).map((line) => JSON.parse(line) as EventLine)
     return {
@@ -178,32 +169,6 @@ async function compareAll(bootstrap: string, url: string, dataDir: string): Prom
   } finally {
     await client.end()
   }
-}
-
-// What a kill may repeat: what was handled within one commit interval, and what the consumer's gate lets in at once.
-const commitIntervalSeconds = 1
-const consumerGateRecords = 4_000
-
-/** Nothing may be lost ever; undisturbed, nothing may be there or be handled twice. */
-function anomaliesOf(result: PipelineResult, { kill, rate }: PipelineOptions): string[] {
-  const anomalies: string[] = []
-  const allowedRepeats = kill === 'none' ? 0 : rate * commitIntervalSeconds + consumerGateRecords
-  for (const topic of ['orders', 'products'] as const) {
-    const views = result[topic]
-    for (const [view, { missing }] of Object.entries(views as Record<string, Comparison>)) {
-      if (missing.length > 0) anomalies.push(`${topic}, ${view}: ${missing.length} missing, such as ${missing[0]}`)
-    }
-    const { ledger, repeats: written } = views.topic
-    const { repeats: handled } = views.handled
-    if (ledger === 0) anomalies.push(`${topic}: the ledger is empty`)
-    if (written > 0) anomalies.push(`${topic}: ${written} more than once in the topic`)
-    if (handled > allowedRepeats) anomalies.push(`${topic}: ${handled} handled again, where ${allowedRepeats} may be`)
-  }
-  const { restarted, killed } = result
-  const unexpected = restarted.filter((name, index) => name !== killed || restarted.indexOf(name) !== index)
-  if (unexpected.length > 0) anomalies.push(`${unexpected.join(', ')}: ended without having been killed`)
-  if (result.exitCode !== 0) anomalies.push(`the demo ended with ${result.exitCode}`)
-  return anomalies
 }
 
 function describe({ ledger, found, missing, repeats, unacknowledged }: Comparison): string {
