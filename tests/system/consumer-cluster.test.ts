@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka, text, topic } from '@sluice/kafka'
+import { type Stack, startStack } from '@sluice/stack'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const partitions = 6
+const backlog = 3_000
+let stack: Stack
+let kafka: Kafka
+
+beforeAll(async () => {
+  stack = await startStack({ kafka: { brokers: 3 } })
+  kafka = new Kafka({ brokers: stack.kafka.bootstrapServers.split(','), clientId: 'consumer-cluster' })
+})
+
+afterAll(async () => {
+  await kafka?.close()
+  await stack?.close()
+})
+
+async function until(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
+  const startMs = performance.now()
+  while (!condition()) {
+    if (performance.now() - startMs > timeoutMs) throw new Error('the condition did not come true in time')
+    await sleep(20)
+  }
+}
+
+const faults = [
+  ['killed', (id: number) => stack.kafka.kill(id), (id: number) => stack.kafka.restart(id)],
+  ['frozen', (id: number) => stack.kafka.pause(id), (id: number) => stack.kafka.resume(id)],
+] as const
+
+test.each(faults)(
+  'a leader that is %s holds up its own partitions alone, and those only until others lead them',
+  async (name, hurt, heal) => {
+    const target = topic(`leaders-${name}`, { value: text })
+    await kafka.admin().createTopics([{ name: target.name, partitions, replicationFactor: 3 }])
+    await using producer = await kafka.producer({ queue: { maxRecords: partitions * backlog } })
+    const places = Array.from({ length: partitions * backlog }, (_, index) => index % partitions)
+    await Promise.all(
+      places.map((partition, index) =>
+        producer.send(target, { value: `${Math.floor(index / partitions)}`, partition }),
+      ),
+    )
+
+    const seen = Array.from({ length: partitions }, (): number[] => [])
+    await using consumer = await kafka.consumer({ group: `leaders-${name}`, topics: [target], reset: 'earliest' })
+    const running = consumer.run(async ({ partition, value }) => {
+      seen[partition]!.push(Number(value))
+      await sleep(3)
+    })
+    await until(() => seen.every(({ length }) => length > 50))
+    const [described] = await kafka.admin().describeTopics([target.name])
+    const leaders = described!.partitions.map(({ leader }) => leader)
+    const victim = leaders[0]!
+    const others = [...leaders.keys()].filter((partition) => leaders[partition] !== victim)
+
+    await hurt(victim)
+    try {
+      await sleep(500)
+      const before = seen.map(({ length }) => length)
+      await sleep(1_500)
+      // More than what can have been in memory: they were fetched meanwhile.
+      expect(others.filter((partition) => seen[partition]!.length < before[partition]! + 100)).toEqual([])
+      await until(() => seen.every(({ length }) => length >= backlog))
+    } finally {
+      await heal(victim)
+    }
+    await consumer.close()
+    await running
+    const whole = Array.from({ length: backlog }, (_, index) => index)
+    expect(seen.map((values) => values.join(' '))).toEqual(seen.map(() => whole.join(' ')))
+  },
+)
