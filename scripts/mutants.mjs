@@ -54,8 +54,6 @@ await Promise.all(Array.from({ length: Number(values.workers) }, () => work()))
 
 const unexplained = survivors.filter(({ id }) => !(id in explanations))
 const caught = faults.length - survivors.length
-for (const { id } of survivors)
-  console.log(id in explanations ? `explained: ${id}\n  ${explanations[id]}` : `SURVIVED: ${id}`)
 const share = ((100 * caught) / faults.length).toFixed(1)
 console.log(
   `caught ${caught} / ${faults.length} (${share} %), survivors explained ${survivors.length - unexplained.length}`,
@@ -69,12 +67,18 @@ async function work() {
     if (!(await testsPass(copy))) throw new Error('The tests fail without any fault')
     for (const fault of queue) {
       const isCaught = await isNoticed(copy, fault)
-      if (!isCaught) survivors.push(fault)
+      if (!isCaught) report(fault)
       if (++tried % 25 === 0) console.log(`${tried} / ${faults.length}, ${survivors.length} survived`)
     }
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }
+}
+
+function report(fault) {
+  survivors.push(fault)
+  const why = explanations[fault.id]
+  console.log(why === undefined ? `SURVIVED: ${fault.id}` : `explained: ${fault.id}\n  ${why}`)
 }
 
 /** Laid out as in the repository, so that packages find each other and their libraries. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Ring } from './index.ts'
+import { numRuns } from './testing/runs.ts'
 
 test('behaves like an array under any sequence of operations', () => {
   const operation = fc.oneof(
@@ -34,6 +35,7 @@ test('behaves like an array under any sequence of operations', () => {
         expect(ring.at(-1)).toBeUndefined()
       }
     }),
+    { numRuns: numRuns(100) },
   )
 })
 

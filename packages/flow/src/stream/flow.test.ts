@@ -103,6 +103,22 @@ describe('sources and sinks', () => {
     expect(given).toEqual([1, 2, 3])
   })
 
+  test('forEach waits for whatever has a then, not for native promises alone', async () => {
+    const order: number[] = []
+    const later = (n: number) => ({
+      // oxlint-disable-next-line unicorn/no-thenable
+      then: (resolve: () => void) =>
+        setImmediate(() => {
+          order.push(n)
+          resolve()
+        }),
+    })
+    await Flow.range(0, 3)
+      .tap((n) => order.push(n * 10))
+      .forEach(later)
+    expect(order).toEqual([0, 0, 10, 1, 20, 2])
+  })
+
   test('a consumer that throws closes the source and rejects with its error', async () => {
     for (const consume of [
       () => Promise.reject(new Error('mine')),

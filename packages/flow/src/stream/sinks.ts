@@ -1,3 +1,4 @@
+import { isPromiseLike } from './promise-like.ts'
 import { closeSource, leaveClosing, warnOfFailedClose } from './puller.ts'
 
 export interface SinkOptions {
@@ -20,7 +21,7 @@ export async function forEach<T>(
     for (let result = await source.next(); !result.done; result = await source.next()) {
       signal?.throwIfAborted()
       const consumed = consume(result.value)
-      if (consumed instanceof Promise) await consumed
+      if (isPromiseLike(consumed)) await consumed
     }
     signal?.throwIfAborted()
   } catch (error) {

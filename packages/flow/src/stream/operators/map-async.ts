@@ -1,5 +1,6 @@
 import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
+import { isPromiseLike } from '../promise-like.ts'
 import { Puller, leaveClosing } from '../puller.ts'
 
 export type AsyncMapper<T, R> = (value: T, signal: AbortSignal) => R | PromiseLike<R>
@@ -88,8 +89,4 @@ export function mapAsync<T, R>(
   })
   const out = new Channel<R>({ onPull: pull, onCancel: leave })
   return out
-}
-
-function isPromiseLike<R>(value: R | PromiseLike<R>): value is PromiseLike<R> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
