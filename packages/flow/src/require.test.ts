@@ -20,6 +20,7 @@ test.each([
   [() => requireInteger('count', 1.5, { min: 1 }), 'count is 1.5, but must be a whole number of at least 1'],
   [() => requireInteger('count', 0, { min: 1 }), 'count is 0, but must be a whole number of at least 1'],
   [() => requireInteger('count', Infinity, { min: 1 }), 'count is Infinity, but must be a whole number of at least 1'],
+  [() => requireInteger('count', 1.5, { max: Infinity }), 'count is 1.5, but must be a whole number'],
   [() => requireOneOf('order', 'keys', ['key', 'none']), 'order is "keys", but must be one of key, none'],
   [() => requireFunction('handler', undefined as never), 'handler is undefined, but must be a function'],
 ])('%s names the field, the value and what is allowed', (attempt, message) => {

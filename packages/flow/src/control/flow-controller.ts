@@ -212,7 +212,7 @@ export class FlowController implements Disposable {
       this.#pump()
     }
     if (signal.aborted) return onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
+    signal.addEventListener('abort', onAbort)
     entry.item.stopListening = () => signal.removeEventListener('abort', onAbort)
   }
 

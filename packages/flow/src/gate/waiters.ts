@@ -92,7 +92,7 @@ export class Waiters<T> {
     }
     if (signal) {
       const onAbort = (): void => this.#giveUp(node, signal.reason)
-      signal.addEventListener('abort', onAbort, { once: true })
+      signal.addEventListener('abort', onAbort)
       node.stopListening = () => signal.removeEventListener('abort', onAbort)
     }
   }

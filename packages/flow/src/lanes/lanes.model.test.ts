@@ -15,16 +15,23 @@ interface Item {
   state: 'waiting' | 'running' | 'gone'
 }
 
-/** Looks through all items at each step: the first waiting one of each lane that does not run, the best of those. */
-function nextOf(items: readonly Item[], nowMs: number, boosted: ReadonlySet<string>): Item | undefined {
+const isSameLane = (a: Item, b: Item) => a === b || (a.lane !== undefined && a.lane === b.lane)
+
+/** What could be taken: the first waiting one of each lane that neither runs nor is held. */
+function headsOf(items: readonly Item[], nowMs: number): readonly Item[] {
   const waiting = items.filter((item) => item.state === 'waiting')
-  const isSameLane = (a: Item, b: Item) => a === b || (a.lane !== undefined && a.lane === b.lane)
-  const heads = waiting.filter(
+  return waiting.filter(
     (item) =>
       item.heldUntilMs <= nowMs &&
       !items.some((other) => isSameLane(other, item) && other.state === 'running') &&
       !waiting.some((other) => isSameLane(other, item) && other.id < item.id),
   )
+}
+
+/** Looks through all items at each step: the first waiting one of each lane that does not run, the best of those. */
+function nextOf(items: readonly Item[], nowMs: number, boosted: ReadonlySet<string>): Item | undefined {
+  const heads = headsOf(items, nowMs)
+  const waiting = items.filter((item) => item.state === 'waiting')
   const aged = heads.find((item) => item.enteredMs + ageingMs <= nowMs)
   if (aged) return aged
   const importance = (head: Item) =>
@@ -105,6 +112,7 @@ test('any history agrees with the model: order in a lane, importance, ageing bou
         for (const lane of boosted) if (!isAlive(lane)) boosted.delete(lane)
         const waiting = items.filter((item) => item.state === 'waiting')
         expect([lanes.waiting, lanes.running]).toEqual([waiting.length, tasks.length])
+        expect(lanes.ready).toBe(headsOf(items, nowMs()).length)
         const [oldest] = waiting
         expect(lanes.inspect().oldestWaitMs).toBe(oldest ? nowMs() - oldest.enteredMs : 0)
       }

@@ -149,6 +149,18 @@ test('a stuck head is told once, by lane and time, and can be listed', () => {
   expect([told.length, clock.pending]).toEqual([2, 0])
 })
 
+test('an item that ends in time leaves no timer, whatever runs later', () => {
+  const { lanes, clock } = makeLanes({ stuckAfterMs: 100, onStuck: () => expect.unreachable() })
+  for (let i = 0; i < 2; i++) {
+    lanes.push('quick')
+    const task = lanes.take()!
+    expect(clock.pending).toBe(1)
+    clock.advance(60)
+    lanes.done(task)
+    expect(clock.pending).toBe(0)
+  }
+})
+
 test('the same item stuck in a later attempt is told again', () => {
   const told: number[] = []
   const { lanes, clock } = makeLanes({ stuckAfterMs: 10, onStuck: ({ attempt }) => told.push(attempt) })

@@ -66,6 +66,10 @@ test.each([stepLimit(), aimdLimit(), gradientLimit()] as readonly Limit[])(
   },
 )
 
+test('bounds may be one and the same', () => {
+  expect(stepLimit({ min: 50, max: 50, start: 50 }).start().limit).toBe(50)
+})
+
 test('a fixed limit learns nothing', () => {
   expect(feed(fixedLimit(7), busy(1e6, { dropped: true }), 10).limit).toBe(7)
 })

@@ -149,6 +149,15 @@ test('the emergency brake sheds everything less important, queued or waiting, wi
   expect(queue.inspect()).toMatchObject({ records: 1, queued: { high: 1 }, shed: { low_priority_drop: 3 } })
 })
 
+test('the brake keeps everything of the class it names', () => {
+  const { queue, shed, fill } = makeQueue()
+  fill(['medium', 'medium'], ['low', 'low'], ['high', 'high'])
+  queue.retainOnly('low')
+  expect(shed).toEqual([])
+  queue.retainOnly('medium')
+  expect(shed).toEqual([['low', 'low_priority_drop']])
+})
+
 test('an aborted push leaves no waiter, no timer and no item', async () => {
   const { queue, clock, fill } = makeQueue()
   fill(['1', 'high'], ['2', 'high'], ['3', 'high'])

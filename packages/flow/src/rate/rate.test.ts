@@ -135,6 +135,13 @@ test('the batch size halves, grows by ten, and stays from 10 to 500', () => {
   expect(batch.size).toBe(500)
 })
 
+test('the least of everything is allowed', () => {
+  const batch = new AdaptiveBatchSize({ min: 1, max: 2, start: 1, step: 1, factor: 0.99 })
+  expect([batch.increase(), batch.increase(), batch.decrease(), batch.decrease()]).toEqual([2, 2, 1, 1])
+  expect(new AdaptiveBatchSize({ min: 1, max: 1, start: 1, factor: 0.01 }).increase()).toBe(1)
+  expect(makeLimiter({ elements: 1, perMs: 1, burst: 1, maxWaiting: 0 }).limiter.tryAcquire()).toBe(true)
+})
+
 test.each([
   [{ min: 0 }, 'min'],
   [{ min: 20, max: 10 }, 'max'],

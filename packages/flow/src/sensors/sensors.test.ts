@@ -81,6 +81,9 @@ test('CPU is the share of the quota since the last reading', () => {
   expect(read()).toBe(0.5)
   clock.advance(1_000)
   expect(read()).toBe(0)
+  clock.advance(500)
+  usedUs += 250_000
+  expect(read()).toBe(0.25)
   expect(() => cpuSensor({ cpus: 0 })).toThrow(expect.objectContaining({ field: 'cpus' }))
 })
 

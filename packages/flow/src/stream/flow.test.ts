@@ -149,6 +149,34 @@ describe('sources and sinks', () => {
     await expect(flow.toArray({ signal: controller.signal })).rejects.toThrow('enough')
   })
 
+  test('a sync iterable is closed when it is left', async () => {
+    const closed = vi.fn()
+    function* numbers() {
+      try {
+        for (let n = 0; ; n++) yield n
+      } finally {
+        closed()
+      }
+    }
+    expect(await Flow.from(numbers()).take(2).toArray()).toEqual([0, 1])
+    expect(closed).toHaveBeenCalledOnce()
+  })
+
+  test('an abort ends a flow without operators too, while its source hangs', async () => {
+    for (const apply of [
+      (flow: Flow<never>) => flow,
+      (flow: Flow<never>) => flow.map((n) => n),
+      (flow: Flow<never>) => flow.take(1),
+    ]) {
+      const hanging = { next: () => new Promise<never>(() => {}) }
+      const controller = new AbortController()
+      const run = apply(Flow.from({ [Symbol.asyncIterator]: () => hanging })).toArray({ signal: controller.signal })
+      await settled()
+      controller.abort(new Error('enough'))
+      await expect(run).rejects.toThrow('enough')
+    }
+  })
+
   test('leaving tells work in progress by its signal', async () => {
     let signal: AbortSignal | undefined
     const consumer = puppet(
@@ -319,6 +347,53 @@ describe('failures', () => {
 })
 
 describe('what operators promise', () => {
+  test.each<[string, (flow: Flow<number>) => Flow<unknown>]>([
+    ['map', (flow) => flow.map((n) => n)],
+    ['mapAsync', (flow) => flow.mapAsync(1, (n) => n)],
+    ['mapAsyncUnordered', (flow) => flow.mapAsyncUnordered(1, (n) => n)],
+    ['flatMap', (flow) => flow.flatMap((n) => [n], { concurrency: 1 })],
+    ['flatMapSequential', (flow) => flow.flatMapSequential((n) => [n], { concurrency: 1, prefetch: 1 })],
+    ['buffer', (flow) => flow.buffer(1)],
+    ['delayElements', (flow) => flow.delayElements(0)],
+    ['throttle', (flow) => flow.throttle({ elements: 9 })],
+    ['conflate', (flow) => flow.conflate((_, n) => n)],
+    [
+      'batch',
+      (flow) =>
+        flow.batch(
+          1,
+          (n) => n,
+          (_, n) => n,
+        ),
+    ],
+    ['groupedWithin', (flow) => flow.groupedWithin(1, 1).map(([n]) => n)],
+    ['zip', (flow) => flow.zip([0, 1, 2, 3]).map(([n]) => n)],
+    ['merge', (flow) => flow.merge()],
+    ['retry', (flow) => flow.retry()],
+  ])('%s serves several that ask at a time, and then tells each the end', async (_, apply) => {
+    const clock = new ManualClock()
+    const iterator = apply(Flow.range(0, 3, { clock }))[Symbol.asyncIterator]()
+    const asked = Promise.all([1, 2, 3, 4, 5].map(() => iterator.next()))
+    await clock.advanceAsync(10)
+    const results = await asked
+    expect(results.map(({ value }) => value)).toEqual([0, 1, 2, undefined, undefined])
+    expect(results.map(({ done }) => done)).toEqual([false, false, false, true, true])
+  })
+
+  test('flatMap takes no more ahead than its concurrency', async () => {
+    let given = 0
+    const inner = function* () {
+      for (;;) yield given++
+    }
+    const consumer = puppet(Flow.from([0, 1, 2, 3]).flatMap(inner, { concurrency: 2 }))
+    for (let taken = 1; taken < 6; taken++) {
+      await consumer.next()
+      await settled()
+      expect(given).toBe(taken + 2)
+    }
+    await consumer.leave()
+  })
+
   test('mapAsync has no more than its concurrency in flight, and is as quick as that allows', async () => {
     const clock = new ManualClock()
     let inFlight = 0
@@ -459,6 +534,10 @@ describe('what operators promise', () => {
     expect(at).toEqual([0, 0, 10, 20])
     const enforced = flow.throttle({ elements: 1, perMs: 10, burst: 2, mode: 'enforcing' })
     await expect(enforced.toArray()).rejects.toBeInstanceOf(RateLimitError)
+    const probe = new Probe({ clock, count: 9 })
+    const closing = Flow.from(probe, { clock }).throttle({ elements: 1, mode: 'enforcing' })
+    await expect(closing.toArray()).rejects.toMatchObject({ code: 'rate_limited', cost: 1 })
+    expect([probe.given, probe.closed]).toEqual([2, 1])
   })
 
   test('delayElements gives each its delay, one after the other', async () => {

@@ -16,7 +16,7 @@ export async function forEach<T>(
   const source = open()
   // Closing ends a `next` that waits, so that an abort is noticed at once.
   const onAbort = (): void => leaveClosing(closeSource(source))
-  signal?.addEventListener('abort', onAbort, { once: true })
+  signal?.addEventListener('abort', onAbort)
   try {
     for (let result = await source.next(); !result.done; result = await source.next()) {
       signal?.throwIfAborted()
