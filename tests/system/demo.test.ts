@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -57,6 +57,19 @@ describe('sluice demo', () => {
     expect(stdout).toMatch(/orders: [\d,]+ acknowledged, [\d,]+ in the topic, .* 0 missing\n/)
     expect(stdout).toContain('nothing was lost')
     expect(readStatus(dataDir)).toMatchObject({ state: 'stopped', processes: [] })
+  })
+
+  it('leaves no service undrained when it is killed itself', async () => {
+    await using running = demo(['--rate', '200'])
+    await running.line((line) => /orders [1-9]\d*\/s/.test(line))
+    const pids = readStatus(dataDir).processes.flatMap(({ pid }) => pid ?? [])
+    await running.kill('SIGKILL')
+    await until(() => !pids.some(isAlive))
+    for (const name of ['generator', 'consumer', 'cache-worker']) {
+      const lines = readFileSync(join(dataDir, 'logs', `${name}.log`), 'utf8').split('\n')
+      const last = lines.findLast((line) => line.startsWith('{'))
+      expect(JSON.parse(last!)).toMatchObject({ name, msg: 'stopped' })
+    }
   })
 
   it('ends at once on a second Ctrl-C, and leaves nothing running', async () => {

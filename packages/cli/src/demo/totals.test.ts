@@ -18,6 +18,16 @@ describe('Total', () => {
     expect(total.perSecond).toBe(2_000)
   })
 
+  it('takes no rate from reports that come close together', () => {
+    const total = new Total()
+    total.note(0, 0)
+    total.note(1_000, 1_000)
+    total.note(1_010, 1_001)
+    expect(total.perSecond).toBe(1_000)
+    total.note(2_000, 2_000)
+    expect(total.perSecond).toBe(1_000)
+  })
+
   it('has no rate once nothing comes any more', () => {
     const total = new Total()
     total.note(0, 0)

@@ -1,9 +1,12 @@
+/** Reports that come closer together (a last one at the end) say nothing about a rate. */
+const MIN_INTERVAL_MS = 500
+
 /** A counter of a process that may be restarted: its total goes on where the killed process left it. */
 export class Total {
   #before = 0
   #current = 0
   #rate = 0
-  #atMs: number | undefined
+  #since: { readonly value: number; readonly atMs: number } | undefined
 
   get value(): number {
     return this.#before + this.#current
@@ -15,17 +18,17 @@ export class Total {
   }
 
   note(count: number, nowMs: number): void {
-    const last = this.value
     // A process that counts from 0 again is a new one.
     if (count < this.#current) this.#before += this.#current
     this.#current = count
-    const elapsedMs = this.#atMs === undefined ? 0 : nowMs - this.#atMs
-    this.#rate = elapsedMs > 0 ? ((this.value - last) * 1_000) / elapsedMs : 0
-    this.#atMs = nowMs
+    const elapsedMs = this.#since === undefined ? Infinity : nowMs - this.#since.atMs
+    if (elapsedMs < MIN_INTERVAL_MS) return
+    this.#rate = ((this.value - (this.#since?.value ?? 0)) * 1_000) / elapsedMs
+    this.#since = { value: this.value, atMs: nowMs }
   }
 
   /** Nothing came for a while. */
   expire(nowMs: number, afterMs: number): void {
-    if (this.#atMs !== undefined && nowMs - this.#atMs > afterMs) this.#rate = 0
+    if (this.#since !== undefined && nowMs - this.#since.atMs > afterMs) this.#rate = 0
   }
 }

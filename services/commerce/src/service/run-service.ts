@@ -11,6 +11,7 @@ import { reportMessage, type Facts, type ServiceName, type ServiceState } from '
 export const EXIT = Object.freeze({ ok: 0, failed: 1, badConfig: 2, forced: 130 })
 
 const REPORT_INTERVAL_MS = 1_000
+const REPORT_TIMEOUT_MS = 1_000
 
 export interface ServiceContext {
   readonly log: Logger
@@ -75,6 +76,7 @@ class Running<Config extends ServiceConfig> {
   #state: ServiceState = 'starting'
   #service: Service | undefined
   #http: HttpServer | undefined
+  #isReporting = false
 
   constructor(program: Program<Config>, config: Config, log: Logger) {
     this.#program = program
@@ -114,18 +116,32 @@ class Running<Config extends ServiceConfig> {
       signal: this.#stop.signal,
       report: () => void this.#report(),
     }
-    this.#service = await this.#program.open(this.#config, context)
+    const service = await Promise.race([this.#program.open(this.#config, context), aborted(this.#stop.signal)])
+    // Stopped before anything had begun; what is being opened may wait for a server that does not answer.
+    if (service === undefined) return await this.#leaveEarly()
+    this.#service = service
     this.#log.info({ url: this.#http.url }, 'running')
     this.#state = 'running'
     try {
-      await Promise.race([this.#service.done, aborted(this.#stop.signal)])
-    } finally {
-      this.#state = 'stopping'
-      await this.#closeInTime(this.#service)
+      await Promise.race([service.done, aborted(this.#stop.signal)])
+    } catch (error) {
+      await this.#closeInTime(service).catch((failure: unknown) =>
+        this.#log.error({ err: failure }, 'the failed service could not be closed'),
+      )
+      throw error
     }
+    await this.#closeInTime(service)
+  }
+
+  async #leaveEarly(): Promise<never> {
+    this.#state = 'stopped'
+    await this.#report()
+    this.#log.info('stopped')
+    process.exit(EXIT.ok)
   }
 
   async #closeInTime(service: Service): Promise<void> {
+    this.#state = 'stopping'
     const { stopTimeoutMs } = this.#config
     const given = new AbortController()
     const late = systemClock.sleep(stopTimeoutMs, given.signal).then(
@@ -140,20 +156,28 @@ class Running<Config extends ServiceConfig> {
     return this.#service?.facts().waitingFor
   }
 
-  /** Resolves when the supervisor has it, or is gone. */
+  /** Resolves when the supervisor has it, is gone, or takes too long. One that does not read gets no more reports. */
   async #report(): Promise<void> {
-    if (!process.connected) return
+    if (!process.connected || this.#isReporting) return
+    this.#isReporting = true
     const facts = this.#service?.facts() ?? { counters: {} }
     const report = { ...facts, service: this.#program.name, state: this.#state, url: this.#http?.url }
     const { promise, resolve } = Promise.withResolvers<void>()
     // An error tells that the supervisor is about to end, as `disconnect` does.
-    process.send?.(reportMessage(report), undefined, undefined, () => resolve())
+    process.send?.(reportMessage(report), undefined, undefined, () => {
+      this.#isReporting = false
+      resolve()
+    })
+    const timer = systemClock.setTimeout(resolve, REPORT_TIMEOUT_MS)
     await promise
+    timer.cancel()
   }
 
   #listen(): () => void {
+    let signals = 0
     const onSignal = (signal: string): void => {
-      if (this.#stop.signal.aborted) {
+      // Where the supervisor ended, both its guard's signal and the broken channel tell so: that is one request.
+      if (++signals > 1) {
         this.#log.warn({ signal }, 'stopped at once')
         process.exit(EXIT.forced)
       }
