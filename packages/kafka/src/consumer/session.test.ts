@@ -504,3 +504,83 @@ test('what the group took away while it was being drained does not hold up what 
   for (const { end } of calls) end()
   await close()
 })
+
+describe('what comes late', () => {
+  test('the answer to a commit of an incarnation that is over is discarded and counted', async () => {
+    const { broker, session, pass, close, heard } = await openSession(() => undefined)
+    broker.write('letters', 0, ['a'])
+    broker.committed.set('letters/0', 0)
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(500)
+    broker.commitDelayMs = 2_000
+    await pass(600)
+    expect(broker.commits).toHaveLength(1)
+    broker.heartbeatFate = () => {
+      broker.heartbeatFate = () => undefined
+      return 'FENCED_MEMBER_EPOCH'
+    }
+    await pass(3_000)
+    expect(heard('lost')).toHaveLength(1)
+    expect(session.inspect().committer.discardedResults).toBe(1)
+    // The one that came after it has told its own commit alone.
+    await pass(6_000)
+    expect(heard('committed')).toEqual([{ offsets: places([0], 1) }])
+    await close(5_000)
+  })
+
+  test('the end of an abandoned call counts for nothing', async () => {
+    const { handler, calls, at } = held()
+    const { broker, session, pass, close } = await openSession(handler, {
+      handlerTimeoutMs: 1_000,
+      abandonAfterMs: 1_000,
+    })
+    broker.write('letters', 0, ['a', 'b'])
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(2_500)
+    expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2])
+    calls[0]!.end()
+    await pass(300)
+    expect(at()).toEqual(['0/0', '0/0'])
+    expect(broker.committedOf('letters', 0)).toBe(0)
+    expect(session.inspect().dispatcher.abandoned).toBe(0)
+    calls[1]!.end()
+    await pass(100)
+    calls[2]!.end()
+    await close()
+    expect(broker.committedOf('letters', 0)).toBe(2)
+  })
+
+  test('the answer to a heartbeat counts from when it was sent', async () => {
+    const { broker, session, pass, close } = await openSession(() => undefined, { sessionTimeoutMs: 5_000 })
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(5_000)
+    broker.heartbeatDelayMs = 3_000
+    await pass(4_000)
+    expect(session.inspect().membership.silentMs).toBeGreaterThanOrEqual(3_000)
+    broker.heartbeatDelayMs = 0
+    await close(10_000)
+  })
+
+  test('a drain that the group has overtaken acknowledges nothing', async () => {
+    const { handler, calls } = held()
+    const { broker, session, pass, close, heard } = await openSession(handler, { handlerTimeoutMs: Infinity })
+    broker.write('letters', 0, ['a'])
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(50)
+    broker.assign('letters', [])
+    await pass(700)
+    broker.heartbeatFate = () => {
+      broker.heartbeatFate = () => undefined
+      return 'FENCED_MEMBER_EPOCH'
+    }
+    await pass(3_000)
+    expect(heard('lost')).toHaveLength(1)
+    expect(heard('revoked')).toEqual([])
+    for (const { end } of calls) end()
+    await close()
+  })
+})

@@ -42,6 +42,9 @@ export class SimulatedBroker {
   heartbeatFate: (request: HeartbeatRequest) => string | undefined = otherwise
   commitFate: (request: CommitRequest) => string | undefined = otherwise
   fetchFate: (topic: string, partition: number) => string | undefined = otherwise
+  /** Between a request and its answer. */
+  heartbeatDelayMs = 0
+  commitDelayMs = 0
   epoch = 0
   readonly driver: Driver
   readonly #clock: Clock
@@ -130,7 +133,7 @@ export class SimulatedBroker {
         }),
       offsetsForLeaderEpoch: unused,
       heartbeat: (_, request) => this.#heartbeat(request),
-      commitOffsets: async (_, request) => this.#commit(request),
+      commitOffsets: (_, request) => this.#commit(request),
       fetchOffsets: async (_, { topics }) =>
         (topics ?? []).flatMap(({ topic, partitions }) =>
           partitions.map((partition) => ({
@@ -163,6 +166,7 @@ export class SimulatedBroker {
   async #heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
     this.heartbeats.push(request)
     const fate = this.heartbeatFate(request)
+    if (this.heartbeatDelayMs > 0) await this.#clock.sleep(this.heartbeatDelayMs)
     if (fate !== undefined) throw brokerError(errorCode(fate), null)
     if (request.memberEpoch === 0) {
       this.epoch = Math.max(this.epoch, 1)
@@ -181,9 +185,10 @@ export class SimulatedBroker {
     }
   }
 
-  #commit(request: CommitRequest) {
+  async #commit(request: CommitRequest) {
     this.commits.push(request)
     const fate = this.commitFate(request)
+    if (this.commitDelayMs > 0) await this.#clock.sleep(this.commitDelayMs)
     return request.offsets.map(({ topic, partition, offset }) => {
       if (fate === undefined) this.committed.set(`${topic}/${partition}`, offset)
       return { topic, partition, errorCode: fate === undefined ? 0 : errorCode(fate) }
