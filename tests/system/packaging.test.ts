@@ -47,11 +47,13 @@ describe('what would be published', () => {
     )
   })
 
-  it('carries built files, types and the licence, and no test', () => {
+  it('carries built files, types, examples and the licence, and no test and no other source', () => {
     const files = globSync('node_modules/@sluice/*/**', { cwd: folder, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
-    expect(files.filter((path) => /\.test\.|[\\/]testing[\\/]|(?<!\.d)\.ts$/.test(path))).toEqual([])
+    const unwanted = (path: string): boolean =>
+      /\.test\.|[\\/]testing[\\/]/.test(path) || (/(?<!\.d)\.ts$/.test(path) && !/[\\/]examples[\\/]/.test(path))
+    expect(files.filter(unwanted)).toEqual([])
     for (const name of published) {
       expect(globSync(`node_modules/${name}/dist/index.{js,d.ts}`, { cwd: folder }), name).toHaveLength(2)
       expect(globSync(`node_modules/${name}/LICENSE`, { cwd: folder }), name).toHaveLength(1)
