@@ -27,3 +27,19 @@ test.each([
   expect(attempt).toThrow(ConfigError)
   expect(attempt).toThrow(message)
 })
+
+test('what is allowed is said without needless words', () => {
+  const allowed = (range: object) => {
+    try {
+      return requireNumber('x', Number.NaN, range)
+    } catch (error) {
+      return (error as ConfigError).allowed
+    }
+  }
+  expect(allowed({})).toBe('a number')
+  expect(allowed({ max: Infinity })).toBe('a number')
+  expect(allowed({ min: 1 })).toBe('a number of at least 1')
+  expect(allowed({ min: 1, max: Infinity })).toBe('a number of at least 1 or Infinity')
+  expect(allowed({ max: 2 })).toBe('a number of at most 2')
+  expect(allowed({ min: 1, max: 2 })).toBe('a number from 1 to 2')
+})

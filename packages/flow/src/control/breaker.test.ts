@@ -46,6 +46,15 @@ test('by default opens when more than half of the last hundred calls failed', as
   expect(breaker.state).toBe('half-open')
 })
 
+test('a success counts for the strategy', async () => {
+  const { breaker } = makeBreaker()
+  for (let i = 0; i < 3; i++) {
+    await expect(breaker.execute(fail)).rejects.toThrow('down')
+    await breaker.execute(() => 'fine')
+  }
+  expect(breaker.state).toBe('closed')
+})
+
 test('half-open lets in as many trials as wanted, and closes when all went well', async () => {
   const { breaker, clock, transitions } = makeBreaker()
   await openByFailures(breaker)
@@ -149,6 +158,7 @@ test('close leaves no timer and nobody waiting', async () => {
 
 test('a wait that is aborted ends with the reason', async () => {
   const { breaker } = makeBreaker()
+  await expect(breaker.ready(AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
   breaker.trip('by hand')
   const controller = new AbortController()
   const waiting = breaker.ready(controller.signal)

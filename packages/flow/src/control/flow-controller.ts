@@ -209,7 +209,6 @@ export class FlowController implements Disposable {
     const onAbort = (): void => {
       refuse(entry.item, signal.reason)
       this.#queue.release(entry)
-      this.#pump()
     }
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort)

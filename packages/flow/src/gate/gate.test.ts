@@ -184,6 +184,10 @@ test('charge counts past the bounds and keeps others out until it is released', 
   gate.release(3_000, 11)
   expect(gate.throttled).toBe(false)
   expect(gate.tryAcquire(1)).toBe(true)
+  gate.charge(1)
+  expect([gate.records, gate.bytes]).toEqual([3, 2])
+  gate.release(1)
+  expect([gate.records, gate.bytes]).toEqual([2, 1])
 })
 
 test('close rejects everybody who waits and everybody who comes, and releases are still counted', async () => {

@@ -23,7 +23,7 @@ test('a lane gives one item at a time, in order, and others go on meanwhile', ()
   ] as const)
     lanes.push(item, { lane })
   const first = lanes.take()!
-  expect(first).toMatchObject({ item: 'a1', lane: 'a', attempt: 1 })
+  expect(first).toMatchObject({ item: 'a1', lane: 'a', attempt: 1, enteredMs: 0, startedMs: 0 })
   expect(takeAll(lanes)).toEqual(['b1', 'free'])
   lanes.done(first)
   expect(takeAll(lanes)).toEqual(['a2'])

@@ -23,12 +23,6 @@ export class ReadyHeap<T extends HeapItem> {
     this.#rise(item, this.#items.length - 1)
   }
 
-  pop(): T | undefined {
-    const first = this.#items[0]
-    if (first) this.remove(first)
-    return first
-  }
-
   /** Only for an item that is in this heap. */
   remove(item: T): void {
     const index = item.heapIndex

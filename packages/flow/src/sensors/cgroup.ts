@@ -37,8 +37,7 @@ export function readResourceLimits({
 function groupsOf(root: string, self: string): Set<string> {
   const groups = new Set([root, join(root, 'memory'), join(root, 'cpu'), join(root, 'cpu,cpuacct')])
   for (const line of self.split('\n')) {
-    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
-    if (controllers === undefined || path === undefined) continue
+    const [, controllers = '', path = '/'] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
     const base = controllers === '' ? root : join(root, controllers)
     for (let up = path; up !== '/'; up = dirname(up)) groups.add(join(base, up))
   }
