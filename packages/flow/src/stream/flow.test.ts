@@ -382,6 +382,18 @@ test('leaving a flow between two tries leaves no timer, and it does not start ag
   expect([(await next).done, clock.pending, probe.opened]).toEqual([true, 0, 1])
 })
 
+test('a source that has ended or failed by itself is not closed once more', async () => {
+  for (const failAt of [undefined, 1]) {
+    const probe = new Probe({ clock: new ManualClock(), count: 1, failAt })
+    const iterator = Flow.from(probe)[Symbol.asyncIterator]()
+    await iterator.next()
+    await iterator.next().catch(() => {})
+    expect(probe.isEnded).toBe(true)
+    await iterator.return!()
+    expect(probe.closed).toBe(0)
+  }
+})
+
 describe('what operators promise', () => {
   test.each(operators)('%s serves several that ask at a time, and then tells each the end', async (_, apply) => {
     const clock = new ManualClock()
