@@ -102,13 +102,15 @@ export class Dispatcher {
    */
   async drain(partitions: readonly AssignedPartition[], timeoutMs: number, reason: (p: AssignedPartition) => Error) {
     for (const partition of partitions) this.#dropWaiting(partition)
-    const running = partitions.filter((partition) => partition.lane?.status === 'running')
+    const running = partitions.filter(isRunning)
     await this.#drains.wait(running, timeoutMs)
-    const late = running.filter((partition) => partition.lane!.invocation !== undefined)
-    for (const partition of late) partition.lane!.invocation!.abort(reason(partition))
+    const late = running.filter(isRunning)
+    for (const partition of late) partition.lane!.invocation?.abort(reason(partition))
     await this.#drains.wait(late, ABORT_GRACE_MS)
-    const abandoned = late.flatMap((partition) => partition.lane!.invocation ?? [])
+    const abandoned = late.filter(isRunning).flatMap((partition) => partition.lane!.invocation ?? [])
     for (const invocation of abandoned) this.#abandonDrained(invocation)
+    // One that failed meanwhile waits for another attempt that is not to come.
+    for (const partition of running) this.#dropWaiting(partition)
     return abandoned
   }
 
@@ -170,7 +172,7 @@ export class Dispatcher {
       try {
         input = this.#options.batch ? this.#takeBatch(lane) : lane.take()
       } catch (error) {
-        return this.#fail(lane, error as Error)
+        return this.#fail(partition, lane, error as Error)
       }
       if (input === undefined) break
       lane.turnLeft -= this.#options.batch ? (input as readonly ConsumerRecord[]).length : 1
@@ -268,7 +270,7 @@ export class Dispatcher {
     if (partition.phase !== 'active' || this.#stopped) {
       this.#freeSlot(partition, lane)
     } else if (attempt >= this.#settings.attempts) {
-      this.#fail(lane, new HandlerError(place, attempt, error))
+      this.#fail(partition, lane, new HandlerError(place, attempt, error))
     } else {
       const retryInMs = Math.min(this.#settings.retryMaxMs, this.#settings.retryInitialMs * 2 ** (attempt - 1))
       this.#freeSlot(partition, lane)
@@ -285,9 +287,9 @@ export class Dispatcher {
     this.offer(partition)
   }
 
-  #fail(lane: Lane, error: Error): void {
-    lane.status = 'idle'
-    this.#running--
+  #fail(partition: AssignedPartition, lane: Lane, error: Error): void {
+    lane.invocation = undefined
+    this.#freeSlot(partition, lane)
     this.stop()
     this.#options.onFatal(error)
   }
@@ -304,7 +306,7 @@ export class Dispatcher {
     const { partition } = invocation
     this.#giveUp(invocation)
     if (this.#abandoned > this.#settings.concurrency) {
-      this.#fail(partition.lane!, new AbandonedHandlersError(this.#abandoned, this.#settings.concurrency))
+      this.#fail(partition, partition.lane!, new AbandonedHandlersError(this.#abandoned, this.#settings.concurrency))
     } else {
       this.#failed(invocation, partition.lane!, invocation.abortedBy)
     }
@@ -340,6 +342,8 @@ export class Dispatcher {
 
 /** After an abort: time for a handler to see it and to end by itself. */
 const ABORT_GRACE_MS = 500
+
+const isRunning = ({ lane }: AssignedPartition): boolean => lane?.status === 'running'
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'

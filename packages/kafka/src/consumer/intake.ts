@@ -67,12 +67,16 @@ export class Intake {
   /** Takes all that the partition holds out of the books, except what a fetch under way has reserved. */
   remove(partition: AssignedPartition): void {
     if (!this.#partitions.has(partition)) return
-    const { usage } = partition
     this.withdraw(partition)
-    this.#expandedBytes -= usage.expandedBytes
-    usage.expandedBytes = 0
-    this.release(partition, usage.heldBytes, usage.heldRecords)
+    this.releaseAll(partition)
     this.#partitions.delete(partition)
+  }
+
+  /** Nothing that the partition has in memory is needed any more. */
+  releaseAll(partition: AssignedPartition): void {
+    const { usage } = partition
+    this.shrink(partition, usage.expandedBytes)
+    this.release(partition, usage.heldBytes, usage.heldRecords)
   }
 
   /** Reserves for as many of the candidates as there is room for, in their order. */

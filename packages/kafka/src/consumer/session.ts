@@ -188,9 +188,12 @@ export class Session implements MembershipListener {
     const reason = new RevokedError(partition.topicName, partition.partition)
     await this.#dispatcher.drain([partition], settings.rebalanceTimeoutMs / 2, () => reason)
     if (partition.phase !== 'active') return
-    partition.lane = new Lane(partition, this.#intake, offset, settings.maxDecodedBytes)
+    this.#intake.releaseAll(partition)
+    // What was out and has not ended well comes again, though the logs part only behind it.
+    const from = Math.min(offset, partition.finishedTo)
+    partition.lane = new Lane(partition, this.#intake, from, settings.maxDecodedBytes)
     partition.committed = -1
-    this.#goOn(partition, offset, -1)
+    this.#goOn(partition, from, -1)
   }
 
   #outOfRange(partition: AssignedPartition): void {

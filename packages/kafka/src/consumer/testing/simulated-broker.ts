@@ -42,6 +42,8 @@ export class SimulatedBroker {
   heartbeatFate: (request: HeartbeatRequest) => string | undefined = otherwise
   commitFate: (request: CommitRequest) => string | undefined = otherwise
   fetchFate: (topic: string, partition: number) => string | undefined = otherwise
+  /** Where the log of this partition parts from what was read of it. */
+  divergence: (topic: string, partition: number) => number | undefined = otherwise
   /** Between a request and its answer. */
   heartbeatDelayMs = 0
   commitDelayMs = 0
@@ -199,7 +201,7 @@ export class SimulatedBroker {
   async #fetch(request: FetchRequest): Promise<FetchResponse> {
     this.fetches.push(request)
     const answer = this.#read(request)
-    if (answer.some(({ records, errorCode: code }) => records !== null || code !== 0)) {
+    if (answer.some((one) => one.records !== null || one.errorCode !== 0 || one.diverging !== undefined)) {
       return { throttleMs: 0, partitions: answer }
     }
     const waiting = new AbortController()
@@ -218,6 +220,10 @@ export class SimulatedBroker {
       if (topic === undefined) return answered(topicId, partition, 'UNKNOWN_TOPIC_ID')
       const fate = this.fetchFate(topic, partition)
       if (fate !== undefined) return answered(topicId, partition, fate)
+      const endOffset = this.divergence(topic, partition)
+      if (endOffset !== undefined) {
+        return { ...answered(topicId, partition, 'NONE'), diverging: { epoch: 0, endOffset } }
+      }
       const log = this.#log(topic, partition)
       if (fetchOffset < log.start || fetchOffset > log.end) return answered(topicId, partition, 'OFFSET_OUT_OF_RANGE')
       const records = take(log, fetchOffset, Math.min(left, ownBytes), left === maxBytes)
