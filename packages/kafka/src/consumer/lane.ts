@@ -65,6 +65,12 @@ export class Lane {
     this.#maxDecodedBytes = maxDecodedBytes
   }
 
+  /** The next offset behind all that was fetched. */
+  get end(): number {
+    const last = this.#queue.at(this.#queue.length - 1) ?? this.#current
+    return Math.max(last?.end ?? 0, this.tracker.taken)
+  }
+
   /** Whether there may be something to take. */
   get hasMore(): boolean {
     return this.#index < this.#records.length || this.#queue.length > 0

@@ -160,8 +160,8 @@ export class Session implements MembershipListener {
     if (reset !== undefined) events.emit('reset', { ...placeOf(partition), offset, from, reason: reset })
     const { lane } = partition
     // What was fetched of a log that is not the leader's is not to be handled.
-    if (lane !== undefined && (offset < lane.tracker.taken || reset === 'log_diverged')) {
-      return void this.#rewind(partition, Math.min(offset, lane.tracker.taken))
+    if (lane !== undefined && (offset < lane.end || reset === 'log_diverged')) {
+      return void this.#rewind(partition, offset)
     }
     if (lane === undefined) {
       partition.lane = new Lane(partition, this.#intake, offset, settings.maxDecodedBytes)
