@@ -216,7 +216,9 @@ export class Membership {
   }
 
   #accept(answer: HeartbeatResponse, sentAtMs: number): void {
-    const silentMs = sentAtMs - this.#lastAnsweredMs
+    const silentMs = this.#silentMs()
+    // Nothing has failed, and yet the answer took longer than the group waits, or this process was frozen.
+    if (!this.isAlive) this.#suspend()
     this.#backoff.reset()
     this.#lastAnsweredMs = sentAtMs
     this.#intervalMs = Math.min(answer.heartbeatIntervalMs, this.#settings.heartbeatIntervalMs)
@@ -228,8 +230,15 @@ export class Membership {
     if (answer.assignment !== null && !this.#isOver) this.#options.listener.onTarget(answer.assignment)
   }
 
+  #suspend(): void {
+    if (this.#suspended || this.#state !== 'member') return
+    this.#suspended = true
+    this.#options.events.emit('suspended', { silentMs: this.#silentMs() })
+  }
+
+  /** An answer may be so late that the silence is not over yet. */
   #resume(silentMs: number): void {
-    if (!this.#suspended) return
+    if (!this.#suspended || !this.isAlive) return
     this.#suspended = false
     this.#options.events.emit('resumed', { silentMs })
     this.#options.listener.onResumed()
@@ -262,10 +271,7 @@ export class Membership {
 
   #tryAgain(error: Error): number {
     this.#options.events.emit('error', { during: 'heartbeat', error })
-    if (!this.#suspended && !this.isAlive && this.#state === 'member') {
-      this.#suspended = true
-      this.#options.events.emit('suspended', { silentMs: this.#silentMs() })
-    }
+    if (!this.isAlive) this.#suspend()
     return this.#backoff.nextMs()
   }
 

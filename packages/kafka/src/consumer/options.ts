@@ -48,7 +48,10 @@ export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
   readonly rebalanceTimeoutMs?: number
   /** Nothing new is handled when no heartbeat was answered for so long. Default 45,000, as the broker's. */
   readonly sessionTimeoutMs?: number
-  /** The broker's interval or this one, whichever is shorter. From 50, default 500: a hand-over waits for it. */
+  /**
+   * The broker's interval or this one, whichever is shorter. From 50 and less than `sessionTimeoutMs`, default 500:
+   * a hand-over waits for it.
+   */
   readonly heartbeatIntervalMs?: number
   /** How long a broker holds a fetch that finds nothing; a resumed partition waits for it. 0 to 10,000, default 250. */
   readonly fetchMaxWaitMs?: number
@@ -110,6 +113,7 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
   const int32 = (field: string, value: number | undefined, standard: number, min: number): number =>
     requireInteger(field, value ?? standard, { min, max: MAX_INT32 })
   const attempts = int32('retry.attempts', retry.attempts, 3, 1)
+  const sessionTimeoutMs = int32('sessionTimeoutMs', options.sessionTimeoutMs, 45_000, 1_000)
   const initialMs = requireNumber('retry.initialMs', retry.initialMs ?? 100, { min: 0, max: 86_400_000 })
   return Object.freeze({
     group: requireText('group', options.group, MAX_GROUP_LENGTH),
@@ -127,8 +131,11 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     retryMaxMs: requireNumber('retry.maxMs', retry.maxMs ?? Math.max(10_000, initialMs), { min: initialMs }),
     commitIntervalMs: int32('commitIntervalMs', options.commitIntervalMs, 1_000, 10),
     rebalanceTimeoutMs: int32('rebalanceTimeoutMs', options.rebalanceTimeoutMs, 300_000, 100),
-    sessionTimeoutMs: int32('sessionTimeoutMs', options.sessionTimeoutMs, 45_000, 1_000),
-    heartbeatIntervalMs: int32('heartbeatIntervalMs', options.heartbeatIntervalMs, 500, 50),
+    sessionTimeoutMs,
+    heartbeatIntervalMs: requireInteger('heartbeatIntervalMs', options.heartbeatIntervalMs ?? 500, {
+      min: 50,
+      max: sessionTimeoutMs - 1,
+    }),
     fetchMaxWaitMs: requireInteger('fetchMaxWaitMs', options.fetchMaxWaitMs ?? 250, { min: 0, max: 10_000 }),
     partitionMaxBytes: int32('partitionMaxBytes', options.partitionMaxBytes, MiB, KiB),
     fetchMaxBytes: int32('fetchMaxBytes', options.fetchMaxBytes, 4 * MiB, KiB),
