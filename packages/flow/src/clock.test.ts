@@ -25,9 +25,12 @@ test('a timer found more than a second late lets the sockets be read first', asy
       resolve()
     }, 1)
   })
+  const cancelled = systemClock.setTimeout(() => order.push('cancelled'), 1)
+  setTimeout(() => cancelled.cancel(), 2)
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_050)
   setImmediate(() => order.push('turn'))
   await done
+  await systemClock.sleep(1)
   expect(order).toEqual(['turn', 'timer'])
 })
 

@@ -205,6 +205,7 @@ test('close rejects what is queued and what comes, and lets what runs end', asyn
   start(1, 10)
   await clock.advanceAsync(10)
   expect(outcomes).toEqual({ done: 100, closed: 11 })
+  expect(controller.inspect()).toMatchObject({ load: 0, queue: { records: 0 } })
   expect(clock.pending).toBe(0)
 })
 

@@ -140,8 +140,12 @@ test('a cap that rose lets waiters in after refresh', async () => {
   limiter.tryAcquire()
   const waiting = limiter.acquire()
   cap = 2
+  expect(limiter.tryAcquire()).toBeUndefined()
   limiter.refresh()
   await waiting
+  cap = 3
+  limiter.close()
+  expect(limiter.tryAcquire()).toBeUndefined()
 })
 
 test('run frees its slot however the work ends, and a drop is one only if it is said to be', async () => {

@@ -382,6 +382,19 @@ test('leaving a flow between two tries leaves no timer, and it does not start ag
   expect([(await next).done, clock.pending, probe.opened]).toEqual([true, 0, 1])
 })
 
+test('a flow of an array ends where it was left, and where a step failed', async () => {
+  const left = Flow.from([1, 2, 3])[Symbol.asyncIterator]()
+  await left.next()
+  await left.return!()
+  expect((await left.next()).done).toBe(true)
+  const fail = (): never => {
+    throw new Error('thrown')
+  }
+  const failed = Flow.from([1, 2, 3]).map(fail)[Symbol.asyncIterator]()
+  await expect(failed.next()).rejects.toThrow('thrown')
+  expect((await failed.next()).done).toBe(true)
+})
+
 test('a source that has ended or failed by itself is not closed once more', async () => {
   for (const failAt of [undefined, 1]) {
     const probe = new Probe({ clock: new ManualClock(), count: 1, failAt })

@@ -79,12 +79,15 @@ class LeavableIterator<T> implements AsyncIterator<T, undefined> {
 
 class SyncIterator<T> implements AsyncIterator<T, undefined> {
   readonly #source: Iterator<T, unknown>
+  /** One that was left may well go on, as an array's iterator does. */
+  #isOver = false
 
   constructor(source: Iterator<T, unknown>) {
     this.#source = source
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#isOver) return Promise.resolve(done)
     try {
       const result = this.#source.next()
       return Promise.resolve(result.done ? done : result)
@@ -94,6 +97,8 @@ class SyncIterator<T> implements AsyncIterator<T, undefined> {
   }
 
   async return(): Promise<IteratorResult<T, undefined>> {
+    if (this.#isOver) return done
+    this.#isOver = true
     this.#source.return?.()
     return done
   }

@@ -264,7 +264,7 @@ describe.each(cases)('$name', (each) => {
           const expected = each.expected(input, scenario)
           expect(outcome.out).toEqual(hasLeft ? expected.slice(0, leaveAfter) : expected)
         }
-        const isWhole = !hasLeft && !outcome.error && !(each.failsAtOnce && isFailing)
+        const isWhole = !hasLeft && !(each.failsAtOnce && (isFailing || outcome.error))
         each.check?.(outcome, input, isWhole, context)
         if (!hasLeft && isFailing && probe.isEnded && each.name !== 'take' && each.name !== 'zip') {
           expect(outcome.error).toBeInstanceOf(Error)

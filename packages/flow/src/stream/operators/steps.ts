@@ -10,7 +10,6 @@ export type Step = (value: never) => unknown
 export class StepsIterator<T> implements AsyncIterator<T, undefined> {
   readonly #source: AsyncIterator<unknown, unknown>
   readonly #steps: readonly Step[]
-  #isOver = false
 
   constructor(source: AsyncIterator<unknown, unknown>, steps: readonly Step[]) {
     this.#source = source
@@ -19,14 +18,12 @@ export class StepsIterator<T> implements AsyncIterator<T, undefined> {
 
   async next(): Promise<IteratorResult<T, undefined>> {
     for (;;) {
-      if (this.#isOver) return { done: true, value: undefined }
       const result = await this.#source.next()
       if (result.done) return { done: true, value: undefined }
       try {
         const value = this.#apply(result.value)
         if (value !== skip) return { done: false, value: value as T }
       } catch (error) {
-        this.#isOver = true
         await closeSource(this.#source).catch(warnOfFailedClose)
         throw error
       }
@@ -34,7 +31,6 @@ export class StepsIterator<T> implements AsyncIterator<T, undefined> {
   }
 
   async return(): Promise<IteratorResult<T, undefined>> {
-    this.#isOver = true
     await closeSource(this.#source)
     return { done: true, value: undefined }
   }
