@@ -11,6 +11,7 @@ import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
 import { AssignedPartition } from './partition.ts'
 import type { Positions } from './positions.ts'
+import { endsWithin } from './within.ts'
 
 export interface AssignmentOptions {
   readonly cluster: Cluster
@@ -37,8 +38,8 @@ export class Assignment {
   readonly #owned = new Map<string, AssignedPartition>()
   /** The newest target that was not begun yet. */
   #target: readonly TopicPartitions[] | undefined
-  #reconciling: Promise<void> | undefined
-  /** Changes when the group takes everything away: whatever was under way then is void. */
+  #isReconciling = false
+  /** Changes when the group takes everything away, and at the end: whatever was under way then is void. */
   #generation = 0
   #incarnations = 0
   #closed = false
@@ -73,7 +74,7 @@ export class Assignment {
   retarget(target: readonly TopicPartitions[]): void {
     if (this.#closed) return
     this.#target = target
-    this.#reconciling ??= this.#reconcile().finally(() => (this.#reconciling = undefined))
+    if (!this.#isReconciling) void this.#reconcile()
   }
 
   /** The group has given all of it to others already. */
@@ -88,14 +89,21 @@ export class Assignment {
     this.#options.events.emit('lost', { partitions: lost.map(({ place }) => place), reason })
   }
 
-  /** Gives everything back at the end. Resolves with what could not be committed, and the handlers given up. */
+  /**
+   * Gives everything back at the end, within about `timeoutMs`: a change that is under way is not waited for. Resolves
+   * with what may not have been committed, and the number of handlers given up.
+   */
   async close(timeoutMs: number) {
+    const { clock, committer } = this.#options
     this.#closed = true
+    this.#generation++
     this.#target = undefined
-    await this.#reconciling
     const partitions = [...this.#owned.values()]
-    const { abandoned, uncommitted } = await this.#drain(partitions, timeoutMs)
-    const places = uncommitted.map(({ place }) => place)
+    const untilMs = clock.monotonicMs() + timeoutMs
+    const abandoned = await this.#end(partitions, timeoutMs)
+    const leftMs = Math.max(COMMIT_MS, untilMs - clock.monotonicMs())
+    await endsWithin(clock, committer.flush(partitions, leftMs), leftMs)
+    const places = committer.uncommitted(partitions).map(({ place }) => place)
     for (const partition of partitions) {
       this.#release(partition)
       this.#owned.delete(keyOf(partition))
@@ -104,6 +112,7 @@ export class Assignment {
   }
 
   async #reconcile(): Promise<void> {
+    this.#isReconciling = true
     while (this.#target !== undefined) {
       const target = this.#target
       this.#target = undefined
@@ -112,6 +121,7 @@ export class Assignment {
       await this.#options.clock.sleep(UNKNOWN_TOPIC_WAIT_MS)
       if (!this.#closed && this.#generation >= 0) this.#target ??= target
     }
+    this.#isReconciling = false
   }
 
   /** Returns how many topics of the target are not known. */
@@ -135,7 +145,7 @@ export class Assignment {
   async #revoke(partitions: readonly AssignedPartition[], generation: number): Promise<void> {
     if (partitions.length === 0 || generation !== this.#generation) return
     const { settings, events, membership } = this.#options
-    const { abandoned } = await this.#drain(partitions, settings.rebalanceTimeoutMs / 2)
+    const abandoned = await this.#drain(partitions, settings.rebalanceTimeoutMs / 2)
     if (generation !== this.#generation) return
     const places: OffsetPlace[] = partitions.map(({ place }) => place)
     for (const partition of partitions) {
@@ -152,14 +162,19 @@ export class Assignment {
   }
 
   /** Ends what runs and commits what is finished; afterwards no commit of these partitions is in flight. */
-  async #drain(partitions: readonly AssignedPartition[], timeoutMs: number) {
-    const { dispatcher, committer, clock } = this.#options
+  async #drain(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<number> {
+    const { committer, clock } = this.#options
     const untilMs = clock.monotonicMs() + timeoutMs
+    const abandoned = await this.#end(partitions, timeoutMs)
+    await committer.flush(partitions, Math.max(COMMIT_MS, untilMs - clock.monotonicMs()))
+    return abandoned
+  }
+
+  /** Fetches nothing more and ends what runs. Returns how many handlers had to be given up. */
+  async #end(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<number> {
     for (const partition of partitions) this.#beginDrain(partition)
-    const abandoned = await dispatcher.drain(partitions, timeoutMs, revoked)
-    const leftMs = Math.max(COMMIT_MS, untilMs - clock.monotonicMs())
-    const uncommitted = await committer.flush(partitions, leftMs)
-    return { abandoned: abandoned.length, uncommitted }
+    const abandoned = await this.#options.dispatcher.drain(partitions, timeoutMs, revoked)
+    return abandoned.length
   }
 
   #release(partition: AssignedPartition): void {

@@ -9,6 +9,7 @@ import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
 import { Signal } from './signal.ts'
+import { endsWithin } from './within.ts'
 
 export interface CommitterOptions {
   readonly cluster: Cluster
@@ -68,26 +69,30 @@ export class Committer {
 
   /**
    * Commits what these partitions have finished, trying until it is done or `timeoutMs` have passed. Afterwards no
-   * commit of them is in flight. Resolves with those whose last position may not have been committed.
+   * commit of them is in flight.
    */
-  async flush(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<readonly AssignedPartition[]> {
+  async flush(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<void> {
     const { clock } = this.#options
     const untilMs = clock.monotonicMs() + timeoutMs
     for (;;) {
       await this.#commit(partitions)
-      const dirty = partitions.filter((partition) => this.#isDirty(partition))
+      if (this.uncommitted(partitions).length === 0) return
       const waitMs = this.#backoff.nextMs()
-      if (dirty.length === 0 || clock.monotonicMs() + waitMs >= untilMs) return dirty
+      if (clock.monotonicMs() + waitMs >= untilMs) return
       await clock.sleep(waitMs)
     }
   }
 
-  /** Ends the loop; a commit in flight is waited for. */
-  async stop(): Promise<void> {
+  /** Those whose last position may not have been committed. */
+  uncommitted(partitions: readonly AssignedPartition[]): readonly AssignedPartition[] {
+    return partitions.filter((partition) => this.#isDirty(partition))
+  }
+
+  /** Ends the loop; a commit in flight is waited for, for so long at most. */
+  async stop(timeoutMs: number): Promise<void> {
     this.#stopped = true
     this.#signal.notify()
-    await this.#loop
-    await this.#inFlight
+    await endsWithin(this.#options.clock, Promise.all([this.#loop, this.#inFlight]), timeoutMs)
   }
 
   inspect() {

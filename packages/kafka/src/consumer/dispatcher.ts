@@ -103,15 +103,16 @@ export class Dispatcher {
   async drain(partitions: readonly AssignedPartition[], timeoutMs: number, reason: (p: AssignedPartition) => Error) {
     for (const partition of partitions) this.#dropWaiting(partition)
     const running = partitions.filter(isRunning)
+    const calls = running.flatMap((partition) => partition.lane!.invocation ?? [])
     await this.#drains.wait(running, timeoutMs)
     const late = running.filter(isRunning)
     for (const partition of late) partition.lane!.invocation?.abort(reason(partition))
     await this.#drains.wait(late, ABORT_GRACE_MS)
-    const abandoned = late.filter(isRunning).flatMap((partition) => partition.lane!.invocation ?? [])
-    for (const invocation of abandoned) this.#abandonDrained(invocation)
+    for (const partition of late) if (isRunning(partition)) this.#abandonDrained(partition.lane!.invocation!)
     // One that failed meanwhile waits for another attempt that is not to come.
     for (const partition of running) this.#dropWaiting(partition)
-    return abandoned
+    // By this drain, by another of the same partition, or by its own deadline.
+    return calls.filter(({ abandoned }) => abandoned)
   }
 
   /** Frees timers. What still runs is no longer watched. */

@@ -97,12 +97,13 @@ export class Session implements MembershipListener {
   /** Stops fetching, waits for what runs, commits, leaves. */
   async close(timeoutMs: number): Promise<CloseReport> {
     const untilMs = this.#options.clock.monotonicMs() + timeoutMs
+    const leftMs = (): number => Math.max(0, untilMs - this.#options.clock.monotonicMs())
     this.#closing.abort()
     this.#fetcher.stop()
     const report = await this.#assignment.close(timeoutMs)
     this.#dispatcher.close()
-    await this.#committer.stop()
-    await this.#membership.leave(Math.max(LEAVE_MS, untilMs - this.#options.clock.monotonicMs()))
+    await this.#committer.stop(leftMs())
+    await this.#membership.leave(Math.max(LEAVE_MS, leftMs()))
     return report
   }
 
