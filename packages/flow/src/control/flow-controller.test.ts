@@ -160,6 +160,17 @@ test('too many failures are an emergency too, unless they are said to be none', 
   expect(fine.controller.state).toBe('closed')
 })
 
+test('a trial that finds no room leaves its place to another', async () => {
+  const { controller, clock, outcomes, start } = makeController({ strategy: new ConsecutiveBreaker(1), maxRecords: 1 })
+  start(1, 1, 'medium', new Error('down'))
+  await clock.advanceAsync(60_001)
+  start(1, 50)
+  start(3, 1, 'low')
+  await clock.advanceAsync(0)
+  expect(outcomes).toEqual({ down: 1, low_priority_drop: 3 })
+  expect(controller.inspect().breaker).toMatchObject({ state: 'half-open', trialsStarted: 1 })
+})
+
 test('work that throws synchronously rejects its run and frees its place', async () => {
   const { controller } = makeController()
   const broken = () => {

@@ -211,6 +211,7 @@ test.each([
   [() => gradientLimit({ tolerance: 0.9 }), 'tolerance'],
   [() => gradientLimit({ longWindow: 0 }), 'longWindow'],
   [() => gradientLimit({ smoothing: 0 }), 'smoothing'],
+  [() => gradientLimit({ smoothing: 1.1 }), 'smoothing'],
   [() => gradientLimit({ queueSize: -1 }), 'queueSize'],
   [() => gradientLimit({ backoffRatio: 0.4 }), 'backoffRatio'],
 ])('%s is refused, naming %s', (make, field) => {

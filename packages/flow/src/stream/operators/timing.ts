@@ -29,9 +29,7 @@ export function throttle<T>(
     onError: (error) => out.fail(error),
   })
   const out = new Channel<T>({
-    onPull: () => {
-      if (out.demand > 0) puller.pull()
-    },
+    onPull: () => puller.pull(),
     onCancel: () => {
       limiter.close()
       return puller.cancel()
