@@ -404,6 +404,10 @@ describe('subscriber: a processor', () => {
       await settled()
       expect(above.requests.at(-1)).toBe('cancel')
       expect(below.signals).toEqual(['subscribe', expect.objectContaining({ message: 'work' })])
+      processor.onNext(3)
+      const late = upstream()
+      processor.onSubscribe(late)
+      expect([processor.inspect().buffered, late.requests]).toEqual([0, ['cancel']])
     }
   })
 
