@@ -88,7 +88,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
     if (typeof handler !== 'function') throw new ConfigError('handler', handler, 'a function')
     if (this.#state === 'running') throw new ConfigError('run', 'called again', 'called once for each consumer')
     if (this.#state !== 'open') throw new ClosedError('The consumer')
-    const stop = (): void => void this.close()
+    const stop = (): void => this.#stop()
     signal?.addEventListener('abort', stop, { once: true })
     this.#state = 'running'
     this.#session = new Session({
@@ -118,11 +118,13 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
 
   /**
    * Stops fetching, drops what has not started, waits for the handlers that run, commits what is finished and leaves
-   * the group. Idempotent: the first call decides. Never throws; the report says what had to be given up.
+   * the group. Idempotent: the first call decides. The report says what had to be given up.
+   * @throws ConfigError for a timeout that makes no sense; nothing is closed then.
    */
-  close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<CloseReport> {
-    this.#closing ??= this.#close(requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 }))
-    return this.#closing
+  async close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<CloseReport> {
+    requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
+    this.#closing ??= this.#close(timeoutMs)
+    return await this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -135,18 +137,38 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
 
   async #close(timeoutMs: number): Promise<CloseReport> {
     this.#state = 'closing'
-    const report = (await this.#session?.close(timeoutMs)) ?? nothingLeft
-    await this.#stateFile?.remove()
-    this.#state = 'closed'
-    if (this.#failure === undefined) this.#ended.resolve()
-    else this.#ended.reject(this.#failure)
-    return report
+    try {
+      const report = (await this.#session?.close(timeoutMs)) ?? nothingLeft
+      await this.#letGoOfState()
+      return report
+    } catch (error) {
+      this.#failure ??= error as Error
+      throw error
+    } finally {
+      this.#state = 'closed'
+      if (this.#failure === undefined) this.#ended.resolve()
+      else this.#ended.reject(this.#failure)
+    }
+  }
+
+  /** A file that stays costs the next start nothing but the dismissal of a member that is gone. */
+  async #letGoOfState(): Promise<void> {
+    try {
+      await this.#stateFile?.remove()
+    } catch (error) {
+      this.#events.emit('error', { during: 'state_file', error })
+    }
   }
 
   #fail(error: Error): void {
     if (this.#state !== 'running') return
     this.#failure ??= error
-    void this.close()
+    this.#stop()
+  }
+
+  #stop(): void {
+    // What goes wrong is what `run` rejects with.
+    this.close().catch(() => {})
   }
 
   #setPaused(partitions: readonly PartitionPlace[], paused: boolean): void {

@@ -37,4 +37,4 @@ export type ConsumerEvents = {
 }
 
 export type ResetReason = 'no_committed_offset' | 'offset_out_of_range' | 'log_diverged'
-export type ConsumerActivity = 'metadata' | 'heartbeat' | 'leave' | 'positions' | 'fetch' | 'commit'
+export type ConsumerActivity = 'metadata' | 'heartbeat' | 'leave' | 'positions' | 'fetch' | 'commit' | 'state_file'
