@@ -55,6 +55,11 @@ export class Board {
     return last && nowMs - last.atMs <= STALE_MS ? last.report : undefined
   }
 
+  /** Records of a topic that the generator, in all its starts, has reported as acknowledged. */
+  sent(topic: 'orders' | 'products'): number {
+    return this.#totals.generator[topic].value
+  }
+
   /** When a service last reported, monotonic. */
   reportedAtMs(service: ServiceName): number | undefined {
     return this.#reports.get(service)?.atMs

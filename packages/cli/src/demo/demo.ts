@@ -79,6 +79,7 @@ export class Demo {
   async #seed(): Promise<void> {
     const seeder = await this.#parts.stack.supervisor.start(this.#spec('seeder'))
     await seeder.ended()
+    if (this.#failure) throw this.#failure
     if (seeder.state !== 'failed') return
     throw new StackError('start_failed', 'the seeder failed', `read its log: ${seeder.log.path}`, {
       facts: { output: seeder.log.tail(20) },
@@ -146,7 +147,7 @@ export class Demo {
     const audit = await auditTables({ ledgerDir: ledgerDir(stack.dataDir), databaseUrl: stack.postgres.url })
     const after = await countTopics(kafka)
     return (['orders', 'products'] as const).map((topic) =>
-      judge(topic, audit[topic], { before: before[topic], after: after[topic] }),
+      judge(topic, audit[topic], { before: before[topic], after: after[topic] }, this.#board.sent(topic)),
     )
   }
 
