@@ -58,4 +58,18 @@ describe('a refresher', () => {
     await first
     expect(asked).toHaveLength(1)
   })
+
+  test('is closed while it keeps its distance, and asks no more', async () => {
+    const { clock, asked, refresher } = setUp()
+    const first = refresher.refresh(['a'])
+    asked[0]!.answer.resolve()
+    await first
+    const second = refresher.refresh(['b']).catch((error: unknown) => error)
+    await clock.advanceAsync(10)
+    refresher.close(new Error('closed'))
+    expect(await second).toMatchObject({ message: 'closed' })
+    await clock.advanceAsync(1_000)
+    expect(clock.pending).toBe(0)
+    expect(asked).toHaveLength(1)
+  })
 })

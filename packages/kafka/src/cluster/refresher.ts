@@ -15,6 +15,7 @@ export class Refresher {
   readonly #ask: (topics: readonly string[]) => Promise<void>
   readonly #backoff = new Backoff(firstBackoffMs, maxBackoffMs)
   #next: Round | undefined
+  readonly #closing = new AbortController()
   #notBeforeMs = -Infinity
   #isRunning = false
 
@@ -34,14 +35,17 @@ export class Refresher {
   close(error: Error): void {
     this.#next?.reject(error)
     this.#next = undefined
+    this.#closing.abort(error)
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true
     while (this.#next) {
       const waitMs = this.#notBeforeMs - this.#clock.monotonicMs()
-      if (waitMs > 0) await this.#clock.sleep(waitMs)
+      if (waitMs > 0) await this.#clock.sleep(waitMs, this.#closing.signal).catch(() => {})
       const round = this.#next
+      // Closed meanwhile.
+      if (!round) break
       this.#next = undefined
       await this.#ask([...round.topics]).then(
         () => this.#succeeded(round),
