@@ -256,6 +256,17 @@ describe('a topic that is not known', () => {
     expect(outcomeOf(good)).toBe('delivered')
   })
 
+  test('and has not the partition that one asked for that waited for room meanwhile: it leaves its place', async () => {
+    const queue = { maxRecords: 2, highWatermark: 2, lowWatermark: 0 }
+    const { producer, send, pass } = await openProducer({ lingerMs: 0, queue }, { isKnown: false })
+    const records = [send('a'), send('b'), send('bad', 99)]
+    await pass(500)
+    expect(records[2]!.error).toMatchObject({ code: 'config_invalid', field: 'partition' })
+    expect(outcomes(records.slice(0, 2))).toEqual(['delivered', 'delivered'])
+    expect(producer.inspect()).toMatchObject({ queue: { records: 0 }, records: { accepted: 2, pending: 0 } })
+    await producer.flush()
+  })
+
   test('and no broker can say: its records wait for the delivery timeout, and are refused', async () => {
     const { cluster, send, pass } = await openProducer({ deliveryTimeoutMs: 10_000 }, { isKnown: false })
     cluster.refreshError = new Error('no broker')

@@ -247,8 +247,7 @@ export class Producer implements AsyncDisposable {
       await this.#acquire(record.bytes, signal)
       // Somebody who was let in before may not have been woken yet.
       await before
-      if (this.#closing) throw this.#leave(record.bytes)
-      this.#accept(this.#accumulator.topic(topic), record)
+      this.#accept(this.#targetOrLeave(topic, record), record)
     } finally {
       this.#admitting--
       void before.then(resolve)
@@ -265,10 +264,14 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** Let in, and closed before it was woken. */
-  #leave(bytes: number): ClosedError {
-    this.#gate.release(bytes)
-    return new ClosedError('the producer')
+  /** Let in; but by now the producer can be closed, and the topic known not to have the record's partition. */
+  #targetOrLeave(topic: string, record: PendingRecord): TopicQueue {
+    try {
+      return this.#target(topic, record.partition)
+    } catch (error) {
+      this.#gate.release(record.bytes)
+      throw error
+    }
   }
 
   async #drain(timeoutMs: number): Promise<CloseReport> {
