@@ -69,7 +69,8 @@ export class LeaderSearch {
 
   #release(): void {
     for (const queue of this.#leaderless) {
-      if (!this.#cluster.leader(queue.topic, queue.partition)) continue
+      // What was given up needs no leader; what comes later is put here again.
+      if (queue.isDue && !this.#cluster.leader(queue.topic, queue.partition)) continue
       this.#leaderless.delete(queue)
       queue.scheduled = false
       this.#hooks.schedule(queue)

@@ -294,6 +294,22 @@ describe('the delivery timeout', () => {
     expect(outcomeOf(young)).toBe('refused')
   })
 
+  test('ends the search for a leader with the last record that needs one', async () => {
+    const { clock, cluster, send, pass } = await openProducer({ lingerMs: 0, deliveryTimeoutMs: 5_000 })
+    cluster.lead(letters.name, 0, -1)
+    cluster.learn([letters.name])
+    const a = send('a')
+    await pass(7_000)
+    expect(outcomeOf(a)).toBe('refused')
+    const before = cluster.refreshes
+    await pass(60_000)
+    expect([cluster.refreshes - before, clock.pending]).toEqual([0, 0])
+    cluster.lead(letters.name, 0, 1)
+    const b = send('b')
+    await pass(100)
+    expect(outcomeOf(b)).toBe('delivered')
+  })
+
   test('has room for others again', async () => {
     const { cluster, send, pass } = await openProducer({ deliveryTimeoutMs: 200, queue: { maxRecords: 1 } })
     cluster.fate = () => (cluster.requests.length === 1 ? 'frozen' : 'answered')
