@@ -49,8 +49,12 @@ export class DeliveryDeadline {
   #onTimer(): void {
     const { clock, deliveryTimeoutMs } = this.#parts.config
     const nowMs = clock.monotonicMs()
+    // Whoever hears that the queue is released may send: into a partition that was seen to already, for all we know.
+    this.#timer = undefined
     const oldestMs = this.#giveUpUntil(nowMs - deliveryTimeoutMs, `not acknowledged within ${deliveryTimeoutMs} ms`)
-    this.#timer = oldestMs === undefined ? undefined : this.#setTimer(oldestMs + deliveryTimeoutMs - nowMs)
+    if (oldestMs === undefined) return
+    this.stop()
+    this.#timer = this.#setTimer(oldestMs + deliveryTimeoutMs - nowMs)
   }
 
   /** Returns when the oldest record that is left was accepted; undefined where none is. */

@@ -310,6 +310,40 @@ describe('the delivery timeout', () => {
     expect(outcomeOf(b)).toBe('delivered')
   })
 
+  test('counts too for what is sent at the moment when others are given up', async () => {
+    const queue = { maxRecords: 10, highWatermark: 3, lowWatermark: 1 }
+    const options = { lingerMs: 0, deliveryTimeoutMs: 5_000, queue }
+    const { cluster, producer, send, pass } = await openProducer(options, { partitions: 2 })
+    for (const partition of [0, 1]) cluster.lead(letters.name, partition, -1)
+    cluster.learn([letters.name])
+    const late: Fated[] = []
+    producer.on('released', () => late.push(send('late')))
+    many(3, (value) => send(value, 1))
+    await pass(1_000)
+    const young = send('young', 1)
+    await pass(4_000)
+    expect(outcomes([young, ...late])).toEqual(['pending', 'pending'])
+    await pass(1_000)
+    expect(outcomes([young, ...late])).toEqual(['refused', 'pending'])
+    await pass(4_000)
+    expect(outcomes(late)).toEqual(['refused'])
+  })
+
+  test('counts too for what is sent at the moment when all others are given up', async () => {
+    const queue = { maxRecords: 10, highWatermark: 2, lowWatermark: 0 }
+    const options = { lingerMs: 0, deliveryTimeoutMs: 5_000, queue }
+    const { cluster, producer, send, pass } = await openProducer(options, { partitions: 2 })
+    for (const partition of [0, 1]) cluster.lead(letters.name, partition, -1)
+    cluster.learn([letters.name])
+    const late: Fated[] = []
+    producer.on('released', () => late.push(send('late')))
+    many(2, (value) => send(value, 1))
+    await pass(5_000)
+    expect(outcomes(late)).toEqual(['pending'])
+    await pass(5_000)
+    expect(outcomes(late)[0]).toBe('refused')
+  })
+
   test('has room for others again', async () => {
     const { cluster, send, pass } = await openProducer({ deliveryTimeoutMs: 200, queue: { maxRecords: 1 } })
     cluster.fate = () => (cluster.requests.length === 1 ? 'frozen' : 'answered')
