@@ -45,8 +45,22 @@ function requireNatural(field: string, value: unknown): void {
 }
 
 function encodeHeaders(headers: HeadersInput): WireHeaders {
-  const pairs = isPairs(headers) ? headers : Object.entries(headers)
-  return pairs.map(([name, value]) => [Buffer.from(name), encodeHeader(name, value)] as const)
+  const pairs = isPairs(headers) ? headers : Object.entries(requirePlainObject(headers))
+  return pairs.map((pair) => {
+    if (!Array.isArray(pair) || typeof pair[0] !== 'string') throw badHeaders(headers)
+    const [name, value] = pair as readonly [string, HeaderInput]
+    return [Buffer.from(name), encodeHeader(name, value)] as const
+  })
+}
+
+/** A Map, or what else has no fields that are headers, would be written as none. */
+function requirePlainObject<T extends object>(headers: T): T {
+  if (typeof headers === 'object' && headers !== null && !(Symbol.iterator in headers)) return headers
+  throw badHeaders(headers)
+}
+
+function badHeaders(headers: unknown): ConfigError {
+  return new ConfigError('headers', headers, 'an object, or a list of pairs of a name and a value')
 }
 
 function isPairs(headers: HeadersInput): headers is ReadonlyArray<readonly [string, HeaderInput]> {

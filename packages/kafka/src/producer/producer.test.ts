@@ -202,6 +202,11 @@ describe('a record that cannot be sent is refused before the queue', () => {
     [{ partition: 0.5 }, 'partition'],
     [{ timestampMs: Number.NaN }, 'timestampMs'],
     [{ headers: { bad: 5 as never } }, 'headers.bad'],
+    [{ headers: null as never }, 'headers'],
+    [{ headers: 'a=1' as never }, 'headers'],
+    [{ headers: new Map([['a', '1']]) as never }, 'headers'],
+    [{ headers: ['a'] as never }, 'headers'],
+    [{ headers: [[5, '1']] as never }, 'headers'],
   ])('%o', async (record, field) => {
     const { producer } = await openProducer({}, { partitions: 3 })
     await expect(producer.send(letters, { value: 'v', ...record })).rejects.toMatchObject({
