@@ -384,6 +384,14 @@ describe('close', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('refuses a time that makes no sense, and is not closed by it', async () => {
+    const { producer, send, pass } = await openProducer({ lingerMs: 0 })
+    await expect(producer.close({ timeoutMs: -1 })).rejects.toMatchObject({ field: 'timeoutMs' })
+    const a = send('a')
+    await pass(10)
+    expect(outcomeOf(a)).toBe('delivered')
+  })
+
   test('takes no more, and sends those away that wait', async () => {
     const { producer, send, pass } = await openProducer({ queue: { maxRecords: 1 } })
     const [a, waiting] = [send('a'), send('waiting')]

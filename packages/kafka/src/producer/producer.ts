@@ -170,9 +170,16 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** Takes no more records, delivers those it has, and gives up what is left when the time is over. Never rejects. */
+  /**
+   * Takes no more records, delivers those it has, and gives up what is left when the time is over.
+   * @throws ConfigError for a time that makes no sense: then nothing is closed. Nothing else.
+   */
   close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<CloseReport> {
-    requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
+    try {
+      requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
+    } catch (error) {
+      return Promise.reject(error)
+    }
     this.#closing ??= this.#drain(timeoutMs)
     return this.#closing
   }
