@@ -29,6 +29,12 @@ export interface CloseOptions {
   readonly timeoutMs?: number | undefined
 }
 
+interface WaitForRoom {
+  readonly signal: AbortSignal | undefined
+  /** Undefined: as long as it takes. */
+  readonly timeoutMs: number | undefined
+}
+
 export interface ProducerEvents extends Record<string, unknown> {
   /** The queue has reached its high watermark. */
   readonly throttled: QueueState
@@ -101,6 +107,10 @@ export class Producer implements AsyncDisposable {
    * can be in the log.
    */
   send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options?: SendOptions): Promise<Delivery> {
+    return this.#send(topic, record, { signal: options?.signal, timeoutMs: this.#config.queue.maxWaitMs })
+  }
+
+  #send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, wait: WaitForRoom): Promise<Delivery> {
     let encoded: PendingRecord
     let target: TopicQueue
     try {
@@ -110,7 +120,7 @@ export class Producer implements AsyncDisposable {
       return Promise.reject(error)
     }
     if (this.#admitting > 0 || !this.#gate.tryAcquire(encoded.bytes)) {
-      return this.#sendWhenRoom(topic.name, encoded, options?.signal)
+      return this.#sendWhenRoom(topic.name, encoded, wait)
     }
     this.#accept(target, encoded)
     return encoded.promise
@@ -151,7 +161,9 @@ export class Producer implements AsyncDisposable {
     options?: SendAllOptions,
   ): AsyncGenerator<Delivery, void, undefined> {
     const sink = {
-      send: (record: OutgoingRecord<K, V>) => this.send(topic, record),
+      send: (record: OutgoingRecord<K, V>, signal: AbortSignal) =>
+        this.#send(topic, record, { signal, timeoutMs: undefined }),
+      admission: () => (this.#admitting > 0 ? this.#admission : undefined),
       isThrottled: () => this.throttled,
       ready: (signal: AbortSignal) => this.ready(signal),
       hurry: () => this.#accumulator.endLinger(),
@@ -244,14 +256,14 @@ export class Producer implements AsyncDisposable {
     this.#accumulator.append(topic, record)
   }
 
-  async #sendWhenRoom(topic: string, record: PendingRecord, signal: AbortSignal | undefined): Promise<Delivery> {
+  async #sendWhenRoom(topic: string, record: PendingRecord, wait: WaitForRoom): Promise<Delivery> {
     const before = this.#admission
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#admission = promise
     this.#admitting++
     this.#accumulator.endLinger()
     try {
-      await this.#acquire(record.bytes, signal)
+      await this.#acquire(record.bytes, wait)
       // Somebody who was let in before may not have been woken yet.
       await before
       this.#accept(this.#targetOrLeave(topic, record), record)
@@ -262,9 +274,9 @@ export class Producer implements AsyncDisposable {
     return record.promise
   }
 
-  async #acquire(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+  async #acquire(bytes: number, wait: WaitForRoom): Promise<void> {
     try {
-      await this.#gate.acquire(bytes, { signal, timeoutMs: this.#config.queue.maxWaitMs })
+      await this.#gate.acquire(bytes, wait)
     } catch (error) {
       if (error instanceof BackpressureError) this.#shed[error.reason]++
       throw error

@@ -152,6 +152,59 @@ describe('sendAll', () => {
     expect(state.isLeft).toBe(true)
   })
 
+  test.each(['signal', 'close'])('leaves the source where the %s ends it while the queue is throttled', async (how) => {
+    const queue = { maxRecords: 10, highWatermark: 4, lowWatermark: 1 }
+    const { cluster, producer, pass } = await openProducer({ queue })
+    cluster.fate = () => 'unreachable'
+    const { state, records } = source(100)
+    const abort = new AbortController()
+    const reading = producer.sendAll(letters, records, { signal: abort.signal }).next()
+    const failure = reading.catch((error: unknown) => error)
+    await pass(50)
+    if (how === 'signal') abort.abort(new Error('enough'))
+    else void producer.close({ timeoutMs: 0 })
+    await pass(10)
+    expect(await failure).toBeInstanceOf(Error)
+    expect([state.isLeft, state.pulled]).toEqual([true, 4])
+  })
+
+  test('waits for room in bytes as long as it takes, and pulls no more meanwhile', async () => {
+    const queue = { maxBytes: 200, maxWaitMs: 100 }
+    const { cluster, producer, pass } = await openProducer({ queue, lingerMs: 0 })
+    cluster.fate = () => 'unreachable'
+    let pulled = 0
+    function* large() {
+      for (; pulled < 5; pulled++) yield record('x'.repeat(70))
+    }
+    const taken: number[] = []
+    const reading = (async () => {
+      for await (const { offset } of producer.sendAll(letters, large())) taken.push(offset)
+    })()
+    await pass(1_000)
+    expect([pulled, producer.inspect().queue.waiting]).toEqual([1, 1])
+    cluster.fate = () => 'answered'
+    await pass(5_000)
+    await reading
+    expect(taken).toEqual([0, 1, 2, 3, 4])
+  })
+
+  test('calls off what waits for room when it is left', async () => {
+    const { cluster, producer, pass } = await openProducer({ queue: { maxBytes: 200 }, lingerMs: 0 })
+    cluster.fate = () => 'unreachable'
+    const { state, records } = source(100)
+    const abort = new AbortController()
+    const long = (function* () {
+      for (const { value } of records) yield record(value.padStart(70))
+    })()
+    const first = producer.sendAll(letters, long, { signal: abort.signal }).next()
+    await pass(50)
+    expect(producer.inspect().queue.waiting).toBe(1)
+    abort.abort(new Error('enough'))
+    await expect(first).rejects.toThrow('enough')
+    await pass(50)
+    expect([producer.inspect().queue.waiting, state.isLeft]).toEqual([0, true])
+  })
+
   test('is over at once where there is nothing to send', async () => {
     const { producer } = await openProducer()
     expect(await producer.sendAll(letters, []).next()).toEqual({ done: true, value: undefined })

@@ -10,7 +10,10 @@ export interface SendAllOptions {
 
 /** The producer as `sendAll` sees it. */
 export interface RecordSink<T> {
-  send(record: T): Promise<Delivery>
+  /** Waits for room until the signal is aborted. */
+  send(record: T, signal: AbortSignal): Promise<Delivery>
+  /** Resolves when everybody who waits for room now has got it, or has gone. Undefined: nobody waits. */
+  admission(): Promise<void> | undefined
   isThrottled(): boolean
   ready(signal: AbortSignal): Promise<void>
   /** Somebody waits for deliveries: no batch need wait for more records. */
@@ -60,6 +63,7 @@ class Feed<T> {
   #sourceFailure: { readonly error: unknown } | undefined
   #wakeReader = (): void => {}
   #wakeFeeder = (): void => {}
+  #leaveLine = (): void => {}
 
   constructor(sink: RecordSink<T>, source: RecordSource<T>, maxInFlight: number) {
     this.#sink = sink
@@ -95,6 +99,7 @@ class Feed<T> {
   stop(reason: Error): void {
     this.#stopped.abort(reason)
     this.#wakeFeeder()
+    this.#leaveLine()
     this.#wakeReader()
   }
 
@@ -102,22 +107,39 @@ class Feed<T> {
     const { signal } = this.#stopped
     const isAsync = Symbol.asyncIterator in this.#source
     const iterator = isAsync ? this.#source[Symbol.asyncIterator]() : this.#source[Symbol.iterator]()
-    while (!signal.aborted) {
-      if (this.#inFlight.length >= this.#maxInFlight) await this.#room()
-      if (this.#sink.isThrottled()) await this.#sink.ready(signal)
-      // A source that is not asynchronous is pulled without a turn of the microtask queue a record.
-      const step = iterator.next()
-      const { done, value } = isAsync ? await step : (step as IteratorResult<T>)
-      if (done) return
-      if (!signal.aborted) this.#watch(this.#sink.send(value))
+    let isOpen = true
+    try {
+      while (!signal.aborted) {
+        if (this.#inFlight.length >= this.#maxInFlight) await this.#room()
+        if (this.#sink.isThrottled()) await this.#sink.ready(signal)
+        // A source that breaks has ended by itself.
+        isOpen = false
+        // A source that is not asynchronous is pulled without a turn of the microtask queue a record.
+        const step = iterator.next()
+        const { done, value } = isAsync ? await step : (step as IteratorResult<T>)
+        if (done) return
+        isOpen = true
+        if (signal.aborted) break
+        this.#watch(this.#sink.send(value, signal))
+        const admission = this.#sink.admission()
+        if (admission) await this.#unlessStopped(admission)
+      }
+    } finally {
+      if (isOpen) await iterator.return?.()
     }
-    await iterator.return?.()
   }
 
   /** Until a quarter of the places is free, so that the two loops do not wake each other for every record. */
   async #room(): Promise<void> {
     this.#sink.hurry()
     await new Promise<void>((resolve) => (this.#wakeFeeder = resolve))
+  }
+
+  async #unlessStopped(admission: Promise<void>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#leaveLine = resolve
+      void admission.then(resolve)
+    })
   }
 
   #watch(sent: Promise<Delivery>): void {
