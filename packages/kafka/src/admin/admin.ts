@@ -36,51 +36,51 @@ export class Admin {
    * Creates topics and waits until every partition has a leader.
    * @throws BrokerError, such as `TOPIC_ALREADY_EXISTS` (not with `ifNotExists`); ClusterTimeoutError; ConfigError
    */
-  createTopics(
+  async createTopics(
     topics: readonly TopicSpec[],
     options: AdminCallOptions & { readonly ifNotExists?: boolean } = {},
   ): Promise<readonly CreatedTopic[]> {
-    return createTopics(this.#cluster, topics, options.ifNotExists ?? false, this.#deadline(options))
+    return await createTopics(this.#cluster, topics, options.ifNotExists ?? false, this.#deadline(options))
   }
 
   /** Deletes topics and waits until they are gone. @throws BrokerError, ClusterTimeoutError */
-  deleteTopics(
+  async deleteTopics(
     names: readonly string[],
     options: AdminCallOptions & { readonly ifExists?: boolean } = {},
   ): Promise<void> {
-    return deleteTopics(this.#cluster, names, options.ifExists ?? false, this.#deadline(options))
+    return await deleteTopics(this.#cluster, names, options.ifExists ?? false, this.#deadline(options))
   }
 
   /** Names, sorted; Kafka's own topics only with `internal`. */
-  listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<readonly string[]> {
-    return listTopics(this.#cluster, internal)
+  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<readonly string[]> {
+    return await listTopics(this.#cluster, internal)
   }
 
   /** Partitions, leaders and settings. @throws BrokerError `UNKNOWN_TOPIC_OR_PARTITION` */
-  describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]> {
-    return describeTopics(this.#cluster, names)
+  async describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]> {
+    return await describeTopics(this.#cluster, names)
   }
 
   /** The groups of all brokers. */
-  listGroups(): Promise<readonly ListedGroup[]> {
-    return listGroups(this.#cluster)
+  async listGroups(): Promise<readonly ListedGroup[]> {
+    return await listGroups(this.#cluster)
   }
 
   /** Members and who owns what. @throws BrokerError `GROUP_ID_NOT_FOUND` */
-  describeGroups(groups: readonly string[]): Promise<readonly GroupDescription[]> {
-    return describeGroups(this.#cluster, groups)
+  async describeGroups(groups: readonly string[]): Promise<readonly GroupDescription[]> {
+    return await describeGroups(this.#cluster, groups)
   }
 
   /** What a group has committed: the next offset to read, by partition. */
-  committedOffsets(group: string, options: AdminCallOptions = {}): Promise<readonly CommittedOffset[]> {
-    return committedOffsets(this.#cluster, group, this.#deadline(options))
+  async committedOffsets(group: string, options: AdminCallOptions = {}): Promise<readonly CommittedOffset[]> {
+    return await committedOffsets(this.#cluster, group, this.#deadline(options))
   }
 
   /**
    * Offsets at the start, the end or a time of each partition of these topics.
    * @param options.isolation `latest` is the last stable offset with `read_committed`. Default `read_uncommitted`.
    */
-  offsets(
+  async offsets(
     topics: readonly string[],
     at: OffsetAt = 'latest',
     options: AdminCallOptions & { readonly isolation?: Isolation } = {},
@@ -88,20 +88,20 @@ export class Admin {
     if (typeof at === 'number' && !(Number.isSafeInteger(at) && at >= 0)) {
       throw new ConfigError('at', at, "'earliest', 'latest' or milliseconds since the epoch")
     }
-    return offsetsOf(this.#cluster, topics, at, options.isolation ?? 'read_uncommitted', this.#deadline(options))
+    return await offsetsOf(this.#cluster, topics, at, options.isolation ?? 'read_uncommitted', this.#deadline(options))
   }
 
   /** How far a group is behind, for each partition of the topics that it has committed in, and of `topics`. */
-  lag(
+  async lag(
     group: string,
     options: AdminCallOptions & { readonly topics?: readonly string[] } = {},
   ): Promise<readonly PartitionLag[]> {
-    return lagOf(this.#cluster, group, options.topics ?? [], this.#deadline(options))
+    return await lagOf(this.#cluster, group, options.topics ?? [], this.#deadline(options))
   }
 
   /** Limits what producers of a client id may write, in bytes a second on each broker; null lifts the limit. */
-  setProducerQuota(clientId: string, bytesPerSecond: number | null): Promise<void> {
-    return this.#cluster.driver.admin.alterClientQuota(clientId, bytesPerSecond)
+  async setProducerQuota(clientId: string, bytesPerSecond: number | null): Promise<void> {
+    return await this.#cluster.driver.admin.alterClientQuota(clientId, bytesPerSecond)
   }
 
   #deadline(options: AdminCallOptions): Deadline {
