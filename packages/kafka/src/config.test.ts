@@ -42,6 +42,11 @@ describe('the settings of a Kafka', () => {
     expect(refusal({ brokers: ['a'], clientId: '' }).field).toBe('clientId')
   })
 
+  test('an unknown setting is refused', () => {
+    const options = { brokers: ['a'], clientID: 'mine' }
+    expect(refusal(options)).toMatchObject({ field: 'clientID', value: 'mine' })
+  })
+
   test('a secret is never shown', () => {
     const sasl = { mechanism: 'PLAIN', password: 'hunter2' } as const
     const error = refusal({ brokers: ['a'], sasl })

@@ -1,6 +1,7 @@
 import { ConfigError, requireInteger, systemClock, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Address, SaslOptions } from './driver/connections.ts'
+import { requireKnownFields } from './known-fields.ts'
 
 export interface KafkaOptions {
   /** Where to begin: `host:port` each, port 9092 where none is given. The others are found from there. */
@@ -34,8 +35,20 @@ export interface KafkaConfig {
 const defaultPort = 9_092
 const maxTimeoutMs = 2 ** 31 - 1
 
-/** @throws ConfigError for a value that makes no sense */
+const fields: Readonly<Record<keyof KafkaOptions, true>> = {
+  brokers: true,
+  clientId: true,
+  connectTimeoutMs: true,
+  requestTimeoutMs: true,
+  metadataMaxAgeMs: true,
+  tls: true,
+  sasl: true,
+  clock: true,
+}
+
+/** @throws ConfigError for a value that makes no sense, and for an unknown setting */
 export function parseKafkaOptions(options: KafkaOptions): KafkaConfig {
+  requireKnownFields('', options, fields)
   const timeout = (field: string, value: number | undefined, standard: number): number =>
     requireInteger(field, value ?? standard, { min: 1, max: maxTimeoutMs })
   return Object.freeze({

@@ -25,6 +25,11 @@ describe('a topic', () => {
     expect(topic(name, { value: text }).name).toBe(name)
   })
 
+  test('with a codec under an unknown name is refused', () => {
+    const codecs = { value: text, keys: bytes }
+    expect(() => topic('orders', codecs)).toThrow(expect.objectContaining({ code: 'config_invalid', field: 'keys' }))
+  })
+
   test('without a codec is refused', () => {
     expect(() => topic('orders', { value: undefined as never })).toThrow(/value is undefined, but must be a codec/)
   })

@@ -1,6 +1,7 @@
 import { ConfigError } from '@sluice/flow'
 import type { Codec } from './codecs/codec.ts'
 import { text } from './codecs/text.ts'
+import { requireKnownFields } from './known-fields.ts'
 import type { Topic } from './record.ts'
 
 const maxLength = 249
@@ -9,15 +10,17 @@ const legal = /^[A-Za-z0-9._-]+$/
 /**
  * A topic as a value: say its name and its codecs once, and everything that uses it is typed from there. Without a
  * `key` codec keys are text.
- * @throws ConfigError for a name that Kafka does not allow
+ * @throws ConfigError for a name that Kafka does not allow, and for what is no codec
  */
 export function topic<V>(name: string, codecs: { readonly value: Codec<V> }): Topic<string | null, V>
 export function topic<K, V>(name: string, codecs: { readonly key: Codec<K>; readonly value: Codec<V> }): Topic<K, V>
 export function topic(
   name: string,
-  { key = text, value }: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },
+  codecs: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },
 ): Topic<unknown, unknown> {
+  const { key = text, value } = codecs
   requireTopicName('topic', name)
+  requireKnownFields('', codecs, { key: true, value: true })
   requireCodec('key', key)
   requireCodec('value', value)
   return Object.freeze({ name, key, value })

@@ -99,6 +99,8 @@ describe('a value that makes no sense is an error that names it', () => {
     ['queue.highWatermark', { queue: { highWatermark: 1_001 } }],
     ['queue.lowWatermark', { queue: { highWatermark: 200, lowWatermark: 800 } }],
     ['queue.maxWaitMs', { queue: { maxWaitMs: -1 } }],
+    ['linger', { linger: 5 }],
+    ['queue.maxMessages', { queue: { maxMessages: 5 } }],
   ]
   test.each(bad)('%s of %o', (field, options) => {
     expect(() => parseProducerOptions(options)).toThrow(ConfigError)

@@ -2,6 +2,7 @@ import { ConfigError, requireInteger, requireNumber, requireOneOf, systemClock }
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Compression } from '../batch/batch.ts'
+import { requireKnownFields } from '../known-fields.ts'
 
 /** What the leader waits for before it acknowledges: all in-sync replicas, itself alone, or nothing at all. */
 export type Acks = 'all' | 1 | 0
@@ -77,8 +78,37 @@ export function newBackoff({ retryBackoffMs, maxRetryBackoffMs }: ProducerConfig
 
 const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
-/** @throws ConfigError for a value that makes no sense, alone or beside the others. */
+const producerFields: Readonly<Record<keyof ProducerOptions, true>> = {
+  acks: true,
+  idempotent: true,
+  lingerMs: true,
+  batchBytes: true,
+  compression: true,
+  deliveryTimeoutMs: true,
+  requestTimeoutMs: true,
+  retries: true,
+  retryBackoffMs: true,
+  maxRetryBackoffMs: true,
+  maxInFlightRequests: true,
+  maxRequestBytes: true,
+  maxRecordBytes: true,
+  queue: true,
+  clock: true,
+}
+
+const queueFields: Readonly<Record<keyof QueueOptions, true>> = {
+  maxRecords: true,
+  maxBytes: true,
+  highWatermark: true,
+  lowWatermark: true,
+  maxWaiting: true,
+  maxWaitMs: true,
+  throttleSleepMs: true,
+}
+
+/** @throws ConfigError for a value that makes no sense, alone or beside the others, and for an unknown setting. */
 export function parseProducerOptions(options: ProducerOptions = {}): ProducerConfig {
+  requireKnownFields('', options, producerFields)
   const idempotent = options.idempotent ?? true
   if (typeof idempotent !== 'boolean') throw new ConfigError('idempotent', idempotent, 'true or false')
   const retryBackoffMs = requireNumber('retryBackoffMs', options.retryBackoffMs ?? 100, { min: 1 })
@@ -129,6 +159,7 @@ function parseSizes(
 }
 
 function parseQueueOptions(options: QueueOptions = {}): QueueConfig {
+  requireKnownFields('queue.', options, queueFields)
   const maxRecords = requireInteger('queue.maxRecords', options.maxRecords ?? 1_000, { min: 1 })
   const high = options.highWatermark ?? Math.max(1, Math.floor(maxRecords * 0.8))
   const highWatermark = requireInteger('queue.highWatermark', high, { min: 1, max: maxRecords })
