@@ -19,8 +19,7 @@ export async function openGenerator(config: GeneratorConfig, context: ServiceCon
     const { records, maxRecords, highWatermark, lowWatermark, throttled } = producer.inspect().queue
     return { records, maxRecords, highWatermark, lowWatermark, throttled }
   }
-  // The queue's own maximum is what bounds the records in flight.
-  const generator = new Generator({ ...config, producer, redis, log, maxInFlight: queue().maxRecords })
+  const generator = new Generator({ ...config, producer, redis, log })
   publish(context, generator, queue)
   return {
     done: generator.run(),

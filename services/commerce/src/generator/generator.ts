@@ -11,7 +11,7 @@ import { newProduct } from '../sample/products.ts'
 import { Random } from '../sample/random.ts'
 import { Ledger } from './ledger.ts'
 import { LEDGER_FILES } from './ledger-files.ts'
-import { type Made, type OrderedProducer, Outflow } from './outflow.ts'
+import { type Made, type QueueingProducer, Outflow } from './outflow.ts'
 import { bursts, type Pace, steady } from './pace.ts'
 import { nextRun } from './runs.ts'
 
@@ -22,15 +22,13 @@ const PRODUCT_BURSTS = { records: [100, 100], pauseMs: [10_000, 20_000] } as con
 const ORDERS_A_PRODUCT = 10
 
 export interface GeneratorOptions {
-  readonly producer: OrderedProducer
+  readonly producer: QueueingProducer
   readonly redis: Redis
   readonly log: Logger
   /** Orders a second; undefined for document 1's bursts. */
   readonly ordersPerSecond: number | undefined
   readonly seed: number | undefined
   readonly ledgerDir: string | undefined
-  /** Records sent and not acknowledged at most, of each topic. */
-  readonly maxInFlight: number
   readonly clock?: Clock
 }
 

@@ -6,23 +6,31 @@ import { DeliveryError, json, text, topic, type OutgoingRecord, type Topic } fro
 import pino from 'pino'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Ledger } from './ledger.ts'
-import { Outflow, type OrderedProducer, type OutflowOptions } from './outflow.ts'
+import { Outflow, type QueueingProducer, type OutflowOptions } from './outflow.ts'
 import type { Pace } from './pace.ts'
 
 const numbers = topic('numbers', { key: text, value: json<number>() })
 
-/** Acknowledges each record when the next one is pulled, except where it is told to fail. */
-class ScriptedProducer implements OrderedProducer {
+/** Acknowledges each record at once, except those that it is told to fail or to hold back. */
+class ScriptedProducer implements QueueingProducer {
   readonly sent: unknown[] = []
+  readonly held: PromiseWithResolvers<void>[] = []
+  throttled = false
+  isHolding = false
   failAt: number | undefined
   error: Error = new DeliveryError('numbers', 0, 'unknown', 'gave up')
 
-  async *sendAll<K, V>(_topic: Topic<K, V>, source: AsyncIterable<OutgoingRecord<K, V>>): AsyncGenerator {
-    for await (const { value } of source) {
-      if (value === this.failAt) throw this.error
-      this.sent.push(value)
-      yield value
-    }
+  ready(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  send<K, V>(_topic: Topic<K, V>, { value }: OutgoingRecord<K, V>): Promise<void> {
+    if (value === this.failAt) return Promise.reject(this.error)
+    this.sent.push(value)
+    if (!this.isHolding) return Promise.resolve()
+    const held = Promise.withResolvers<void>()
+    this.held.push(held)
+    return held.promise
   }
 }
 
@@ -40,6 +48,8 @@ describe('Outflow', () => {
     stop = new AbortController()
     made = 0
     producer.sent.length = 0
+    producer.held.length = 0
+    producer.isHolding = false
     producer.failAt = undefined
   })
   afterEach(() => rmSync(folder, { recursive: true }))
@@ -51,7 +61,6 @@ describe('Outflow', () => {
       pace,
       make: (count) => Promise.resolve(Array.from({ length: count }, () => one(made++))),
       ledger,
-      maxInFlight: 10,
       clock,
       log: pino({ level: 'silent' }),
       signal: stop.signal,
@@ -94,6 +103,46 @@ describe('Outflow', () => {
     expect(producer.sent).not.toContain(4)
     expect(producer.sent.length).toBeGreaterThan(6)
     expect(flow.inspect().failed).toBe(1)
+  })
+
+  it('writes down what is acknowledged after a record that failed before it', async () => {
+    producer.failAt = 0
+    producer.isHolding = true
+    const flow = outflow()
+    const running = flow.run()
+    await clock.advanceAsync(500)
+    expect(flow.inspect()).toMatchObject({ acknowledged: 0, failed: 1, inFlight: 2 })
+    for (const held of producer.held) held.resolve()
+    producer.isHolding = false
+    await clock.advanceAsync(2_000)
+    stop.abort()
+    await running
+    expect(written()).toEqual(producer.sent.map((n) => `id-${String(n)}`))
+    expect(producer.sent.slice(0, 2)).toEqual([1, 2])
+    expect(flow.inspect().failed).toBe(1)
+  })
+
+  it('is not over before all that was sent is settled', async () => {
+    producer.isHolding = true
+    const running = outflow().run()
+    await clock.advanceAsync(500)
+    stop.abort()
+    expect(await Promise.race([running.then(() => 'over'), clock.advanceAsync(500)])).toBeUndefined()
+    for (const held of producer.held) held.resolve()
+    await running
+    expect(written()).toEqual(['id-0', 'id-1', 'id-2'])
+  })
+
+  it('ends with the failure of a ledger that cannot be written', async () => {
+    await expect(
+      outflow({
+        ledger: {
+          append: () => {
+            throw new Error('the disk is full')
+          },
+        },
+      }).run(),
+    ).rejects.toThrow('the disk is full')
   })
 
   it('ends with an error that no repetition can mend', async () => {
