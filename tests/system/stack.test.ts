@@ -242,17 +242,18 @@ describe('the data folder of a project', () => {
       const { redis } = JSON.parse(readFileSync(portsFile, 'utf8')) as { redis: number }
       snatcher.listen(redis, '127.0.0.1')
     })
-    const slowProgram = join(dataDir, 'slow', 'redis-server')
+    const slowDir = mkdtempSync(join(tmpdir(), 'sluice-slow-'))
+    const slowProgram = join(slowDir, 'redis-server')
     await runOk('sh', [
       '-c',
-      `mkdir "$1" && printf '#!/bin/sh\nsleep 0.3\nexec "%s" "$@"\n' "$2" > "$3" && chmod -R 755 "$1"`,
+      `printf '#!/bin/sh\nsleep 0.3\nexec "%s" "$@"\n' "$2" > "$3" && chmod -R 755 "$1"`,
       'sh',
-      join(dataDir, 'slow'),
+      slowDir,
       (await runOk('sh', ['-c', 'command -v redis-server'])).trim(),
       slowProgram,
     ])
     const path = process.env['PATH']
-    process.env['PATH'] = `${join(dataDir, 'slow')}:${path}`
+    process.env['PATH'] = `${slowDir}:${path}`
     try {
       await using stack = await startStack({ dataDir, redis: true, environment: 'ignore' })
       expect(snatcher.listening).toBe(true)
@@ -260,6 +261,7 @@ describe('the data folder of a project', () => {
     } finally {
       process.env['PATH'] = path
       snatcher.close()
+      rmSync(slowDir, { recursive: true })
     }
   })
 

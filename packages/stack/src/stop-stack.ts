@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataFolder } from './folder/data-folder.ts'
 import { FolderLock } from './folder/folder-lock.ts'
+import { isStackFolder, refuseForeignFolder } from './folder/own-folder.ts'
 import { RunRecords } from './folder/run-records.ts'
 import { isAlive, signalProcess } from './process/identity.ts'
 
@@ -15,12 +15,13 @@ export interface StopOptions {
 
 /**
  * Stops what runs in a data folder: the supervisor that holds it, with its applications and servers, then whatever an
- * earlier one has left. Resolves with whether there was a supervisor.
+ * earlier one has left. Resolves with whether there was a supervisor. A folder that no stack has made is not touched.
  */
 export async function stopStack(dataDir: string, options: StopOptions = {}): Promise<boolean> {
   const { onProgress = () => {} } = options
   const wasRunning = await endSupervisor(dataDir, options.timeoutMs ?? 120_000, onProgress)
-  if (!existsSync(dataDir)) return wasRunning
+  if (options.clean) refuseForeignFolder(dataDir)
+  if (!isStackFolder(dataDir)) return wasRunning
   const folder = DataFolder.open(dataDir)
   try {
     await new RunRecords(folder).endLeftovers(30_000, onProgress)

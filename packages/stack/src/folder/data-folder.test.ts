@@ -1,8 +1,21 @@
-import { existsSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { identify } from '../process/identity.ts'
+import { stopStack } from '../stop-stack.ts'
 import { DataFolder, cleanDataDir, projectDataDir } from './data-folder.ts'
 
 let root: string
@@ -66,5 +79,52 @@ describe('a data folder', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(statSync(join(path, 'redis')).mode & 0o777).toBe(0o700)
     folder.close()
+  })
+})
+
+describe("somebody else's folder", () => {
+  const refusal = expect.objectContaining({ code: 'folder_unusable', path: expect.stringContaining('theirs') })
+  let theirs: string
+  beforeEach(() => {
+    chmodSync(root, 0o755)
+    theirs = join(root, 'theirs')
+    mkdirSync(join(theirs, 'redis'), { recursive: true, mode: 0o755 })
+    writeFileSync(join(theirs, 'redis', 'dump.rdb'), 'precious', { mode: 0o644 })
+  })
+  afterEach(() => {
+    expect(readdirSync(theirs)).toEqual(['redis'])
+    expect(statSync(join(theirs, 'redis', 'dump.rdb'))).toMatchObject({ size: 8, uid: process.getuid?.() })
+  })
+
+  it('is neither opened nor cleaned', () => {
+    expect(() => DataFolder.open(theirs)).toThrow(refusal)
+    expect(() => cleanDataDir(theirs)).toThrow(refusal)
+  })
+
+  it('is left as it is by a stop, which refuses to clean it', async () => {
+    expect(await stopStack(theirs)).toBe(false)
+    await expect(stopStack(theirs, { clean: true })).rejects.toEqual(refusal)
+  })
+
+  it.skipIf(process.getuid?.() !== 0)('does not change hands through a link', () => {
+    const folder = DataFolder.open(join(root, 'ours'))
+    mkdirSync(join(folder.path, 'redis'))
+    symlinkSync(join(theirs, 'redis', 'dump.rdb'), join(folder.path, 'redis', 'link'))
+    folder.serverFolder('redis')
+    expect(lstatSync(join(folder.path, 'redis', 'link')).uid).toBe(folder.account?.uid)
+    folder.close()
+  })
+})
+
+describe('a folder of a stack', () => {
+  beforeEach(() => chmodSync(root, 0o755))
+
+  it('may be empty at first, or have been made before folders were marked', () => {
+    const old = join(root, 'old')
+    mkdirSync(join(old, 'redis'), { recursive: true })
+    writeFileSync(join(old, 'lock.3'), '{"pid":1,"startedAt":"earlier","released":true}')
+    DataFolder.open(old).close()
+    cleanDataDir(old)
+    expect(existsSync(join(old, 'redis'))).toBe(false)
   })
 })

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
-  chownSync,
   existsSync,
+  lchownSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,6 +17,7 @@ import { StackError, folderError } from '../errors.ts'
 import { type Account, canReach, serverAccount } from '../host/account.ts'
 import { FolderLock } from './folder-lock.ts'
 import { readJson, writeJson } from './json-file.ts'
+import { claimFolder, isStackFolder, refuseForeignFolder } from './own-folder.ts'
 
 const temporaryPrefix = 'sluice-stack-'
 /** What a stack and the applications in it keep in its data folder; `clean` removes these and nothing else. */
@@ -84,13 +86,12 @@ export class DataFolder {
     this.#lock = FolderLock.acquire(path)
   }
 
-  /** Opens the folder of a project, and makes it where it is not there. */
+  /** Opens the folder of a project, and makes it where it is not there. One that no stack has made is refused. */
   static open(path: string): DataFolder {
     try {
-      mkdirSync(path, { recursive: true, mode: 0o755 })
+      claimFolder(path)
       const account = serverAccount()
       letPass(path, account)
-      if (!existsSync(join(path, '.gitignore'))) writeFileSync(join(path, '.gitignore'), '*\n')
       return new DataFolder(path, false, account)
     } catch (error) {
       throw folderError(path, error)
@@ -130,13 +131,18 @@ export class DataFolder {
 
   /** Hands a file or a folder to the servers' account, for it alone. */
   give(path: string): void {
-    const stats = statSync(path)
-    chmodSync(path, stats.isDirectory() ? 0o700 : 0o600)
+    const stats = lstatSync(path)
     const { account } = this
+    // What a link leads to is somebody else's.
+    if (stats.isSymbolicLink()) {
+      if (account) lchownSync(path, account.uid, account.gid)
+      return
+    }
+    chmodSync(path, stats.isDirectory() ? 0o700 : 0o600)
     if (!account || stats.uid === account.uid) return
     // A folder of an earlier start under another user changes hands with all that is in it.
     if (stats.isDirectory()) for (const name of readdirSync(path)) this.give(join(path, name))
-    chownSync(path, account.uid, account.gid)
+    lchownSync(path, account.uid, account.gid)
   }
 
   /** Writes a file that only the servers' account can read. */
@@ -174,9 +180,10 @@ export class DataFolder {
   }
 }
 
-/** Removes all data of the servers from a folder that nobody holds. */
+/** Removes all data of the servers from a folder that nobody holds. One that no stack has made is refused. */
 export function cleanDataDir(path: string): void {
-  if (!existsSync(path)) return
+  refuseForeignFolder(path)
+  if (!isStackFolder(path)) return
   const folder = DataFolder.open(path)
   try {
     folder.clean()

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError, folderError } from '../errors.ts'
 import { LogFile } from '../process/log-file.ts'
+import { claimFolder } from './own-folder.ts'
 
 const supervisorLog = 'supervisor'
 
@@ -25,6 +26,7 @@ export function openLog(dataDir: string, name: string): LogFile {
 
 /** The log that a supervisor in the background writes itself; the caller closes the descriptor. */
 export function openSupervisorLog(dataDir: string): { readonly path: string; readonly fd: number } {
+  claimFolder(dataDir)
   try {
     mkdirSync(join(dataDir, 'logs'), { recursive: true })
     const log = new LogFile(join(dataDir, 'logs', `${supervisorLog}.log`))
