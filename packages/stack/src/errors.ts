@@ -73,7 +73,7 @@ export function folderError(path: string, error: unknown): unknown {
     case 'EEXIST':
       return new StackError(
         'folder_unusable',
-        `${path} cannot be written to (${systemErrorCode(error)})`,
+        `${path} cannot be used (${systemErrorCode(error)})`,
         'set SLUICE_DATA_DIR to a folder that you can write to',
         { cause: error, facts: { path } },
       )

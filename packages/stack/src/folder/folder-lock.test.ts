@@ -51,6 +51,14 @@ describe('the lock of a folder', () => {
     expect(FolderLock.holder(dir)).toEqual(identify(process.pid))
   })
 
+  it('is an error that says what to do, where the folder is none', () => {
+    const file = join(dir, 'file')
+    writeFileSync(file, '')
+    const refusal = { code: 'folder_unusable', path: file, remedy: expect.stringContaining('SLUICE_DATA_DIR') }
+    expect(() => FolderLock.holder(file)).toThrow(expect.objectContaining(refusal))
+    expect(() => FolderLock.acquire(file)).toThrow(expect.objectContaining(refusal))
+  })
+
   it('goes to exactly one of many that follow a dead holder at once', async () => {
     fakeHolder(1, { pid: process.pid, startedAt: 'earlier' })
     const program = [

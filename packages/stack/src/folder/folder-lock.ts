@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { StackError, systemErrorCode } from '../errors.ts'
+import { StackError, folderError, systemErrorCode } from '../errors.ts'
 import { type ProcessIdentity, identify, isAlive } from '../process/identity.ts'
 
 interface Holder extends ProcessIdentity {
@@ -92,7 +92,7 @@ function listGenerations(dir: string): number[] {
       .map(Number)
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return []
-    throw error
+    throw folderError(dir, error)
   }
 }
 
