@@ -35,6 +35,14 @@ describe('servers that the environment names', () => {
     })
   })
 
+  it('are read where a host is an IPv6 address, and a password holds what a URL would decode', () => {
+    const env = { POSTGRES_HOST: '::1', POSTGRES_USER: 'me', POSTGRES_PASSWORD: '50%25', REDIS_HOST: '[::1]' }
+    expect(readEnvironment(env)).toEqual({
+      postgres: { url: 'postgres://me:50%2525@[::1]:5432/postgres', variable: 'POSTGRES_HOST' },
+      redis: { url: 'redis://[::1]:6379/0', variable: 'REDIS_HOST' },
+    })
+  })
+
   it.each([
     ['KAFKA_BOOTSTRAP_SERVERS', { KAFKA_BOOTSTRAP_SERVERS: 'localhost' }],
     ['KAFKA_BOOTSTRAP_SERVERS', { KAFKA_BOOTSTRAP_SERVERS: 'localhost:notaport' }],
@@ -43,6 +51,12 @@ describe('servers that the environment names', () => {
     ['POSTGRES_PORT', { POSTGRES_HOST: 'h', POSTGRES_PORT: 'five' }],
     ['REDIS_URL', { REDIS_URL: 'localhost:6379' }],
     ['REDIS_PORT', { REDIS_HOST: 'h', REDIS_PORT: '0' }],
+    ['REDIS_DB', { REDIS_HOST: 'h', REDIS_DB: 'first' }],
+    ['POSTGRES_HOST', { POSTGRES_HOST: 'db.example:5433' }],
+    ['POSTGRES_HOST', { POSTGRES_HOST: 'my host' }],
+    ['POSTGRES_HOST', { POSTGRES_HOST: '[nonsense]' }],
+    ['REDIS_HOST', { REDIS_HOST: 'me@cache.example' }],
+    ['REDIS_HOST', { REDIS_HOST: 'cache.example:6380' }],
   ])('that make no sense are an error that names %s', (variable, env) => {
     expect(() => readEnvironment(env)).toThrow(
       expect.objectContaining({ code: 'environment_invalid', variable, message: expect.stringContaining(variable) }),
@@ -54,5 +68,11 @@ describe('an address for people', () => {
   it('has no password', () => {
     expect(withoutPassword('postgres://me:secret@h:1/d')).toBe('postgres://me:***@h:1/d')
     expect(withoutPassword('redis://h:1')).toBe('redis://h:1')
+  })
+
+  it('has none among its parameters either', () => {
+    expect(withoutPassword('postgres://h/d?user=me&password=secret&a=b')).toBe(
+      'postgres://h/d?user=me&password=***&a=b',
+    )
   })
 })

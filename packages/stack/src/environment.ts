@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { StackError } from './errors.ts'
 import { askApiVersions } from './kafka/api-versions.ts'
 import { query } from './postgres/server.ts'
@@ -66,6 +67,7 @@ export function withoutPassword(url: string): string {
   if (!URL.canParse(url)) return url
   const shown = new URL(url)
   if (shown.password) shown.password = '***'
+  if (shown.searchParams.has('password')) shown.searchParams.set('password', '***')
   return shown.href
 }
 
@@ -87,12 +89,12 @@ function readPostgres(env: NodeJS.ProcessEnv): EnvironmentServers {
     }
   }
   if (!env['POSTGRES_HOST']) return {}
-  const url = new URL('postgres://localhost')
-  url.hostname = env['POSTGRES_HOST']
+  // The setters of URL keep what was there where a value is none, so each is checked before.
+  const url = new URL(`postgres://${parseHost(env['POSTGRES_HOST'], 'POSTGRES_HOST')}`)
   url.port = parsePort(env['POSTGRES_PORT'] ?? '5432', 'POSTGRES_PORT')
-  url.username = env['POSTGRES_USER'] ?? 'postgres'
-  url.password = env['POSTGRES_PASSWORD'] ?? ''
-  url.pathname = `/${env['POSTGRES_DB'] ?? 'postgres'}`
+  url.username = encodeURIComponent(env['POSTGRES_USER'] ?? 'postgres')
+  url.password = encodeURIComponent(env['POSTGRES_PASSWORD'] ?? '')
+  url.pathname = `/${encodeURIComponent(env['POSTGRES_DB'] ?? 'postgres')}`
   return { postgres: { url: url.href, variable: 'POSTGRES_HOST' } }
 }
 
@@ -101,11 +103,34 @@ function readRedis(env: NodeJS.ProcessEnv): EnvironmentServers {
     return { redis: { url: parseUrl(env['REDIS_URL'], 'REDIS_URL', ['redis:', 'rediss:']), variable: 'REDIS_URL' } }
   }
   if (!env['REDIS_HOST']) return {}
-  // A scheme that URL does not know would not let its host be set.
-  const host = env['REDIS_HOST'].includes(':') ? `[${env['REDIS_HOST']}]` : env['REDIS_HOST']
+  const host = parseHost(env['REDIS_HOST'], 'REDIS_HOST')
   const login = env['REDIS_PASSWORD'] ? `:${encodeURIComponent(env['REDIS_PASSWORD'])}@` : ''
-  const url = `redis://${login}${host}:${parsePort(env['REDIS_PORT'] ?? '6379', 'REDIS_PORT')}/${env['REDIS_DB'] ?? '0'}`
-  return { redis: { url: parseUrl(url, 'REDIS_HOST', ['redis:']), variable: 'REDIS_HOST' } }
+  const port = parsePort(env['REDIS_PORT'] ?? '6379', 'REDIS_PORT')
+  const url = `redis://${login}${host}:${port}/${parseRedisDatabase(env['REDIS_DB'] ?? '0')}`
+  return { redis: { url, variable: 'REDIS_HOST' } }
+}
+
+/** A host as it is written in a URL. */
+function parseHost(text: string, variable: string): string {
+  const bare = text.replace(/^\[(.*)\]$/, '$1')
+  const host = isIPv6(bare) ? `[${bare}]` : text
+  if (/^[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f.:]+\]$/.test(host) && URL.canParse(`postgres://${host}`)) return host
+  throw new StackError(
+    'environment_invalid',
+    `${variable} is ${JSON.stringify(text)}, which is no host`,
+    'set it to a host name or an IP address alone; a port has a variable of its own',
+    { facts: { variable } },
+  )
+}
+
+function parseRedisDatabase(text: string): string {
+  if (/^\d{1,5}$/.test(text)) return text
+  throw new StackError(
+    'environment_invalid',
+    `REDIS_DB is ${JSON.stringify(text)}`,
+    'set it to the number of a database, such as 0',
+    { facts: { variable: 'REDIS_DB' } },
+  )
 }
 
 function parseUrl(text: string, variable: string, protocols: readonly string[]): string {
