@@ -21,6 +21,21 @@ async function list(): Promise<void> {
   }
 }
 
+/** Undefined, and told, where the command line names something else. */
+function parse(args: string[], { options }: Bench): Readonly<Record<string, string>> | undefined {
+  try {
+    return parseArgs({ args, options, strict: true }).values
+  } catch (error) {
+    console.error(
+      `${(error as Error).message} There are: ${Object.keys(options)
+        .map((each) => `--${each}`)
+        .join(', ')}.`,
+    )
+    process.exitCode = 2
+    return undefined
+  }
+}
+
 const names = globSync('*.ts', { cwd: folder })
   .map((file) => basename(file, '.ts'))
   .toSorted()
@@ -32,6 +47,6 @@ if (name === undefined) {
   process.exitCode = 2
 } else {
   const bench = await load(name)
-  const { values } = parseArgs({ args, options: bench.options, strict: true })
-  await bench.run(values)
+  const values = parse(args, bench)
+  if (values) await bench.run(values)
 }

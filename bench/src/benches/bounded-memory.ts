@@ -5,27 +5,36 @@ import type { ClientJob, Measured } from '../clients/client.ts'
 import { inProcess } from '../in-process.ts'
 import type { BoundedConsumerJob, BoundedConsumerResult } from '../programs/bounded-consumer.ts'
 import type { BoundedProducerJob, BoundedProducerResult } from '../programs/bounded-producer.ts'
-import { type Row, publish } from '../report.ts'
+import { type Row, publish, round } from '../report.ts'
 
 export const title = 'memory of a producer and of a consumer that have too much to do'
 
 export const options = {
-  seconds: option('60', 'length of each part'),
+  seconds: option('30', 'length of each part'),
   quota: option('2000000', 'bytes a second that the broker takes from the producer; it is fed twice as much'),
   backlog: option('1000000', 'records in front of the consumer'),
-  handled: option('10000', 'records a second that the handler manages'),
+  slowness: option('10', 'how many times slower the handler is than the same consumer with an empty one'),
   bytes: option('1024', 'bytes of a value'),
   bootstrap: option('', 'a broker to use instead of one of its own'),
 }
 
 const MiB = 2 ** 20
 const clientId = 'bench-bounded'
+const ours = { client: 'sluice' }
+const limits = 'limits of 100,000'
+
+/** Bytes of RSS that the consumer may gain: 128 MB. */
+const maxConsumerGrowthMiB = 128e6 / MiB
+/** The producer's queue holds at most 32 MiB by default; memory of the process beside it should hardly move. */
+const maxProducerGrowthMiB = 64
+
+type SlowConsumer = BoundedConsumerResult & { readonly recordsPerSecond: number }
 
 export async function run(args: Readonly<Record<string, string>>): Promise<void> {
   const seconds = count(args, 'seconds')
   const quota = count(args, 'quota')
   const backlog = count(args, 'backlog')
-  const handled = count(args, 'handled')
+  const slowness = count(args, 'slowness')
   const valueBytes = count(args, 'bytes')
   await using broker = await openBroker(args['bootstrap']!)
   const { bootstrap } = broker
@@ -33,26 +42,27 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
   const topic = `bench-bounded-${Date.now()}`
   await kafka.admin().createTopics([{ name: topic, partitions: 6 }])
   try {
-    const consumer = await measureConsumer({ bootstrap, topic, seconds, backlog, handled, valueBytes })
+    const consumer = await measureConsumer({ bootstrap, topic, seconds, backlog, slowness, valueBytes })
     await kafka.admin().setProducerQuota(clientId, quota)
     const recordsPerSecond = Math.ceil((2 * quota) / valueBytes)
     const producing = { bootstrap, clientId, topic, valueBytes, recordsPerSecond, seconds }
     const heeding = await measureProducer({ ...producing, heeds: true })
     const insisting = await measureProducer({ ...producing, heeds: false })
+    const promises = judge(heeding, insisting, consumer)
     publish({
       name: 'bounded-memory',
-      parameters: { seconds, quota, backlog, handled, valueBytes },
+      parameters: { seconds, quota, backlog, slowness, valueBytes, handlerPerSecond: consumer.recordsPerSecond },
       tables: {
         'a producer fed twice as fast as its broker takes': [
           producerRow('waits for ready()', heeding),
           producerRow('calls send() all the same', insisting),
         ],
-        'a consumer ten times too slow in front of a backlog, budget 64 MiB and 1,000,000 records': [
-          consumerRow(consumer),
-        ],
+        'a consumer too slow for its backlog, budget 64 MiB and 1,000,000 records': [consumerRow(consumer)],
+        'what has to hold': promises,
       },
       details: { heeding, insisting, consumer },
     })
+    if (promises.some(({ holds }) => holds === 'no')) process.exitCode = 1
   } finally {
     await kafka.admin().setProducerQuota(clientId, null)
     await kafka.admin().deleteTopics([topic])
@@ -64,35 +74,57 @@ interface ConsumerPart {
   readonly topic: string
   readonly seconds: number
   readonly backlog: number
-  readonly handled: number
+  readonly slowness: number
   readonly valueBytes: number
 }
 
-async function measureConsumer(part: ConsumerPart): Promise<BoundedConsumerResult> {
-  const { bootstrap, topic, seconds, backlog, handled, valueBytes } = part
+async function measureConsumer(part: ConsumerPart): Promise<SlowConsumer> {
+  const { bootstrap, topic, seconds, backlog, slowness, valueBytes } = part
   console.log(`writing ${backlog} records`)
   const fill: ClientJob = { bootstrap, topic, valueBytes, records: backlog, maxSeconds: 600 }
-  await inProcess<Measured>('client.ts', {
+  const filled = await inProcess<Measured>('client.ts', {
     ...fill,
-    client: 'sluice',
+    ...ours,
     task: 'produce',
-    way: 'single sends, limits of 100,000',
+    way: `single sends, ${limits}`,
   })
-  console.log(`consuming for ${seconds} s`)
+  if (filled.records < backlog) throw new Error(`only ${filled.records} of ${backlog} records were written`)
+  const empty = await inProcess<Measured>('client.ts', { ...fill, ...ours, task: 'consume', way: limits })
+  const recordsPerSecond = Math.round(empty.records / empty.seconds / slowness)
+  console.log(`consuming for ${seconds} s with a handler that manages ${recordsPerSecond} a second`)
   const job: BoundedConsumerJob = {
     bootstrap,
     topic,
     maxRecords: 1_000_000,
     maxBytes: 64 * MiB,
-    recordsPerSecond: handled,
+    recordsPerSecond,
     seconds,
   }
-  return inProcess<BoundedConsumerResult>('bounded-consumer.ts', job)
+  return { ...(await inProcess<BoundedConsumerResult>('bounded-consumer.ts', job)), recordsPerSecond }
 }
 
 function measureProducer(job: BoundedProducerJob): Promise<BoundedProducerResult> {
   console.log(`producing for ${job.seconds} s, ${job.heeds ? 'waiting for ready()' : 'whatever the queue says'}`)
   return inProcess<BoundedProducerResult>('bounded-producer.ts', job)
+}
+
+/** What is promised, and what was seen. */
+function judge(heeding: BoundedProducerResult, insisting: BoundedProducerResult, consumer: SlowConsumer) {
+  const { throttledAt, releasedAt } = heeding
+  return [
+    promise('producer: most records in its queue', Math.max(heeding.maxQueued, insisting.maxQueued), '<=', 1_000),
+    promise('producer: times throttled', throttledAt.length, '>=', 1),
+    promise('producer: lowest level at which throttling began', Math.min(...throttledAt), '>=', 800),
+    promise('producer: highest level at which throttling ended', Math.max(0, ...releasedAt), '<=', 200),
+    promise('producer: growth of RSS, MiB', heeding.memory.growthMiB, '<=', maxProducerGrowthMiB),
+    promise('consumer: most bytes in its gate, MiB', consumer.maxGateBytes / MiB, '<=', 64),
+    promise('consumer: growth of RSS, MiB', consumer.memory.growthMiB, '<=', maxConsumerGrowthMiB),
+  ]
+}
+
+function promise(what: string, seen: number, relation: '<=' | '>=', bound: number) {
+  const holds = relation === '<=' ? seen <= bound : seen >= bound
+  return { what, seen: round(seen), bound: `${relation} ${Math.round(bound)}`, holds: holds ? 'yes' : 'no' }
 }
 
 function producerRow(source: string, result: BoundedProducerResult): Row {

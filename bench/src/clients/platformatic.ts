@@ -31,5 +31,6 @@ export const produce = {
   'single sends, each awaited': sends({ window: 1, size: 1 }),
   'single sends, 1,000 in flight': sends({ window: 1_000, size: 1 }),
   'batches of 1,000': sends({ window: 5_000, size: 1_000 }),
+  'batches of 1,000, 100,000 in flight': sends({ window: 100_000, size: 1_000 }),
 }
 export const consume = { stream }
