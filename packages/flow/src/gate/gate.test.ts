@@ -153,6 +153,7 @@ test('ready resolves at the low watermark, not before', async () => {
   const { gate } = makeGate()
   const log: unknown[] = []
   await gate.ready()
+  await expect(gate.ready(AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
   gate.tryAcquire(0, 8)
   follow(log, 'ready', gate.ready())
   const controller = new AbortController()
@@ -231,6 +232,8 @@ test('a listener that throws becomes a warning, and the gate works on', () => {
 test('watermarks default to 80 % and 20 %, and make sense for the smallest gate too', () => {
   expect(new Gate({ maxRecords: 1_000 }).inspect()).toMatchObject({ highWatermark: 800, lowWatermark: 200 })
   expect(new Gate({ maxRecords: 1 }).inspect()).toMatchObject({ highWatermark: 1, lowWatermark: 0 })
+  const early = new Gate({ maxRecords: 10, highWatermark: 1 })
+  expect(early.inspect()).toMatchObject({ highWatermark: 1, lowWatermark: 0 })
 })
 
 test.each([
