@@ -69,6 +69,11 @@ export class Dispatcher {
     this.schedule()
   }
 
+  /** The partition was paused: what it has open would only keep room from others. */
+  paused({ lane }: AssignedPartition): void {
+    if (lane !== undefined && lane.status !== 'running') lane.fold()
+  }
+
   /** There may be room to open batches. */
   unpark(): void {
     for (const partition of this.#parked) {
@@ -245,6 +250,7 @@ export class Dispatcher {
   #endTurn(partition: AssignedPartition, lane: Lane): void {
     this.#freeSlot(partition, lane)
     lane.settle()
+    if (partition.paused) lane.fold()
     if (partition.mayHandle && lane.hasMore) {
       lane.status = 'ready'
       this.#ready.push(partition)
@@ -277,6 +283,7 @@ export class Dispatcher {
       this.#freeSlot(partition, lane)
       lane.invocation = invocation
       lane.status = 'backoff'
+      lane.fold()
       invocation.retryTimer = this.#clock.setTimeout(() => this.#retry(partition, lane), retryInMs)
       this.#options.events.emit('handlerFailed', { ...place, attempt, retryInMs, error })
     }

@@ -50,6 +50,8 @@ export class Lane {
   #current: PendingBatch | undefined
   #records: readonly DecodedRecord[] = []
   #index = 0
+  /** Of an open batch whose records were given up to be decoded again: how far it was, and how many were left. */
+  #folded: { readonly index: number; readonly left: number } | undefined
   /** What decompression added to the present batch. */
   #expandedBytes = 0
   /** Where the records that are out start; -1: none is out. */
@@ -73,7 +75,7 @@ export class Lane {
 
   /** Whether there may be something to take. */
   get hasMore(): boolean {
-    return this.#index < this.#records.length || this.#queue.length > 0
+    return this.#index < this.#records.length || this.#folded !== undefined || this.#queue.length > 0
   }
 
   /** Whether there is a record to handle, or to handle again. */
@@ -84,7 +86,7 @@ export class Lane {
   /** Whether the next `take` has to open a batch that would not fit: ask again when there is room. */
   get mustWait(): boolean {
     if (this.#index < this.#records.length) return false
-    const next = this.#queue.peek()
+    const next = this.#folded === undefined ? this.#queue.peek() : this.#current
     return next !== undefined && next.header.compression !== 'none' && !this.#intake.mayExpand()
   }
 
@@ -108,6 +110,10 @@ export class Lane {
         this.#index++
         this.#freedRecords++
       }
+      if (this.#folded !== undefined) {
+        this.#unfold(this.#current!, this.#folded.index)
+        continue
+      }
       this.#closeCurrent()
       const next = this.#queue.peek()
       if (next === undefined) return undefined
@@ -122,7 +128,21 @@ export class Lane {
     this.#freedRecords += this.#outRecords
     this.#outFrom = -1
     this.#outRecords = 0
-    if (this.#index === this.#records.length) this.#closeCurrent()
+    if (this.#index === this.#records.length && this.#folded === undefined) this.#closeCurrent()
+  }
+
+  /**
+   * Gives up what decompression made of the open batch, for a lane that is not to go on soon: the rest is decoded
+   * again when it does.
+   */
+  fold(): void {
+    const left = this.#records.length - this.#index
+    if (this.#expandedBytes === 0) return
+    if (left > 0) this.#folded = { index: this.#index, left }
+    this.#records = []
+    this.#index = 0
+    this.#freeExpanded()
+    this.settle()
   }
 
   /** Gives back to the budget what was finished since the last time. Apart from `finish`, to do it seldom. */
@@ -136,7 +156,8 @@ export class Lane {
 
   /** Drops what has not started. What is out can still be finished. */
   drop(): void {
-    this.#freedRecords += this.#records.length - this.#index
+    this.#freedRecords += this.#folded?.left ?? this.#records.length - this.#index
+    this.#folded = undefined
     this.#index = this.#records.length
     for (const batch of this.#queue) {
       this.#freedRecords += batch.header.count
@@ -175,17 +196,27 @@ export class Lane {
   }
 
   #open(batch: PendingBatch): void {
-    const { header, chunk } = batch
+    this.#records = this.#decodeBatch(batch)
+    this.#index = 0
+    this.#current = batch
+    this.epoch = batch.header.leaderEpoch
+    this.#expand(batch.header)
+  }
+
+  #unfold(batch: PendingBatch, index: number): void {
+    this.#records = this.#decodeBatch(batch)
+    this.#index = index
+    this.#folded = undefined
+    this.#expand(batch.header)
+  }
+
+  #decodeBatch({ header, chunk }: PendingBatch): readonly DecodedRecord[] {
     try {
-      this.#records = decodeRecords(chunk.buffer, header, { maxDecodedBytes: this.#maxDecodedBytes })
+      return decodeRecords(chunk.buffer, header, { maxDecodedBytes: this.#maxDecodedBytes })
     } catch (cause) {
       const { topicName, partition } = this.#partition
       throw new UnreadableBatchError({ topic: topicName, partition, offset: header.baseOffset }, cause)
     }
-    this.#index = 0
-    this.#current = batch
-    this.epoch = header.leaderEpoch
-    this.#expand(header)
   }
 
   #expand(header: BatchHeader): void {
@@ -200,11 +231,15 @@ export class Lane {
     this.#current = undefined
     this.#records = []
     this.#index = 0
+    this.#freeExpanded()
+    this.#freeBatch(batch)
+    this.#passTo(batch.end)
+  }
+
+  #freeExpanded(): void {
     this.#intake.shrink(this.#partition, this.#expandedBytes)
     this.#freedBytes += this.#expandedBytes
     this.#expandedBytes = 0
-    this.#freeBatch(batch)
-    this.#passTo(batch.end)
   }
 
   #freeBatch({ chunk }: PendingBatch): void {

@@ -74,6 +74,11 @@ export class Session implements MembershipListener {
     return this.#assignment.partitions
   }
 
+  /** Whether the group keeps partitions for this member, for all that is known. */
+  get mayBeKnown(): boolean {
+    return this.#membership.mayBeKnown
+  }
+
   /** Joins the group; all else follows from what it answers. */
   async start(): Promise<void> {
     await this.#positions.look(this.#closing.signal)
@@ -86,8 +91,10 @@ export class Session implements MembershipListener {
     const found = this.#assignment.find(topic, partition)
     if (found === undefined) return false
     found.paused = paused
-    if (paused) this.#intake.withdraw(found)
-    else {
+    if (paused) {
+      this.#intake.withdraw(found)
+      this.#dispatcher.paused(found)
+    } else {
       this.#fetcher.wake()
       if (found.lane?.hasWork) this.#dispatcher.offer(found)
     }
