@@ -73,9 +73,16 @@ describe('configuration', () => {
     expect(errorOf(() => seederConfig({ SLUICE_PROFILE: 'test' })).allowed).toContain('dev, prod')
   })
 
-  it('never shows the password of a mistyped address', () => {
-    const error = errorOf(() => seederConfig({ DATABASE_URL: 'mysql://shop:secret@db/shop' }))
-    expect(error.message).not.toContain('secret')
+  it.each([
+    'mysql://shop:secret@db/shop',
+    'mysql://shop:p@secret@db/shop',
+    'mysql://shop:p/secret@db/shop',
+    'mysql://shop@corp:secret@db/shop',
+    'mysql://db/shop?password=secret&x=1',
+  ])('never shows the password of a mistyped address: %s', (url) => {
+    const { message } = errorOf(() => seederConfig({ DATABASE_URL: url }))
+    expect(message).not.toContain('secret')
+    expect(message).toContain('mysql://')
   })
 
   it('is frozen', () => {

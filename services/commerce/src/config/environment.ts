@@ -98,7 +98,10 @@ export class Environment {
   }
 }
 
-/** Errors are printed and logged: a password in a mistyped URL must not be. */
+/**
+ * Errors are printed and logged: a password in a mistyped URL must not be. The text need not be a URL that can be parsed:
+ * all up to the last @ is taken for the login.
+ */
 function withoutPassword(text: string): string {
-  return text.replace(/(:\/\/[^:@/]*):[^@]*@/, '$1:***@')
+  return text.replace(/(:\/\/[^:/]*):.*@/s, '$1:***@').replace(/([?&]password=)[^&#]*/gi, '$1***')
 }

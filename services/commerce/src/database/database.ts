@@ -83,9 +83,20 @@ export async function withSessionLock<T>(pool: Pool, key: number, work: (client:
   }
 }
 
-/** Class 08 (connection), serialization failure, deadlock, too many connections, shutdown and start-up. */
-const TRANSIENT_SQLSTATE = /^(08...|40001|40P01|53300|57P0[1-3])$/
-const TRANSIENT_SYSTEM = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND'])
+/**
+ * Class 08 (connection), serialization failure, deadlock, too many connections, a lock or a statement that took too long,
+ * shutdown and start-up.
+ */
+const TRANSIENT_SQLSTATE = /^(08...|40001|40P01|53300|55P03|57014|57P0[1-3])$/
+const TRANSIENT_SYSTEM = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
 
 /** Whether the same statement can succeed when it is tried again a little later. */
 export function isTransient(error: unknown): boolean {
