@@ -6,7 +6,7 @@ import type { WireHeaders, WireRecord } from '../record.ts'
 import type { Compression } from './batch.ts'
 import { compressions } from './compression.ts'
 import { decodeRecords, readBatchHeaders, type BatchHeader, type DecodedRecord } from './decode.ts'
-import { batchOverheadBytes, encodeBatch, recordSizeUpperBound, resealBatch } from './encode.ts'
+import { batchOverheadBytes, encodeBatch, recordSizeUpperBound } from './encode.ts'
 import { layout } from './layout.ts'
 
 const identity = { producerId: 4_000_000_000n, epoch: 3, baseSequence: 17, transactional: true }
@@ -79,13 +79,6 @@ describe('a batch', () => {
     const written = [...plain(['now'], 1_800_000_000_000), ...plain(['then'], 1_800_000_000_000 - yearMs)]
     const read = decodeAll(encodeBatch(written, 'none', null))
     expect(read.map((record) => record.timestampMs)).toEqual([1_800_000_000_000, 1_800_000_000_000 - yearMs])
-  })
-
-  test('bears another identity after it was sealed again, and nothing else changes', () => {
-    const batch = encodeBatch(plain(['a', 'b']), 'gzip', identity)
-    resealBatch(batch, { producerId: 9n, epoch: 4, baseSequence: 0, transactional: true })
-    expect(onlyHeader(batch)).toMatchObject({ producerId: 9n, epoch: 4, baseSequence: 0 })
-    expect(decodeAll(batch).map((record) => String(record.value))).toEqual(['a', 'b'])
   })
 
   test('is never larger than the upper bounds of its records', () => {

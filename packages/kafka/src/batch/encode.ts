@@ -60,11 +60,6 @@ export function encodeBatch(
   return batch
 }
 
-/** Gives an encoded batch another identity, without encoding its records again. */
-export function resealBatch(batch: Buffer, identity: BatchIdentity): void {
-  writeIdentity(batch, identity)
-}
-
 function writeIdentity(batch: Buffer, identity: BatchIdentity | null): void {
   batch.writeBigInt64BE(identity?.producerId ?? -1n, layout.producerId)
   batch.writeInt16BE(identity?.epoch ?? -1, layout.producerEpoch)
