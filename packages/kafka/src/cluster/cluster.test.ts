@@ -41,10 +41,39 @@ describe('a cluster', () => {
       return Promise.resolve({ ...metadata, topics: [topic] })
     })
     await cluster.refresh(['orders'])
-    await clock.advanceAsync(120_000)
+    for (let minute = 0; minute < 2; minute++) {
+      expect(cluster.topic('orders')?.id).toBe('x')
+      await clock.advanceAsync(60_000)
+    }
     expect(asked).toEqual([['orders'], ['orders'], ['orders']])
     await cluster.close()
     expect(clock.pending).toBe(0)
+  })
+
+  test('forgets the topics that nobody uses any more, also those that do not exist', async () => {
+    const asked: Array<readonly string[] | null> = []
+    const { cluster, clock } = setUp((topics) => {
+      asked.push(topics)
+      const answer = topics!.map((name) => ({ name, id: `id of ${name}`, errorCode: name === 'none' ? 3 : 0 }))
+      return Promise.resolve({
+        ...metadata,
+        topics: answer.map((one) => ({ ...one, internal: false, partitions: [] })),
+      })
+    })
+    await cluster.refresh(['used', 'idle', 'none'])
+    expect(cluster.topic('none')?.errorCode).toBe(3)
+    expect(cluster.topicById('id of used')?.name).toBe('used')
+    await clock.advanceAsync(60_000)
+    expect(cluster.inspect().topics).toBe(2)
+    expect(cluster.topicById('id of idle')).toBeUndefined()
+    expect(cluster.topic('used')).toBeDefined()
+    await clock.advanceAsync(60_000)
+    expect(asked.map((names) => names?.join())).toEqual(['used,idle,none', 'used,none', 'used'])
+    const again = cluster.refresh(['idle'])
+    await clock.advanceAsync(50)
+    await again
+    expect(cluster.topic('idle')?.errorCode).toBe(0)
+    await cluster.close()
   })
 
   test('finds a broker even where nothing is known yet', async () => {

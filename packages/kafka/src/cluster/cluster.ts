@@ -10,7 +10,10 @@ export interface ClusterOptions {
   readonly clock: Clock
   /** How long a group's or a transaction's coordinator is waited for while it is being elected. */
   readonly coordinatorTimeoutMs: number
-  /** The topics in use are asked for again at least this often, so that new partitions are noticed. */
+  /**
+   * The topics in use are asked for again at least this often, so that new partitions are noticed; those that were not
+   * used for as long are forgotten.
+   */
   readonly metadataMaxAgeMs: number
 }
 
@@ -128,6 +131,8 @@ export class Cluster implements AsyncDisposable {
   #age(): void {
     if (this.#closing.signal.aborted) return
     this.#ageing = this.#clock.setTimeout(() => {
+      // Those in use, that is: what is asked about later is looked up again.
+      this.#metadata.forgetUnused()
       // A failure here is met again, and told, by whoever needs the cluster next.
       this.refresh(this.#metadata.topicNames).catch(() => {})
       this.#age()

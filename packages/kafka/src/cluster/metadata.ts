@@ -7,6 +7,8 @@ const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 export class Metadata {
   readonly #topics = new Map<string, TopicMetadata>()
   readonly #names = new Map<string, string>()
+  /** Topics that somebody asked about since `forgetUnused` was called last. */
+  readonly #used = new Set<string>()
   #brokers = new Map<number, BrokerNode>()
   #clusterId: string | null = null
 
@@ -27,16 +29,28 @@ export class Metadata {
   }
 
   topic(name: string): TopicMetadata | undefined {
-    return this.#topics.get(name)
+    const topic = this.#topics.get(name)
+    if (topic) this.#used.add(name)
+    return topic
   }
 
   topicById(id: string): TopicMetadata | undefined {
     const name = this.#names.get(id)
-    return name === undefined ? undefined : this.#topics.get(name)
+    return name === undefined ? undefined : this.topic(name)
   }
 
   partition(topic: string, partition: number): PartitionMetadata | undefined {
-    return this.#topics.get(topic)?.partitions[partition]
+    return this.topic(topic)?.partitions[partition]
+  }
+
+  /** Drops the topics that nobody has asked about since this was called last. */
+  forgetUnused(): void {
+    for (const [name, { id }] of this.#topics) {
+      if (this.#used.has(name)) continue
+      this.#topics.delete(name)
+      this.#names.delete(id)
+    }
+    this.#used.clear()
   }
 
   learn(answer: ClusterMetadata): void {
