@@ -1,4 +1,4 @@
-import { ClosedError } from '@sluice/flow'
+import { ClosedError, requireNumber } from '@sluice/flow'
 import { Admin } from './admin/admin.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { parseKafkaOptions, type KafkaConfig, type KafkaOptions } from './config.ts'
@@ -24,9 +24,9 @@ export class Kafka implements AsyncDisposable {
   readonly #config: KafkaConfig
   readonly #cluster: Cluster
   #defaults: Defaults = { producer: {}, consumer: {} }
-  // Weak, so that a producer which was closed and forgotten is not kept for the life of this.
-  #consumers: ReadonlyArray<WeakRef<Consumer>> = []
-  #producers: ReadonlyArray<WeakRef<Producer>> = []
+  // One that is closed leaves as soon as another one is opened, so that they do not gather.
+  readonly #consumers = new Set<Consumer>()
+  readonly #producers = new Set<Producer>()
   #closing: Promise<void> | undefined
 
   /** @throws ConfigError for a setting that makes no sense */
@@ -54,7 +54,7 @@ export class Kafka implements AsyncDisposable {
     this.#requireOpen()
     const { clock } = this.#config
     const producer = await Producer.open(this.#cluster, { clock, ...this.#defaults.producer, ...defined(options) })
-    this.#producers = [...this.#producers.filter(isAlive), new WeakRef(producer)]
+    dropClosed(this.#producers).add(producer)
     return await this.#unlessClosed(producer)
   }
 
@@ -63,7 +63,7 @@ export class Kafka implements AsyncDisposable {
     this.#requireOpen()
     const settings = { ...this.#defaults.consumer, ...defined(options) } as ConsumerOptions<T>
     const consumer = await Consumer.open(this.#cluster, settings, this.#config.clock)
-    this.#consumers = [...this.#consumers.filter(isAlive), new WeakRef<Consumer>(consumer)]
+    dropClosed<Consumer>(this.#consumers).add(consumer)
     return await this.#unlessClosed(consumer)
   }
 
@@ -79,13 +79,21 @@ export class Kafka implements AsyncDisposable {
       bootstrap: brokers.map(({ host, port }) => `${host}:${port}`),
       clientId,
       cluster: this.#cluster.inspect(),
-      producers: this.#producers.filter(isAlive).length,
-      consumers: this.#consumers.filter(isAlive).length,
+      producers: dropClosed(this.#producers).size,
+      consumers: dropClosed(this.#consumers).size,
     }
   }
 
-  /** Closes the consumers it opened, then the producers (handlers may still use them), then the connections. */
+  /**
+   * Closes the consumers it opened, then the producers (handlers may still use them), then the connections.
+   * @throws ConfigError for a time that makes no sense: then nothing is closed.
+   */
   close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    try {
+      if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
+    } catch (error) {
+      return Promise.reject(error)
+    }
     this.#closing ??= this.#close(timeoutMs === undefined ? {} : { timeoutMs })
     return this.#closing
   }
@@ -96,8 +104,8 @@ export class Kafka implements AsyncDisposable {
 
   async #close(options: { readonly timeoutMs?: number }): Promise<void> {
     try {
-      await Promise.all(this.#consumers.map(async (consumer) => consumer.deref()?.close(options)))
-      await Promise.all(this.#producers.map(async (producer) => producer.deref()?.close(options)))
+      await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close(options)))
+      await Promise.all(Array.from(this.#producers, (producer) => producer.close(options)))
     } finally {
       await this.#cluster.close()
     }
@@ -115,6 +123,7 @@ export class Kafka implements AsyncDisposable {
   }
 }
 
-function isAlive(reference: WeakRef<object>): boolean {
-  return reference.deref() !== undefined
+function dropClosed<T extends { inspect(): { readonly state: string } }>(opened: Set<T>): Set<T> {
+  for (const one of opened) if (one.inspect().state === 'closed') opened.delete(one)
+  return opened
 }

@@ -6,6 +6,7 @@ import type { SenderState } from './sender.ts'
 export type QueueState = GateState
 
 export interface ProducerState {
+  readonly state: 'open' | 'closing' | 'closed'
   readonly queue: QueueState
   readonly records: AccountState
   /** Records that the queue did not take, by reason. */

@@ -363,8 +363,11 @@ describe('close', () => {
   test('delivers what it has, and accounts for it', async () => {
     const { producer, send, pass } = await openProducer({ lingerMs: 60_000 })
     const records = many(3, send)
+    expect(producer.inspect().state).toBe('open')
     const closing = producer.close()
+    expect(producer.inspect().state).toBe('closing')
     await pass(10)
+    expect(producer.inspect().state).toBe('closed')
     expect(await closing).toEqual({ accepted: 3, delivered: 3, refused: 0, unknown: 0, abandoned: 0 })
     expect(outcomes(records)).toEqual(['delivered', 'delivered', 'delivered'])
   })

@@ -64,6 +64,7 @@ export class Producer implements AsyncDisposable {
   #admission = Promise.resolve()
   #flushing = 0
   #closing: Promise<CloseReport> | undefined
+  #isClosed = false
 
   /** @throws ConfigError; ConnectionError and other errors of the cluster, if it cannot be reached. */
   static async open(cluster: ProducerCluster, options: ProducerOptions = {}): Promise<Producer> {
@@ -207,6 +208,7 @@ export class Producer implements AsyncDisposable {
 
   inspect(): ProducerState {
     return {
+      state: this.#isClosed ? 'closed' : this.#closing ? 'closing' : 'open',
       queue: this.#gate.inspect(),
       records: this.#account.inspect(),
       shed: { ...this.#shed },
@@ -305,6 +307,7 @@ export class Producer implements AsyncDisposable {
     this.#sender.stop()
     this.#accumulator.stop()
     this.#searches.abort(new ClosedError('the producer'))
+    this.#isClosed = true
     const { accepted, delivered, refused, unknown } = this.#account.inspect()
     return { accepted, delivered, refused, unknown, abandoned }
   }
