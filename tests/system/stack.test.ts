@@ -222,6 +222,27 @@ describe('the data folder of a project', () => {
     await until(() => !pids.some(isRunning), 10_000)
   })
 
+  it('may be removed while they run: all of it ends by itself, and harms no successor in its place', async () => {
+    const stack = await startStack({ dataDir, redis: true, environment: 'ignore' })
+    const pids = stack.inspect().processes.map(({ pid }) => pid!)
+    rmSync(dataDir, { recursive: true })
+    await using successor = await startStack({ dataDir, redis: true, environment: 'ignore' })
+    await stack.closed
+    expect(pids.filter(isRunning)).toEqual([])
+    expect(readStatus(dataDir)).toEqual(successor.inspect())
+    expect(readStatus(dataDir).state).toBe('running')
+    expect(await redis(successor.redis.url, 'PING')).toBe('+PONG')
+  })
+
+  it('may be removed before they are asked to stop', async () => {
+    const stack = await startStack({ dataDir, redis: true, environment: 'ignore' })
+    const pids = stack.inspect().processes.map(({ pid }) => pid!)
+    rmSync(dataDir, { recursive: true })
+    await stack.close()
+    expect(pids.filter(isRunning)).toEqual([])
+    expect(existsSync(dataDir)).toBe(false)
+  })
+
   it('has servers that are started again when they crash, which is counted', async () => {
     await using stack = await startStack({ dataDir, redis: true, environment: 'ignore' })
     const [before] = stack.inspect().processes

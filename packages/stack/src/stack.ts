@@ -6,12 +6,17 @@ import type { PostgresServer } from './postgres/server.ts'
 import type { Supervisor } from './process/supervisor.ts'
 import type { RedisServer } from './redis/server.ts'
 
+const watchEveryMs = 1_000
 const serverNames = /^(kafka-\d+|postgres|redis)$/
 
 /** Running servers. Closing it stops those that it started, and no other. */
 export class Stack implements AsyncDisposable {
   /** Runs the servers; applications that are added to it are stopped before the servers are. */
   readonly supervisor: Supervisor
+  /** Resolves when it is closed, also by itself: it ends when somebody removes its data folder. */
+  readonly closed: Promise<void>
+  readonly #resolveClosed: () => void
+  readonly #watch: NodeJS.Timeout
   readonly #folder: DataFolder
   readonly #status: StatusFile
   #kafka: KafkaServers | undefined
@@ -23,6 +28,11 @@ export class Stack implements AsyncDisposable {
     this.#folder = folder
     this.supervisor = supervisor
     this.#status = new StatusFile(folder, supervisor)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.closed = promise
+    this.#resolveClosed = resolve
+    this.#watch = setInterval(() => this.#endWithoutFolder(), watchEveryMs)
+    this.#watch.unref()
   }
 
   get dataDir(): string {
@@ -78,15 +88,37 @@ export class Stack implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const discard = this.#folder.temporary
-    this.#status.setState('stopping')
-    for (const { name } of this.supervisor.statuses().reverse()) {
-      if (!serverNames.test(name)) await this.supervisor.get(name)?.stop()
+    clearInterval(this.#watch)
+    try {
+      // Servers without their data have nothing to save: Redis would refuse to end before it has.
+      await this.#stopProcesses(this.#folder.temporary || !this.#folder.isHeld)
+    } finally {
+      this.#status.close()
+      try {
+        this.#folder.close()
+      } finally {
+        this.#resolveClosed()
+      }
     }
-    await this.#kafka?.close({ discard })
-    await this.supervisor.close(discard ? 0 : undefined)
-    this.#status.close()
-    this.#folder.close()
+  }
+
+  async #stopProcesses(discard: boolean): Promise<void> {
+    this.#status.setState('stopping')
+    try {
+      for (const { name } of this.supervisor.statuses().reverse()) {
+        if (!serverNames.test(name)) await this.supervisor.get(name)?.stop()
+      }
+      await this.#kafka?.close({ discard })
+    } finally {
+      await this.supervisor.close(discard ? 0 : undefined)
+    }
+  }
+
+  /** Nobody could find and end servers whose folder is gone. */
+  #endWithoutFolder(): void {
+    if (this.#folder.isHeld) return
+    process.emitWarning(`the data folder ${this.#folder.path} was removed: stopping what runs in it`)
+    this.close().catch((error: unknown) => process.emitWarning(`the stack did not stop: ${String(error)}`))
   }
 }
 

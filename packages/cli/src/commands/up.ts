@@ -64,7 +64,9 @@ async function runForeground({ terminal, env, exitWith }: CommandContext, option
   })
   printAddresses(stack.inspect(), terminal)
   tellParent({ type: 'ready' })
-  if ((await interrupt.signal) === 'SIGINT') exitWith(ExitCode.interrupted)
+  const end = await Promise.race([interrupt.signal, stack.closed.then(() => 'lost' as const)])
+  if (end === 'SIGINT') exitWith(ExitCode.interrupted)
+  else if (end === 'lost') exitWith(ExitCode.failed)
   terminal.progress('stopping')
 }
 

@@ -84,6 +84,8 @@ export class DataFolder {
     this.temporary = temporary
     this.account = account
     this.#lock = FolderLock.acquire(path)
+    // What an earlier holder has written there would pass for ours.
+    rmSync(join(path, 'status.json'), { force: true })
   }
 
   /** Opens the folder of a project, and makes it where it is not there. One that no stack has made is refused. */
@@ -111,6 +113,11 @@ export class DataFolder {
     } catch (error) {
       throw folderError(parent, error)
     }
+  }
+
+  /** Whether it is still ours: not once somebody has removed it. */
+  get isHeld(): boolean {
+    return this.#lock.isHeld
   }
 
   file(name: string): string {

@@ -5,6 +5,8 @@ import { StackError, folderError, systemErrorCode } from '../errors.ts'
 import { type ProcessIdentity, identify, isAlive } from '../process/identity.ts'
 
 interface Holder extends ProcessIdentity {
+  /** Tells locks of one process apart. */
+  readonly id: string
   readonly released: boolean
 }
 
@@ -18,12 +20,12 @@ interface Holder extends ProcessIdentity {
 export class FolderLock {
   readonly #dir: string
   readonly #generation: number
-  readonly #self: ProcessIdentity
+  readonly #self: Omit<Holder, 'released'>
 
   private constructor(dir: string, generation: number, self: ProcessIdentity) {
     this.#dir = dir
     this.#generation = generation
-    this.#self = self
+    this.#self = { ...self, id: randomUUID() }
   }
 
   /** Takes the folder, or throws `already_running` with the `pid` of the process that holds it. */
@@ -43,7 +45,19 @@ export class FolderLock {
     return current(dir).holder
   }
 
+  /** Whether it still stands: not once its folder was removed, nor when another one is in the place of that. */
+  get isHeld(): boolean {
+    try {
+      const { id, released } = JSON.parse(readFileSync(this.#path, 'utf8')) as Holder
+      return id === this.#self.id && !released
+    } catch (error) {
+      // What cannot be read at the moment is not gone.
+      return !['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')
+    }
+  }
+
   release(): void {
+    if (!this.isHeld) return
     // Emptied rather than removed: the generation must never start again while somebody slow looks on.
     this.#write(this.#path, { ...this.#self, released: true })
   }

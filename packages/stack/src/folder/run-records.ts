@@ -14,15 +14,18 @@ interface RunRecord extends ProcessIdentity {
 export class RunRecords {
   readonly #dir: string
   readonly #dataDir: string
+  readonly #folder: DataFolder
 
   constructor(folder: DataFolder) {
     this.#dir = folder.file('run')
     this.#dataDir = folder.path
+    this.#folder = folder
     mkdirSync(this.#dir, { recursive: true })
   }
 
   /** Keeps the records in step with a supervisor. */
   note(event: ProcessEvent): void {
+    if (!this.#folder.isHeld) return
     const path = join(this.#dir, `${'name' in event ? event.name : ''}.json`)
     if (event.type === 'started') {
       const identity = identify(event.pid)

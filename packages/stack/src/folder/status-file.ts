@@ -1,6 +1,5 @@
 import type { ProcessStatus } from '../process/process-spec.ts'
 import type { Supervisor } from '../process/supervisor.ts'
-import { systemErrorCode } from '../errors.ts'
 import type { DataFolder } from './data-folder.ts'
 import { FolderLock } from './folder-lock.ts'
 import { readJson, writeJson } from './json-file.ts'
@@ -73,11 +72,12 @@ export class StatusFile {
   }
 
   #write(): void {
+    // Where the folder was removed, another one may be in its place by now.
+    if (!this.#folder.isHeld) return
     try {
       writeJson(this.#folder.file(fileName), this.current())
     } catch (error) {
-      // A full disk must not stop the servers that still run; the next change writes again.
-      if (systemErrorCode(error) !== 'disk_full') throw error
+      // That must not stop the servers that still run, nor keep them from being stopped; the next change writes again.
       process.emitWarning(`the status could not be written: ${String(error)}`)
     }
   }
