@@ -61,6 +61,24 @@ test('a state file that cannot be let go of is told, and keeps nobody waiting', 
   expect(errors).toMatchObject([{ during: 'state_file', error: { code: 'EISDIR' } }])
 })
 
+test('a member that could not leave is dismissed at the next start', async () => {
+  const { broker, open } = await onBroker()
+  const first = await open()
+  const { ended } = await running(first)
+  const memberId = broker.heartbeats.at(-1)!.memberId
+  broker.heartbeatFate = ({ memberEpoch }) => (memberEpoch < 0 ? 'COORDINATOR_NOT_AVAILABLE' : undefined)
+  await settled(first.close({ timeoutMs: 1_000 }))
+  await ended
+  broker.heartbeatFate = () => undefined
+  broker.heartbeats.length = 0
+  const second = await open()
+  broker.assign(letters.name, [0])
+  await running(second)
+  expect(broker.heartbeats[0]).toMatchObject({ memberId, memberEpoch: -1 })
+  await settled(second.close())
+  expect(readdirSync(folder)).toEqual([])
+})
+
 test('a bad timeout of close is refused and closes nothing', async () => {
   const { open } = await onBroker()
   const consumer = await open()

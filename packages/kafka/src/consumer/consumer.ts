@@ -154,7 +154,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
   /** A file that stays costs the next start nothing but the dismissal of a member that is gone. */
   async #letGoOfState(): Promise<void> {
     try {
-      await this.#stateFile?.remove()
+      await this.#stateFile?.letGo(this.#session?.mayBeKnown !== true)
     } catch (error) {
       this.#events.emit('error', { during: 'state_file', error })
     }

@@ -38,20 +38,21 @@ export class Farewell {
     }
   }
 
-  /** For this member. Never throws: a group that cannot be told in time finds out by the session timeout. */
-  async leave(memberId: string, timeoutMs: number): Promise<void> {
+  /** For this member. Never throws. False: the group could not be told in time, and waits for the session timeout. */
+  async leave(memberId: string, timeoutMs: number): Promise<boolean> {
     const { settings, clock } = this.#options
     const untilMs = clock.monotonicMs() + timeoutMs
     const backoff = new Backoff(100, 2_000)
     for (;;) {
       try {
-        return await this.#tell(memberId, settings.instanceId === null ? LEAVE : LEAVE_STATIC)
+        await this.#tell(memberId, settings.instanceId === null ? LEAVE : LEAVE_STATIC)
+        return true
       } catch (error) {
-        if (error instanceof BrokerError && classify(error.apiCode).rejoin) return
+        if (error instanceof BrokerError && classify(error.apiCode).rejoin) return true
         this.#failed(error)
       }
       const waitMs = backoff.nextMs()
-      if (clock.monotonicMs() + waitMs >= untilMs) return
+      if (clock.monotonicMs() + waitMs >= untilMs) return false
       await clock.sleep(waitMs)
     }
   }

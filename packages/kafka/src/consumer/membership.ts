@@ -57,7 +57,7 @@ export class Membership {
   #epoch = 0
   #state: MembershipState = 'joining'
   #intervalMs: number
-  /** A join was sent, whatever came of it. */
+  /** A join was sent, whatever came of it, and no leave got through. */
   #hasJoined = false
   /** The next heartbeat tells everything: it joins, or the broker may have missed one. */
   #isFull = true
@@ -97,6 +97,11 @@ export class Membership {
   /** Whether the group still counts on this member: a heartbeat within the session timeout was answered. */
   get isAlive(): boolean {
     return this.#silentMs() <= this.#settings.sessionTimeoutMs
+  }
+
+  /** Whether the group may still know this member. */
+  get mayBeKnown(): boolean {
+    return this.#hasJoined
   }
 
   /** Whether partitions are on the move. */
@@ -140,7 +145,7 @@ export class Membership {
     this.#signal.notify()
     await this.#loop
     if (this.#state === 'failed') return
-    if (this.#hasJoined) await this.#farewell.leave(this.#memberId, timeoutMs)
+    if (this.#hasJoined && (await this.#farewell.leave(this.#memberId, timeoutMs))) this.#hasJoined = false
     this.#state = 'left'
   }
 

@@ -68,7 +68,7 @@ test('whoever was taken over sees who did it', async () => {
   await second.claim()
   await second.begin('b')
   expect(await first.otherMember('a')).toBe('b')
-  await first.remove()
+  await first.letGo(true)
   expect(await second.otherMember('b')).toBeUndefined()
 })
 
@@ -76,7 +76,23 @@ test('an orderly end leaves no file', async () => {
   const file = open()
   await file.claim()
   await file.begin('a')
-  await file.remove()
+  await file.letGo(true)
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('a member that may still be in the group is left to the next start, and so are those before it', async () => {
+  const first = open()
+  await first.claim()
+  await first.begin('a')
+  await first.letGo(false)
+  const second = open()
+  await second.claim()
+  await second.letGo(true)
+  const third = open()
+  await third.claim()
+  expect(await third.begin('c')).toEqual(['a'])
+  await third.dismissed()
+  await third.letGo(true)
   expect(readdirSync(folder)).toEqual([])
 })
 

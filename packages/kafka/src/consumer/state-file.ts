@@ -59,11 +59,14 @@ export class StateFile {
     return found !== undefined && found.memberId !== memberId ? found.memberId : undefined
   }
 
-  /** After the member has left: there is nothing to dismiss at the next start. */
-  async remove(): Promise<void> {
-    const found = await this.#read()
-    if (this.#state !== undefined && found?.memberId === this.#state.memberId) await rm(this.path, { force: true })
+  /** Nobody holds it any longer; it stays where there is a member to dismiss at the next start. */
+  async letGo(hasLeft: boolean): Promise<void> {
+    const own = this.#state
     this.#state = undefined
+    if (own === undefined || (await this.#read())?.memberId !== own.memberId) return
+    const former = hasLeft || own.memberId === '' ? own.former : [...own.former, own.memberId]
+    if (former.length === 0) return await rm(this.path, { force: true })
+    await rename(await this.#draft({ memberId: '', former, ...noProcess }), this.path)
   }
 
   async #read(path = this.path): Promise<State | undefined> {
@@ -123,6 +126,8 @@ export class StateFile {
     return draft
   }
 }
+
+const noProcess: Pick<State, 'pid' | 'startedAt'> = { pid: 0, startedAt: '' }
 
 function isState(value: unknown): value is State {
   if (typeof value !== 'object' || value === null) return false
