@@ -1,6 +1,6 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import { brokerError, classify } from '../driver/classify.ts'
+import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { BrokerNode, CommittedOffset, ListedOffset } from '../driver/driver.ts'
 import { BrokerError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
@@ -31,6 +31,7 @@ export interface FoundPosition {
 
 const LATEST = -1
 const EARLIEST = -2
+const UNKNOWN_TOPIC = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 
 /** What the group knew of a topic before this consumer joined it. */
 interface FirstSight {
@@ -106,6 +107,12 @@ export class Positions {
       topics.map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) })),
       null,
     )
+    for (const name of settings.topics.keys()) {
+      // All the partitions of a topic that is created later are new.
+      if (cluster.topic(name)?.errorCode === UNKNOWN_TOPIC) {
+        this.#firstSight.set(name, { topicId: '', partitions: 0, highestCommitted: -1 })
+      }
+    }
     for (const { name, id, partitions } of topics) {
       const own = committed.filter(({ topic, offset }) => topic === name && offset >= 0)
       const highestCommitted = Math.max(-1, ...own.map(({ partition }) => partition))
