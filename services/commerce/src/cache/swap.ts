@@ -30,8 +30,8 @@ export async function swapCache<Row>(redis: Redis, cache: Cache<Row>, cycle: num
   for (let at = 0; at < rows.length; at += FIELDS_PER_COMMAND) {
     const fields = rows.slice(at, at + FIELDS_PER_COMMAND).map((row) => [String(row[cache.id]), JSON.stringify(row)])
     await answered(redis.hSet(staging, Object.fromEntries(fields)))
+    if (at === 0) await answered(redis.expire(staging, STAGING_LIFE_S))
   }
-  await answered(redis.expire(staging, STAGING_LIFE_S))
   const swapped = await answered(
     redis.eval(SWAP_SCRIPT, {
       keys: [staging, cache.key, cycleKey(cache)],
