@@ -137,6 +137,15 @@ describe('sluice up, status, logs and down', () => {
     expect(existsSync(join(dataDir, 'postgres'))).toBe(false)
   })
 
+  it('started twice at once starts one set of servers, which both end up with', async () => {
+    const both = await Promise.all([sluice(['up']), sluice(['up'])])
+    expect(both.map(({ code, stderr }) => (code === 0 ? 'well' : stderr))).toEqual(['well', 'well'])
+    const { kafka } = await status()
+    for (const { stdout } of both) expect(stdout).toContain(kafka!.bootstrapServers)
+    expect(both.filter(({ stdout }) => stdout.includes('running already'))).toHaveLength(1)
+    await sluice(['down', '--clean'])
+  })
+
   it('is ended by Ctrl-C while it starts, and leaves nothing running', async () => {
     const child = spawn(node, [...source, 'up'], {
       env: { ...process.env, SLUICE_DATA_DIR: dataDir },

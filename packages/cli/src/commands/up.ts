@@ -30,16 +30,37 @@ export const registerUp: RegisterCommand = (program, context) => {
 async function runBackground({ terminal, env, exitWith }: CommandContext, options: UpOptions): Promise<void> {
   const dataDir = projectDataDir(process.cwd(), env)
   const onProgress = (message: string) => terminal.progress(message)
-  const before = await settledStatus(dataDir, onProgress)
-  if (before.state === 'running') {
-    checkFits(before, options)
-    terminal.line('running already')
-  } else if ((await startBackground({ args: foregroundArguments(options), dataDir, onProgress })) === 'interrupted') {
+  const outcome = await startOrJoin(dataDir, options, onProgress)
+  if (outcome === 'interrupted') {
     exitWith(ExitCode.interrupted)
     return
   }
+  if (outcome === 'joined') terminal.line('running already')
   printAddresses(readStatus(dataDir), terminal)
   terminal.line(`data in ${dataDir}; \`sluice status\` shows the processes, \`sluice down\` ends them`)
+}
+
+/** Starts a supervisor where none runs. Where another one is quicker, it is waited for as if it had been there before. */
+async function startOrJoin(
+  dataDir: string,
+  options: UpOptions,
+  onProgress: (message: string) => void,
+): Promise<'ready' | 'joined' | 'interrupted'> {
+  const deadlineMs = performance.now() + transitionLimitMs
+  for (;;) {
+    const status = await settledStatus(dataDir, onProgress)
+    if (status.state === 'running') {
+      checkFits(status, options)
+      return 'joined'
+    }
+    try {
+      return await startBackground({ args: foregroundArguments(options), dataDir, onProgress })
+    } catch (error) {
+      const isLate = performance.now() > deadlineMs
+      if (isLate || !(error instanceof StackError && error.code === 'already_running')) throw error
+    }
+    await sleep(200)
+  }
 }
 
 /** The supervisor itself, until a signal ends it. Where `up` has started it, it tells that how it goes. */
