@@ -7,6 +7,10 @@ import { Kafka, json, topic } from '@sluice/kafka'
 import { startStack, type Stack } from '@sluice/stack'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { stagingKey, USERS } from '../../services/commerce/src/cache/caches.ts'
+import type { Redis } from '../../services/commerce/src/cache/redis.ts'
+import { swapCache } from '../../services/commerce/src/cache/swap.ts'
+import type { User } from '../../services/commerce/src/events/events.ts'
 import type { Child } from './support/child.ts'
 import { logged, serversOf, startProgram, urlOf } from './support/commerce.ts'
 import { compare, readLedger } from './support/ledger.ts'
@@ -125,14 +129,47 @@ describe('two cache workers', () => {
     expect(await redis.keys('*staging*')).toEqual([])
   })
 
-  it('take over from one that was killed', async () => {
+  it('take over from one that was killed, within a few intervals', async () => {
     const env = { ...servers, CACHE_REFRESH_INTERVAL: '1', CACHE_BATCH_SIZE: '400' }
     await using first = startProgram('cache-worker', env)
     await first.line((line) => line.includes('cache refreshed'))
     await using second = startProgram('cache-worker', env)
     await urlOf(second)
     await first.kill('SIGKILL')
-    await second.line((line) => line.includes('cache refreshed'))
+    const killedAtMs = performance.now()
+    const before = logged(second, 'cache refreshed').length
+    // One more than a line that was still on its way when the first one was killed.
+    await until(() => logged(second, 'cache refreshed').length > before + 1)
+    expect(performance.now() - killedAtMs).toBeLessThan(10_000)
+  })
+
+  it('take those first that have waited the longest, whatever their ids are', async () => {
+    await pool.query(
+      `INSERT INTO products (product_id, name, category, brand, price, org_price, discount_rate, stock, created_at)
+       SELECT 'zzzz-' || n, name, category, brand, price, org_price, discount_rate, stock, '2000-01-01'
+       FROM (SELECT * FROM products LIMIT 1) one, generate_series(1, 5) n`,
+    )
+    await fillCache({ CACHE_BATCH_SIZE: '10' })
+    expect(
+      await number("SELECT count(*) FROM products WHERE product_id LIKE 'zzzz-%' AND last_cached_at IS NOT NULL"),
+    ).toBe(5)
+  })
+
+  it('leave no part of a cache behind that would not go by itself', async () => {
+    const broken = {
+      toJSON: () => {
+        throw new Error('killed here')
+      },
+    }
+    const rows = Array.from({ length: 600 }, (_, n) => ({
+      user_id: `u-${n}`,
+      ...(n === 599 && broken),
+    })) as unknown as User[]
+    await expect(swapCache(redis as unknown as Redis, USERS, 9_999, rows)).rejects.toThrow('killed here')
+    const key = stagingKey(USERS, 9_999)
+    expect(await redis.hLen(key)).toBe(500)
+    expect(await redis.ttl(key)).toBeGreaterThan(0)
+    await redis.del(key)
   })
 })
 
@@ -175,7 +212,7 @@ describe('the generator', () => {
     await until(() => ledgerLines(folder) > 500)
     stack.kafka.pause(1)
     await generator.line((line) => line.includes('high watermark'))
-    await sleep(1_000)
+    await until(async () => (await metricsOf(generator)).includes('sluice_producer_queue_throttled 1'))
     stack.kafka.resume(1)
     await generator.line((line) => line.includes('low watermark'))
     expect((await generator.kill('SIGTERM')).code).toBe(0)
@@ -215,6 +252,11 @@ describe('the consumer', () => {
     await until(() => ledgerLines(folder) >= 500)
     await killed.kill('SIGKILL')
     await using next = startProgram('consumer', env)
+    await urlOf(next)
+    const runningAtMs = performance.now()
+    await until(async () => /kafka_messages_processed_total{.*} [1-9]/.test(await metricsOf(next)))
+    // The session of the killed one would hold its partitions for 45 s.
+    expect(performance.now() - runningAtMs).toBeLessThan(10_000)
     await until(() => ledgerLines(folder) >= 1_500)
     await generator.kill('SIGTERM')
     const ledger = readLedger(join(folder, 'orders.txt'))
@@ -243,11 +285,15 @@ async function ids(query: string): Promise<string[]> {
 }
 
 /** One round of a cache worker. */
-async function fillCache(): Promise<void> {
+async function fillCache(env: Record<string, string> = {}): Promise<void> {
   await pool.query('DELETE FROM cache_rounds')
-  await using worker: Child = startProgram('cache-worker', servers)
+  await using worker: Child = startProgram('cache-worker', { ...servers, ...env })
   await worker.line((line) => line.includes('cache refreshed'))
   await worker.kill('SIGTERM')
+}
+
+async function metricsOf(program: Child): Promise<string> {
+  return (await fetch(`${await urlOf(program)}/metrics`)).text()
 }
 
 async function idsInTopic(name: string, field: string): Promise<string[]> {

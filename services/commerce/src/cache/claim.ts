@@ -19,8 +19,8 @@ export interface Claim<Row> {
 type Kind = 'fresh' | 'aged'
 
 /**
- * Claims the next rows for a cache: half of them (`newDataRatio`) never cached, the rest those whose last time is the
- * longest ago; where one half is short the other fills it. Two workers never get the same row: the rows are locked
+ * Claims the next rows for a cache: half of them (`newDataRatio`) never cached, the oldest first, the rest those whose last
+ * time is the longest ago; where one half is short the other fills it. Two workers never get the same row: the rows are locked
  * while they are picked, rows that another worker has locked are skipped, and the claim outlives the transaction, which
  * is over before Redis is spoken to. NO KEY UPDATE lets others insert rows that refer to these meanwhile.
  */
@@ -59,7 +59,8 @@ async function pick<Row>(
 ): Promise<Row[]> {
   if (count <= 0) return []
   // Each kind has its partial index, in just this order.
-  const [condition, order] = kind === 'fresh' ? ['IS NULL', id] : ['IS NOT NULL', `last_cached_at, ${id}`]
+  const [condition, order] =
+    kind === 'fresh' ? ['IS NULL', `created_at, ${id}`] : ['IS NOT NULL', `last_cached_at, ${id}`]
   const { rows } = await client.query(
     `WITH picked AS (
        SELECT ${id} AS picked_id FROM ${name}

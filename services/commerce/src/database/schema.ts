@@ -52,11 +52,11 @@ const TABLES = [
    )`,
 ]
 
-/** One index for the rows that were never cached, one for the others in the order of their age. */
+/** One index for the rows that were never cached, the oldest first, one for the others in the order of their last time. */
 const INDEXES = (['users', 'products'] as const).flatMap((table) => {
   const id = table === 'users' ? 'user_id' : 'product_id'
   return [
-    `CREATE INDEX IF NOT EXISTS ${table}_uncached ON ${table} (${id}) WHERE last_cached_at IS NULL`,
+    `CREATE INDEX IF NOT EXISTS ${table}_never_cached ON ${table} (created_at, ${id}) WHERE last_cached_at IS NULL`,
     `CREATE INDEX IF NOT EXISTS ${table}_cached ON ${table} (last_cached_at, ${id}) WHERE last_cached_at IS NOT NULL`,
   ]
 })
