@@ -8,7 +8,6 @@ import { startStack, type Stack } from '@sluice/stack'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { stagingKey, USERS } from '../../services/commerce/src/cache/caches.ts'
-import type { Redis } from '../../services/commerce/src/cache/redis.ts'
 import { swapCache } from '../../services/commerce/src/cache/swap.ts'
 import type { User } from '../../services/commerce/src/events/events.ts'
 import type { Child } from './support/child.ts'
@@ -165,7 +164,7 @@ describe('two cache workers', () => {
       user_id: `u-${n}`,
       ...(n === 599 && broken),
     })) as unknown as User[]
-    await expect(swapCache(redis as unknown as Redis, USERS, 9_999, rows)).rejects.toThrow('killed here')
+    await expect(swapCache(redis, USERS, 9_999, rows)).rejects.toThrow('killed here')
     const key = stagingKey(USERS, 9_999)
     expect(await redis.hLen(key)).toBe(500)
     expect(await redis.ttl(key)).toBeGreaterThan(0)
