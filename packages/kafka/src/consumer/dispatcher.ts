@@ -24,6 +24,8 @@ export interface DispatcherOptions {
 
 /** How long handlers may hold the event loop before sockets and timers have their turn. */
 const LOOP_TURN_MS = 4
+/** Calls in a row between two looks at the clock, once those before them were short. */
+const MAX_CALLS_UNTIMED = 64
 
 /**
  * Gives the lanes their slots: at most `concurrency` have one, each calls the handler for its records one after the
@@ -172,6 +174,8 @@ export class Dispatcher {
 
   /** Calls the handler until the turn is over, nothing is left, or it has to be waited for. */
   #goOn(partition: AssignedPartition, lane: Lane): void {
+    let calls = 0
+    let lookAt = 1
     while (lane.turnLeft > 0 && partition.mayHandle && !this.#stopped) {
       if (lane.mustWait) return this.#park(partition, lane)
       let input: ConsumerRecord | readonly ConsumerRecord[] | undefined
@@ -183,6 +187,9 @@ export class Dispatcher {
       if (input === undefined) break
       lane.turnLeft -= this.#options.batch ? (input as readonly ConsumerRecord[]).length : 1
       if (!this.#call(new Invocation(partition, input, 1), lane)) return
+      if (++calls < lookAt) continue
+      if (this.#isLoopTurnOver()) break
+      lookAt += Math.min(calls, MAX_CALLS_UNTIMED)
     }
     this.#endTurn(partition, lane)
   }

@@ -1,0 +1,74 @@
+import { Emitter, ManualClock } from '@sluice/flow'
+import { describe, expect, test, vi } from 'vitest'
+import { readBatchHeaders } from '../batch/decode.ts'
+import { encodeBatch } from '../batch/encode.ts'
+import { text } from '../codecs/text.ts'
+import { topic } from '../topic.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Intake } from './intake.ts'
+import { Lane } from './lane.ts'
+import { parseConsumerOptions } from './options.ts'
+import { AssignedPartition } from './partition.ts'
+
+const letters = topic('letters', { value: text })
+const RECORDS = 1_000
+
+/** A dispatcher with one partition that has many records, and how many of them it has handled. */
+function open(handlerMs: number) {
+  const clock = new ManualClock()
+  const settings = parseConsumerOptions({ group: 'readers', topics: [letters], maxPollRecords: RECORDS })
+  const intake = new Intake({ ...settings, onRoom: () => undefined })
+  const partition = new AssignedPartition(letters, 'id', 0, 1)
+  const lane = new Lane(partition, intake, 0, settings.maxDecodedBytes)
+  const record = { key: null, value: Buffer.from('a'), headers: undefined, timestampMs: 0 }
+  const buffer = encodeBatch(
+    Array.from({ length: RECORDS }, () => record),
+    'none',
+    null,
+  )
+  for (const header of readBatchHeaders(buffer)) {
+    lane.push({ chunk: { buffer, unfinishedBatches: 1 }, header, end: RECORDS })
+  }
+  Object.assign(partition, { lane, phase: 'active' })
+  const dispatcher = new Dispatcher({
+    settings,
+    clock,
+    events: new Emitter(),
+    handler: () => clock.advance(handlerMs),
+    batch: false,
+    mayDispatch: () => true,
+    onFatal: () => undefined,
+  })
+  const looks = vi.spyOn(clock, 'monotonicMs')
+  dispatcher.offer(partition)
+  return { dispatcher, looks, handled: (): number => dispatcher.inspect().handledRecords }
+}
+
+const loopTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('handlers that return no promise', () => {
+  test('leave the event loop to others as soon as they have held it for a while', async () => {
+    const { dispatcher, handled } = open(5)
+    for (let turns = 1; turns <= 10; turns++) {
+      await loopTurn()
+      expect(handled()).toBe(turns)
+    }
+    dispatcher.close()
+  })
+
+  test('hold it for not much longer, however short each is', async () => {
+    const { dispatcher, handled } = open(0.25)
+    await loopTurn()
+    expect(handled()).toBeGreaterThanOrEqual(16)
+    expect(handled()).toBeLessThanOrEqual(32)
+    dispatcher.close()
+  })
+
+  test('do not cost a look at the clock each', async () => {
+    const { dispatcher, handled, looks } = open(0)
+    await loopTurn()
+    expect(handled()).toBe(RECORDS)
+    expect(looks.mock.calls.length).toBeLessThan(RECORDS / 20)
+    dispatcher.close()
+  })
+})
