@@ -37,13 +37,14 @@ export class BrokerLoop {
   readonly #signal: Signal
   #turn = 0
   #stopped = false
+  readonly #stopping = new AbortController()
   #fetches = 0
 
   constructor(options: BrokerLoopOptions) {
     this.broker = options.broker
     this.#options = options
     this.#signal = new Signal(options.clock)
-    void this.#run()
+    this.#run().catch((error: unknown) => options.onFailed(this, error as Error))
   }
 
   get partitions(): ReadonlySet<AssignedPartition> {
@@ -75,6 +76,7 @@ export class BrokerLoop {
   /** Sends nothing more; what a request under way brings is refunded. */
   stop(): void {
     this.#stopped = true
+    this.#stopping.abort()
     this.#signal.notify()
   }
 
@@ -91,8 +93,13 @@ export class BrokerLoop {
         continue
       }
       const throttleMs = await this.#fetch(plan)
-      if (throttleMs > 0 && !this.#stopped) await this.#options.clock.sleep(throttleMs)
+      if (throttleMs > 0 && !this.#stopped) await this.#throttled(throttleMs)
     }
+  }
+
+  async #throttled(throttleMs: number): Promise<void> {
+    // Rejects when it is stopped, which the loop sees.
+    await this.#options.clock.sleep(throttleMs, this.#stopping.signal).catch(() => {})
   }
 
   /** Those that can be fetched, each time beginning with the next one. */
@@ -109,10 +116,17 @@ export class BrokerLoop {
     const { cluster, clock, settings, onSilent, onFailed } = this.#options
     const offsets = plan.asks.map(({ partition }) => partition.position)
     const maxWaitMs = plan.waiting ? Math.min(WAITING_POLL_MS, settings.fetchMaxWaitMs) : settings.fetchMaxWaitMs
-    const silence = clock.setTimeout(() => onSilent(this), maxWaitMs + SILENT_AFTER_MS)
+    const tellSilence = (): void => {
+      if (this.#stopped) return
+      // Again and again, since the election of another leader takes its time.
+      silence = clock.setTimeout(tellSilence, SILENT_AFTER_MS)
+      onSilent(this)
+    }
+    let silence = clock.setTimeout(tellSilence, maxWaitMs + SILENT_AFTER_MS)
     this.#fetches++
+    let answer: FetchResponse
     try {
-      const answer = await cluster.driver.fetch(this.broker, {
+      answer = await cluster.driver.fetch(this.broker, {
         isolation: settings.isolation,
         maxWaitMs,
         minBytes: 1,
@@ -126,8 +140,6 @@ export class BrokerLoop {
           lastFetchedEpoch: partition.lastEpoch,
         })),
       })
-      this.#hand(plan.asks, offsets, answer)
-      return answer.throttleMs
     } catch (error) {
       for (const ask of plan.asks) this.#options.intake.settle(ask, 0, 0)
       onFailed(this, error as Error)
@@ -135,6 +147,8 @@ export class BrokerLoop {
     } finally {
       silence.cancel()
     }
+    this.#hand(plan.asks, offsets, answer)
+    return answer.throttleMs
   }
 
   #hand(asks: readonly Ask[], offsets: readonly number[], { partitions }: FetchResponse): void {

@@ -147,9 +147,15 @@ export class Fetcher {
     const error = brokerError(fetched.errorCode, null, { topic: topicName, partition: number })
     if (error.apiError === 'OFFSET_OUT_OF_RANGE') return onOutOfRange(partition)
     events.emit('error', { during: 'fetch', error })
-    if (!classify(fetched.errorCode).retriable) return onFatal(error)
+    if (!mayPass(fetched.errorCode)) return onFatal(error)
     if (fetched.leaderHint !== undefined) cluster.noteLeader(topicName, number, fetched.leaderHint)
     this.#takeOut(partition)
     this.#router.reroute(partition)
   }
+}
+
+/** What a broker cannot name may be over at the next fetch, as a failing disk or a bug in it. */
+function mayPass(errorCode: number): boolean {
+  const { retriable, name } = classify(errorCode)
+  return retriable || name === 'UNKNOWN_SERVER_ERROR'
 }
