@@ -115,11 +115,12 @@ export class Assignment {
     this.#isReconciling = true
     while (this.#target !== undefined) {
       const target = this.#target
+      const generation = this.#generation
       this.#target = undefined
       const unknown = await this.#move(target)
       if (unknown === 0 || this.#closed) continue
       await this.#options.clock.sleep(UNKNOWN_TOPIC_WAIT_MS)
-      if (!this.#closed && this.#generation >= 0) this.#target ??= target
+      if (generation === this.#generation) this.#target ??= target
     }
     this.#isReconciling = false
   }
