@@ -180,6 +180,26 @@ describe('the data folder of a project', () => {
     expect(await redis(second.redis.url, 'GET kept')).toBe('$1')
   })
 
+  it('has a PostgreSQL that is not asked for the TLS that the environment demands of others', async () => {
+    process.env['PGSSLMODE'] = 'require'
+    try {
+      await using stack = await startStack({ dataDir, postgres: true, environment: 'ignore' })
+      expect(await query(stack.postgres.url, 'SELECT 7 AS n')).toEqual([{ n: 7 }])
+    } finally {
+      delete process.env['PGSSLMODE']
+    }
+  })
+
+  it('tells at once where its passwords are not those of its data', async () => {
+    const options = { dataDir, postgres: true, environment: 'ignore' } as const
+    await (await startStack(options)).close()
+    rmSync(join(dataDir, 'secrets.json'))
+    await expect(startStack(options)).rejects.toMatchObject({
+      code: 'start_failed',
+      cause: { code: '28P01' },
+    })
+  }, 30_000)
+
   it('is emptied by clean, which removes nothing else', async () => {
     const options = { dataDir, redis: true, environment: 'ignore' } as const
     const first = await startStack(options)

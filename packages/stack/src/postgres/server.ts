@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import type { StackContext } from '../context.ts'
-import { StackError } from '../errors.ts'
+import { StackError, systemErrorCode } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import { type Account, canReach } from '../host/account.ts'
 import { withOtherPorts } from '../host/ports.ts'
@@ -44,7 +44,8 @@ export async function startPostgres(
         ? await ports.take(folder.preferredPorts('postgres', 5432))
         : await ports.takeExactly(options.port, 'postgres.port')
     folder.rememberPort('postgres', port)
-    const url = `postgres://${user}:${password}@127.0.0.1:${port}/${database}`
+    // The server has no TLS, whatever `PGSSLMODE` demands of others.
+    const url = `postgres://${user}:${password}@127.0.0.1:${port}/${database}?sslmode=disable`
     context.onProgress('starting PostgreSQL')
     await supervisor.start(processSpec({ binaries, dataDir, home, port, url, options }, context))
     return { url }
@@ -159,10 +160,17 @@ async function becomeReady(url: string, signal: AbortSignal): Promise<void> {
       return await query(url, 'SELECT 1')
     } catch (error) {
       signal.throwIfAborted()
-      if ((error as { code?: unknown }).code === '3D000') await createDatabase(url)
+      const code = systemErrorCode(error)
+      if (code === '3D000') await createDatabase(url)
+      else if (isAnswer(code)) throw error
       else await sleep(30, undefined, { signal })
     }
   }
+}
+
+/** Whether PostgreSQL has answered, and with something else than that it is still starting or has no room just now. */
+function isAnswer(code: string | undefined): boolean {
+  return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) && !/^(57P0[123]|53300)$/.test(code)
 }
 
 async function createDatabase(url: string): Promise<void> {
