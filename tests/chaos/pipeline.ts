@@ -8,7 +8,7 @@ import { Child, fromSource, runOk } from '../system/support/child.ts'
 import { readWithJava } from '../system/support/java.ts'
 import { type Comparison, compare, readLedger } from '../system/support/ledger.ts'
 import { privateServers, serverFolder } from '../system/support/private-servers.ts'
-import { type PipelineResult, type TopicViews, anomaliesOf } from './pipeline-verdict.ts'
+import { type PipelineResult, type TopicResult, anomaliesOf } from './pipeline-verdict.ts'
 import { type Proof, seededRandom } from './proof.ts'
 
 const victims = ['none', 'consumer', 'generator', 'broker'] as const
@@ -36,11 +36,15 @@ export const pipeline: Proof = {
     )
     const result = await runPipeline(options, tell)
     for (const [topic, views] of Object.entries({ orders: result.orders, products: result.products })) {
-      for (const [view, found] of Object.entries<Comparison>({ ...views })) {
+      for (const [view, found] of Object.entries<Comparison>({
+        topic: views.topic,
+        table: views.table,
+        handled: views.handled,
+      })) {
         tell(`${topic} ${view.padEnd(7)} ${describe(found)}`)
       }
     }
-    return anomaliesOf(result, options.rate)
+    return anomaliesOf(result)
   },
 }
 
@@ -78,7 +82,7 @@ const sluice = (...args: string[]): [string, string[]] =>
 
 const handledTable = 'handled_records'
 
-type DemoEnd = Pick<PipelineResult, 'exitCode' | 'restarted' | 'killed'>
+type DemoEnd = Pick<PipelineResult, 'exitCode' | 'restarted' | 'killed' | 'killedAtMs'>
 
 async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: string) => void): Promise<DemoEnd> {
   const { rate, seconds, kill, brokers, seed } = options
@@ -89,11 +93,13 @@ async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: s
   await untilRunning(demo, dataDir)
   tell('running')
   let killed: string | undefined
+  let killedAtMs: number | undefined
   if (kill !== 'none') {
     await sleep(seconds * 1_000 * (0.4 + 0.2 * random()))
     killed = kill === 'broker' ? `kafka-${1 + Math.floor(random() * brokers)}` : kill
     const { pid } = await processNamed(killed, dataDir)
     process.kill(pid, 'SIGKILL')
+    killedAtMs = Date.now()
     tell(`killed ${killed}, process ${pid}`)
   }
   const timer = setTimeout(() => demo.process.kill('SIGKILL'), (seconds + 120) * 1_000)
@@ -102,7 +108,7 @@ async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: s
   if (ended.code !== 0) tell(ended.stderr)
   const restarted = [...ended.stdout.matchAll(/(\S+) is started again/g)].map(([, name]) => name!)
   for (const name of restarted) if (name !== killed) tell(lastLines(dataDir, name))
-  return { exitCode: ended.code, restarted, killed }
+  return { exitCode: ended.code, restarted, killed, killedAtMs }
 }
 
 /** What a process said last, for the report of one that should not have ended. */
@@ -152,7 +158,15 @@ async function compareAll(
   await client.connect()
   const ids = async (query: string): Promise<string[]> =>
     (await client.query<{ id: string }>(query)).rows.map(({ id }) => id)
-  const compareOne = async (topic: string, id: string): Promise<TopicViews> => {
+  const repeatedFirstAtMs = async (topic: string): Promise<number[]> => {
+    const { rows } = await client.query<{ at_ms: number }>(
+      `SELECT (extract(epoch FROM min(handled_at)) * 1000)::float8 AS at_ms FROM ${handledTable}
+       WHERE topic = $1 GROUP BY partition_id, record_offset HAVING count(*) > 1`,
+      [topic],
+    )
+    return rows.map(({ at_ms }) => at_ms)
+  }
+  const compareOne = async (topic: string, id: string): Promise<TopicResult> => {
     const acknowledged = readLedger(join(dataDir, 'ledger', `${topic}.txt`))
     const events = (await readWithJava(bootstrap, topic)).map((line) => JSON.parse(line) as EventLine)
     return {
@@ -162,6 +176,7 @@ async function compareAll(
       ),
       table: compare(acknowledged, await ids(`SELECT ${id} AS id FROM ${topic}`)),
       handled: compare(acknowledged, await ids(`SELECT id FROM ${handledTable} WHERE topic = '${topic}'`)),
+      repeatedFirstAtMs: await repeatedFirstAtMs(topic),
     }
   }
   try {
