@@ -144,7 +144,9 @@ test('a cap that rose lets waiters in after refresh', async () => {
   limiter.refresh()
   await waiting
   cap = 3
+  expect(limiter.inspect().closed).toBe(false)
   limiter.close()
+  expect(limiter.inspect().closed).toBe(true)
   expect(limiter.tryAcquire()).toBeUndefined()
 })
 

@@ -214,6 +214,7 @@ test.each([
   [() => gradientLimit({ smoothing: 1.1 }), 'smoothing'],
   [() => gradientLimit({ queueSize: -1 }), 'queueSize'],
   [() => gradientLimit({ backoffRatio: 0.4 }), 'backoffRatio'],
+  [() => gradientLimit({ backoffRatio: 1 }), 'backoffRatio'],
 ])('%s is refused, naming %s', (make, field) => {
   expect(make).toThrow(expect.objectContaining({ code: 'config_invalid', field }))
 })

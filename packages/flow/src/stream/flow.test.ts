@@ -691,6 +691,15 @@ describe('what operators promise', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('while a full group waits to be taken, the next one fills up but for one', async () => {
+    const probe = new Probe({ clock: new ManualClock(), count: 20 })
+    const consumer = puppet(Flow.from(probe, { clock: new ManualClock() }).groupedWithin(3, 100))
+    expect(await consumer.next()).toEqual([0, 1, 2])
+    await settled()
+    expect(probe.given).toBe(3 + 3 + 2)
+    await consumer.leave()
+  })
+
   test('a group whose time is over while the consumer is busy goes on growing until it asks', async () => {
     const clock = new ManualClock()
     const { source, push } = tap<number>()
