@@ -5,13 +5,13 @@ import type { Variables } from '../config/environment.ts'
 import { type HttpServer, serveHttp } from './http.ts'
 import { Metrics } from './metrics.ts'
 import { every } from './poll.ts'
-import { reportMessage, type Facts, type ServiceName, type ServiceState } from './report.ts'
+import { reportMessage, type Facts, type ServiceName, type ServiceReport, type ServiceState } from './report.ts'
+import { Reporter } from './reporter.ts'
 
 /** Exit codes of the programs. */
 export const EXIT = Object.freeze({ ok: 0, failed: 1, badConfig: 2, forced: 130 })
 
 const REPORT_INTERVAL_MS = 1_000
-const REPORT_TIMEOUT_MS = 1_000
 
 export interface ServiceContext {
   readonly log: Logger
@@ -76,7 +76,11 @@ class Running<Config extends ServiceConfig> {
   #state: ServiceState = 'starting'
   #service: Service | undefined
   #http: HttpServer | undefined
-  #isReporting = false
+  readonly #reporter = new Reporter<ServiceReport>({
+    read: () => (process.connected ? this.#currentReport() : undefined),
+    // An error tells that the supervisor is about to end, as `disconnect` does.
+    send: (report, onSent) => void process.send?.(reportMessage(report), undefined, undefined, onSent),
+  })
 
   constructor(program: Program<Config>, config: Config, log: Logger) {
     this.#program = program
@@ -87,7 +91,7 @@ class Running<Config extends ServiceConfig> {
   /** @returns the exit code */
   async run(): Promise<number> {
     const unlisten = this.#listen()
-    const endReports = every(REPORT_INTERVAL_MS, () => void this.#report())
+    const endReports = every(REPORT_INTERVAL_MS, () => this.#reporter.tick())
     try {
       await this.#work()
       return EXIT.ok
@@ -98,7 +102,7 @@ class Running<Config extends ServiceConfig> {
       return EXIT.failed
     } finally {
       this.#state = 'stopped'
-      await this.#report()
+      await this.#reporter.finish()
       await this.#http?.close()
       endReports()
       unlisten()
@@ -109,12 +113,12 @@ class Running<Config extends ServiceConfig> {
   async #work(): Promise<void> {
     const { http } = this.#config
     this.#http = await serveHttp({ ...http, metrics: this.#metrics, notReady: () => this.#notReady() })
-    void this.#report()
+    this.#reporter.tick()
     const context = {
       log: this.#log,
       metrics: this.#metrics,
       signal: this.#stop.signal,
-      report: () => void this.#report(),
+      report: () => this.#reporter.tick(),
     }
     const service = await Promise.race([this.#program.open(this.#config, context), aborted(this.#stop.signal)])
     // Stopped before anything had begun; what is being opened may wait for a server that does not answer.
@@ -135,7 +139,7 @@ class Running<Config extends ServiceConfig> {
 
   async #leaveEarly(): Promise<never> {
     this.#state = 'stopped'
-    await this.#report()
+    await this.#reporter.finish()
     this.#log.info('stopped')
     process.exit(EXIT.ok)
   }
@@ -156,21 +160,9 @@ class Running<Config extends ServiceConfig> {
     return this.#service?.facts().waitingFor
   }
 
-  /** Resolves when the supervisor has it, is gone, or takes too long. One that does not read gets no more reports. */
-  async #report(): Promise<void> {
-    if (!process.connected || this.#isReporting) return
-    this.#isReporting = true
+  #currentReport(): ServiceReport {
     const facts = this.#service?.facts() ?? { counters: {} }
-    const report = { ...facts, service: this.#program.name, state: this.#state, url: this.#http?.url }
-    const { promise, resolve } = Promise.withResolvers<void>()
-    // An error tells that the supervisor is about to end, as `disconnect` does.
-    process.send?.(reportMessage(report), undefined, undefined, () => {
-      this.#isReporting = false
-      resolve()
-    })
-    const timer = systemClock.setTimeout(resolve, REPORT_TIMEOUT_MS)
-    await promise
-    timer.cancel()
+    return { ...facts, service: this.#program.name, state: this.#state, url: this.#http?.url }
   }
 
   #listen(): () => void {
