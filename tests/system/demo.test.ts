@@ -32,10 +32,18 @@ describe('sluice demo', () => {
     expect(readStatus(dataDir).state).toBe('stopped')
   })
 
-  it('tells what a service has against its configuration, and stops', async () => {
-    const ended = await demo([], { KAFKA_LINGER_MS: 'soon' }).ended
+  it.each([
+    ['the servers', { KAFKA_SECURITY_PROTOCOL: 'SASL_SSL' }, /KAFKA_SECURITY_PROTOCOL is SASL_SSL.*does not support/],
+    ['the seeder', { LOG_LEVEL: 'verbose' }, /seeder refuses its configuration.*LOG_LEVEL is "verbose"/],
+    [
+      'a service',
+      { KAFKA_LINGER_MS: 'soon' },
+      /(generator|consumer) refuses its configuration.*KAFKA_LINGER_MS is "soon"/,
+    ],
+  ])('tells what is wrong with the configuration of %s, and stops', async (_, env, said) => {
+    const ended = await demo([], env).ended
     expect(ended.code).toBe(1)
-    expect(ended.stderr).toMatch(/(generator|consumer) refuses its configuration.*KAFKA_LINGER_MS is "soon"/)
+    expect(ended.stderr).toMatch(said)
     expect(readStatus(dataDir)).toMatchObject({ state: 'stopped', processes: [] })
   })
 
@@ -51,7 +59,8 @@ describe('sluice demo', () => {
     await until(() => processNamed('consumer')?.restarts === 1 && processNamed('consumer')?.state === 'running')
     const second = await demo([]).ended
     expect(second.code).toBe(1)
-    expect(second.stderr).toContain('already_running')
+    expect(second.stderr).toMatch(/already_running|already, and the demo runs its own/)
+    expect(second.stderr).toContain('end them first (`sluice down`')
     const { code, stdout } = await running.kill('SIGINT')
     expect(code).toBe(130)
     expect(stdout).toMatch(/orders: [\d,]+ acknowledged, [\d,]+ in the topic, .* 0 missing\n/)
@@ -78,7 +87,7 @@ describe('sluice demo', () => {
     const pids = readStatus(dataDir).processes.flatMap(({ pid }) => pid ?? [])
     process.kill(pids.at(-1)!, 'SIGSTOP')
     running.process.kill('SIGINT')
-    await sleep(500)
+    await running.line((line) => line.includes('draining'))
     const { code } = await running.kill('SIGINT')
     expect(code).toBe(130)
     await until(() => !pids.some(isAlive))

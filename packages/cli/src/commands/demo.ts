@@ -12,7 +12,7 @@ export const registerDemo: RegisterCommand = (program, context) => {
     .description('Run the commerce pipeline on real servers: orders through Kafka into PostgreSQL, live')
     .option('--rate <count>', 'orders a second, with a tenth as many products (default: small bursts)', parseRate)
     .option('--for <duration>', 'end after 60s, 5m ...: 0 if nothing was lost, else 1', parseFor)
-    .option('--brokers <count>', 'how many Kafka brokers', parseBrokers, 1)
+    .option('--brokers <count>', 'how many Kafka brokers (default: what there is, else 1)', parseBrokers)
     .option('--seed <number>', 'generate the same events for the same seed and cache', parseSeed)
     .action(async (flags: DemoFlags) => {
       // What the demo needs is large; the other commands start without it.
