@@ -19,7 +19,7 @@ export const registerUp: RegisterCommand = (program, context) => {
   program
     .command('up')
     .description('Start Kafka, PostgreSQL and Redis in the background and say where they are')
-    .option('--brokers <count>', 'how many Kafka brokers, 1 to 9 (default: what there is, else 1)', parseBrokers)
+    .option('--brokers <count>', 'how many Kafka brokers, 1 or 3 to 9 (default: what there is, else 1)', parseBrokers)
     .option('--clean', 'remove the data of earlier starts first')
     .option('--foreground', 'stay here until Ctrl-C')
     .action((options: UpOptions) =>
@@ -152,6 +152,6 @@ function foregroundArguments({ brokers, clean }: UpOptions): string[] {
 }
 
 function parseBrokers(text: string): number {
-  if (!/^[1-9]$/.test(text)) throw new InvalidArgumentError('a whole number from 1 to 9 is wanted')
+  if (!/^[13-9]$/.test(text)) throw new InvalidArgumentError('1, or a whole number from 3 to 9 is wanted')
   return Number(text)
 }

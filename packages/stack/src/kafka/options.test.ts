@@ -22,12 +22,12 @@ describe('the options of the JVM', () => {
 })
 
 describe('the number of brokers', () => {
-  it.each([0, 10, 1.5, Number.NaN])('is refused as %s', (brokers) => {
+  it.each([0, 2, 10, 1.5, Number.NaN])('is refused as %s', (brokers) => {
     expect(() => checkKafkaOptions({ brokers })).toThrow(expect.objectContaining({ code: 'option_invalid' }))
   })
 
   it('has to fit the ports', () => {
     expect(() => checkKafkaOptions({ brokers: 3, ports: [1, 2] })).toThrow(/ports/)
-    expect(() => checkKafkaOptions({ brokers: 2, ports: [1, 2] })).not.toThrow()
+    expect(() => checkKafkaOptions({ brokers: 3, ports: [1, 2, 3] })).not.toThrow()
   })
 })

@@ -10,7 +10,7 @@ export interface BrokerAddress {
 export type BrokerProperties = Readonly<Record<string, string | number | boolean>>
 
 export interface KafkaOptions {
-  /** How many nodes, each broker and controller, 1 to 9. Default: what the data folder holds, else 1. */
+  /** How many nodes, each broker and controller: 1, or 3 to 9. Default: what the data folder holds, else 1. */
   readonly brokers?: number
   /** Broker properties over ours. */
   readonly properties?: BrokerProperties | ((broker: BrokerAddress) => BrokerProperties)
@@ -28,6 +28,10 @@ export interface KafkaOptions {
 export function checkKafkaOptions({ brokers, ports }: KafkaOptions): void {
   if (brokers !== undefined && !(Number.isInteger(brokers) && brokers >= 1 && brokers <= 9)) {
     throw new StackError('option_invalid', `kafka.brokers is ${brokers}`, 'give a whole number from 1 to 9')
+  }
+  if (brokers === 2) {
+    const why = 'kafka.brokers is 2: two controllers cannot outvote the loss of one'
+    throw new StackError('option_invalid', why, 'take 1, or 3 to survive the loss of one')
   }
   if (ports && ports.length !== (brokers ?? 1)) {
     throw new StackError(
