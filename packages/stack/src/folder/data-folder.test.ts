@@ -30,6 +30,20 @@ describe('the data folder of a project', () => {
     expect(projectDataDir('/tmp', { SLUICE_DATA_DIR: 'here' })).toBe('/tmp/here')
   })
 
+  it('is of the project that we are in, also where one further up has data of its own', () => {
+    chmodSync(root, 0o755)
+    const project = join(root, 'far', 'project')
+    mkdirSync(join(project, 'src'), { recursive: true })
+    mkdirSync(join(root, '.sluice'))
+    expect(projectDataDir(join(project, 'src'), {})).toBe(join(root, '.sluice'))
+    writeFileSync(join(project, 'package.json'), '{}')
+    expect(projectDataDir(join(project, 'src'), {})).toBe(join(project, '.sluice'))
+    mkdirSync(join(root, 'far', '.git'))
+    expect(projectDataDir(join(project, 'src'), {})).toBe(join(root, 'far', '.sluice'))
+    mkdirSync(join(project, '.sluice'))
+    expect(projectDataDir(join(project, 'src'), {})).toBe(join(project, '.sluice'))
+  })
+
   it.skipIf(process.getuid?.() !== 0)(
     'is kept where the servers can reach it, when we are root and it is private',
     () => {

@@ -46,15 +46,24 @@ function reachableFor(account: Account | undefined, wanted: string): string {
   return join('/var/lib/sluice', `${basename(dirname(wanted))}-${digest}`)
 }
 
-/** The nearest folder upwards that has data already, else the one under version control, else with a package.json. */
+/**
+ * The folder of the project: the one under version control, else the one with a package.json. Data counts where it is
+ * in that folder or nearer; what is further up, as in a home folder, counts only where there is no project at all.
+ */
 function projectFolder(cwd: string): string {
-  for (const mark of ['.sluice', '.git', 'package.json']) {
-    for (let current = resolve(cwd); ; current = dirname(current)) {
-      if (existsSync(join(current, mark))) return current
-      if (current === dirname(current)) break
-    }
+  const data = nearest('.sluice', cwd)
+  const project = nearest('.git', cwd) ?? nearest('package.json', cwd)
+  // Both are above us or where we are: the longer path is the nearer one.
+  if (project !== undefined && (data === undefined || data.length < project.length)) return project
+  return data ?? resolve(cwd)
+}
+
+/** The nearest folder upwards in which there is an entry of that name. */
+function nearest(name: string, cwd: string): string | undefined {
+  for (let current = resolve(cwd); ; current = dirname(current)) {
+    if (existsSync(join(current, name))) return current
+    if (current === dirname(current)) return undefined
   }
-  return resolve(cwd)
 }
 
 /** The servers' account must be able to pass through the data folder, though not to read it. */
