@@ -99,7 +99,10 @@ export class Fetcher {
   #end(loop: BrokerLoop): void {
     loop.stop()
     if (this.#loops.get(loop.broker.id) === loop) this.#loops.delete(loop.broker.id)
-    for (const partition of loop.partitions) this.#router.reroute(partition)
+    for (const partition of loop.partitions) {
+      this.#options.intake.withdraw(partition)
+      this.#router.reroute(partition)
+    }
   }
 
   #takeOut(partition: AssignedPartition): void {

@@ -100,7 +100,9 @@ export class Intake {
 
   /** The partition cannot fetch now: it keeps nobody from the common half. */
   withdraw(partition: AssignedPartition): void {
-    if (this.#claimant === partition) this.#claimant = undefined
+    if (this.#claimant !== partition) return
+    this.#claimant = undefined
+    this.#tellRoom()
   }
 
   /** The answer to an ask: what it brought is charged, what it had reserved is refunded. */
@@ -225,7 +227,7 @@ export class Intake {
     room.sharedBytes -= beyond(before.bytes, bytes, room.ownBytes)
     room.sharedRecords -= beyond(before.records, records, room.ownRecords)
     if (before.records === 0 && records > 0) room.busy++
-    this.withdraw(partition)
+    if (this.#claimant === partition) this.#claimant = undefined
     this.#gate.charge(bytes, 0)
     return { partition, bytes, records }
   }

@@ -1,5 +1,6 @@
 import { ConfigError, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
 import type { Isolation } from '../driver/driver.ts'
+import { requireKnownFields } from '../known-fields.ts'
 import type { Topic } from '../record.ts'
 
 // Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
@@ -107,9 +108,37 @@ const MAX_INT32 = 2 ** 31 - 1
 /** The longest group id whose retry topic is still a legal topic name. */
 const MAX_GROUP_LENGTH = 249
 
-/** @throws ConfigError for the first setting that makes no sense. */
+const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
+  group: true,
+  topics: true,
+  isolation: true,
+  reset: true,
+  concurrency: true,
+  gate: true,
+  maxPollRecords: true,
+  handlerTimeoutMs: true,
+  abandonAfterMs: true,
+  retry: true,
+  commitIntervalMs: true,
+  rebalanceTimeoutMs: true,
+  sessionTimeoutMs: true,
+  heartbeatIntervalMs: true,
+  fetchMaxWaitMs: true,
+  partitionMaxBytes: true,
+  fetchMaxBytes: true,
+  maxDecodedBytes: true,
+  instanceId: true,
+  rackId: true,
+  stateDir: true,
+  instanceName: true,
+}
+
+/** @throws ConfigError for the first setting that makes no sense or does not exist. */
 export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings {
   const { gate = {}, retry = {} } = options
+  requireKnownFields('', options, consumerFields)
+  requireKnownFields('gate.', gate, { maxRecords: true, maxBytes: true })
+  requireKnownFields('retry.', retry, { attempts: true, initialMs: true, maxMs: true })
   const int32 = (field: string, value: number | undefined, standard: number, min: number): number =>
     requireInteger(field, value ?? standard, { min, max: MAX_INT32 })
   const attempts = int32('retry.attempts', retry.attempts, 3, 1)
