@@ -105,19 +105,22 @@ describe("somebody else's folder", () => {
     mkdirSync(join(theirs, 'redis'), { recursive: true, mode: 0o755 })
     writeFileSync(join(theirs, 'redis', 'dump.rdb'), 'precious', { mode: 0o644 })
   })
-  afterEach(() => {
-    expect(readdirSync(theirs)).toEqual(['redis'])
-    expect(statSync(join(theirs, 'redis', 'dump.rdb'))).toMatchObject({ size: 8, uid: process.getuid?.() })
-  })
+  const asItWas = { entries: ['redis'], size: 8, uid: process.getuid?.() }
+  const asItIs = () => {
+    const { size, uid } = statSync(join(theirs, 'redis', 'dump.rdb'))
+    return { entries: readdirSync(theirs), size, uid }
+  }
 
   it('is neither opened nor cleaned', () => {
     expect(() => DataFolder.open(theirs)).toThrow(refusal)
     expect(() => cleanDataDir(theirs)).toThrow(refusal)
+    expect(asItIs()).toEqual(asItWas)
   })
 
   it('is left as it is by a stop, which refuses to clean it', async () => {
     expect(await stopStack(theirs)).toBe(false)
     await expect(stopStack(theirs, { clean: true })).rejects.toEqual(refusal)
+    expect(asItIs()).toEqual(asItWas)
   })
 
   it.skipIf(process.getuid?.() !== 0)('does not change hands through a link', () => {
@@ -126,6 +129,7 @@ describe("somebody else's folder", () => {
     symlinkSync(join(theirs, 'redis', 'dump.rdb'), join(folder.path, 'redis', 'link'))
     folder.serverFolder('redis')
     expect(lstatSync(join(folder.path, 'redis', 'link')).uid).toBe(folder.account?.uid)
+    expect(asItIs()).toEqual(asItWas)
     folder.close()
   })
 })
