@@ -3,7 +3,7 @@ import { openSession } from './testing/open-session.ts'
 
 test('a target that waits for its topic to be known is void once the group took all away', async () => {
   const { broker, session, pass, close, heard } = await openSession(() => undefined, { partitions: 1 })
-  const { metadata } = broker.driver
+  const metadata = broker.driver.metadata.bind(broker.driver)
   const before = await metadata(['letters'])
   broker.assign('letters', [])
   await session.start()
