@@ -1,9 +1,10 @@
 // `npm run chaos -- PROOF [options]`: prints the verdict, and ends with 1 on any anomaly. Without a name it lists what
 // there is.
+import { checker } from './checker.ts'
 import { pipeline } from './pipeline.ts'
 import type { Proof } from './proof.ts'
 
-const proofs: Readonly<Record<string, Proof>> = { pipeline }
+const proofs: Readonly<Record<string, Proof>> = { checker, pipeline }
 
 const [name, ...args] = process.argv.slice(2)
 const proof = proofs[name ?? '']
