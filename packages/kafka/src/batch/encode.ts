@@ -13,8 +13,10 @@ const recordOverheadBytes = 5 + 1 + 10 + 5 + 5 + 5 + 5
 /** A scratch that grew for one huge batch is not kept for ever. */
 const keptScratchBytes = 4_194_304
 
-// One encoder runs at a time: encoding is synchronous. Records are written here first, then copied or compressed.
+// One encoder runs at a time: encoding is synchronous. Records go to `out`, behind room for the batch's own fields: into
+// the batch itself, or, where they are to be compressed, into a scratch that is kept.
 let scratch = Buffer.allocUnsafeSlow(262_144)
+let out = scratch
 let position = 0
 
 /** An upper bound of what a record takes in a batch before compression, in bytes. */
@@ -39,13 +41,14 @@ export function encodeBatch(
   if (!first) throw new RangeError('a batch needs a record')
   const baseTimestamp = first.timestampMs
   let maxTimestamp = baseTimestamp
-  position = 0
+  out = compression === 'none' ? Buffer.allocUnsafeSlow(batchSizeUpperBound(records)) : scratch
+  position = layout.records
   for (let i = 0; i < records.length; i++) {
     const record = records[i]!
     if (record.timestampMs > maxTimestamp) maxTimestamp = record.timestampMs
     writeRecord(record, i, record.timestampMs - baseTimestamp)
   }
-  const batch = takeRecords(compression)
+  const batch = takeBatch(compression)
   const attributes = compressionBits(compression) | (identity?.transactional ? attribute.transactional : 0)
   batch.fill(0, layout.baseOffset, layout.length)
   batch.writeInt32BE(batch.length - lengthOverhead, layout.length)
@@ -67,13 +70,21 @@ function writeIdentity(batch: Buffer, identity: BatchIdentity | null): void {
   batch.writeUInt32BE(crc32c(batch.subarray(layout.attributes)), layout.crc)
 }
 
-/** The records out of the scratch, behind room for the batch's own fields. */
-function takeRecords(compression: Compression): Buffer {
-  const plain = scratch.subarray(0, position)
-  const records = compression === 'none' ? plain : compress(compression, plain)
+function batchSizeUpperBound(records: readonly WireRecord[]): number {
+  let size = batchOverheadBytes
+  for (const record of records) size += recordSizeUpperBound(record)
+  return size
+}
+
+/** What was written, compressed where that is wanted, as a buffer of its own. */
+function takeBatch(compression: Compression): Buffer {
+  const written = out
+  out = scratch
+  if (compression === 'none') return written.subarray(0, position)
+  scratch = written.length > keptScratchBytes ? Buffer.allocUnsafeSlow(keptScratchBytes) : written
+  const records = compress(compression, written.subarray(layout.records, position))
   const batch = Buffer.allocUnsafeSlow(layout.records + records.length)
   records.copy(batch, layout.records)
-  if (scratch.length > keptScratchBytes) scratch = Buffer.allocUnsafeSlow(keptScratchBytes)
   return batch
 }
 
@@ -86,7 +97,7 @@ function writeRecord({ key, value, headers }: WireRecord, offsetDelta: number, t
   length += intSize(headerCount) + (headers ? headersSize(headers) : 0)
   ensureRoom(length + 5)
   writeInt(length)
-  scratch[position++] = 0
+  out[position++] = 0
   writeLong(timestampDelta)
   writeInt(offsetDelta)
   writeBytes(key, keyLength)
@@ -109,16 +120,16 @@ function headersSize(headers: WireHeaders): number {
 }
 
 function ensureRoom(bytes: number): void {
-  if (position + bytes <= scratch.length) return
-  const larger = Buffer.allocUnsafeSlow(Math.max(scratch.length * 2, position + bytes))
-  scratch.copy(larger, 0, 0, position)
-  scratch = larger
+  if (position + bytes <= out.length) return
+  const larger = Buffer.allocUnsafeSlow(Math.max(out.length * 2, position + bytes))
+  out.copy(larger, 0, 0, position)
+  out = larger
 }
 
 function writeBytes(bytes: Buffer | null, length: number): void {
   writeInt(length)
   if (!bytes) return
-  bytes.copy(scratch, position)
+  bytes.copy(out, position)
   position += length
 }
 
@@ -126,20 +137,20 @@ function writeBytes(bytes: Buffer | null, length: number): void {
 function writeInt(value: number): void {
   let rest = ((value << 1) ^ (value >> 31)) >>> 0
   while (rest > 127) {
-    scratch[position++] = (rest & 127) | 128
+    out[position++] = (rest & 127) | 128
     rest >>>= 7
   }
-  scratch[position++] = rest
+  out[position++] = rest
 }
 
 /** A zigzag varint of 64 bits, of an integer that a Number holds exactly once doubled. */
 function writeLong(value: number): void {
   let rest = value >= 0 ? value * 2 : -value * 2 - 1
   while (rest > 127) {
-    scratch[position++] = (rest % 128) | 128
+    out[position++] = (rest % 128) | 128
     rest = Math.floor(rest / 128)
   }
-  scratch[position++] = rest
+  out[position++] = rest
 }
 
 function intSize(value: number): number {

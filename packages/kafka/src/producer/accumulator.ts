@@ -1,5 +1,6 @@
 import type { Timer } from '@sluice/flow'
 import type { TopicMetadata } from '../driver/driver.ts'
+import type { Delivery } from '../record.ts'
 import { requireTopicName } from '../topic.ts'
 import { newBackoff } from './options.ts'
 import type { ProducerConfig } from './options.ts'
@@ -58,13 +59,12 @@ export class Accumulator {
     this.#topics.delete(topic.name)
   }
 
-  append(topic: TopicQueue, record: PendingRecord): void {
-    if (topic.isKnown) {
-      this.#appendTo(topic, this.#choose(topic, record), record)
-      return
-    }
+  /** The record's promise. */
+  append(topic: TopicQueue, record: PendingRecord): Promise<Delivery> {
+    if (topic.isKnown) return this.#appendTo(topic, this.#choose(topic, record), record)
     topic.waiting.push(record)
     if (!topic.locating) this.#hooks.onUnknownTopic(topic)
+    return record.ownPromise()
   }
 
   /** Partitions as the cluster knows them now. False: it does not know them. */
@@ -126,11 +126,12 @@ export class Accumulator {
     }
   }
 
-  #appendTo(topic: TopicQueue, queue: PartitionQueue, record: PendingRecord): void {
+  #appendTo(topic: TopicQueue, queue: PartitionQueue, record: PendingRecord): Promise<Delivery> {
     if (!queue.fitsOpen(record, topic.batchBytes)) this.#openBatch(topic, queue)
     const batch = queue.open!
-    batch.append(record)
+    const promise = batch.append(record)
     if (batch.bytes >= topic.batchBytes) this.#closeFull(queue)
+    return promise
   }
 
   #openBatch(topic: TopicQueue, queue: PartitionQueue): void {

@@ -1,5 +1,5 @@
 import { ConfigError } from '@sluice/flow'
-import { batchOverheadBytes, recordSizeUpperBound } from '../batch/encode.ts'
+import { batchOverheadBytes } from '../batch/encode.ts'
 import type { Codec } from '../codecs/codec.ts'
 import { EncodeError, RecordTooLargeError } from '../errors.ts'
 import type { RecordPart } from '../errors.ts'
@@ -13,7 +13,8 @@ import { PendingRecord } from './pending-record.ts'
 export function encodeRecord<K, V>(
   topic: Topic<K, V>,
   record: OutgoingRecord<K, V>,
-  limits: { readonly maxRecordBytes: number; readonly nowMs: number },
+  maxRecordBytes: number,
+  nowMs: number,
 ): PendingRecord {
   const { key: plainKey, partition, timestampMs } = record
   if (partition !== undefined) requireNatural('partition', partition)
@@ -21,12 +22,10 @@ export function encodeRecord<K, V>(
   const key = plainKey === undefined || plainKey === null ? null : encodePart(topic, 'key', topic.key, plainKey)
   const value = encodePart(topic, 'value', topic.value, record.value)
   const headers = record.headers === undefined ? undefined : encodeHeaders(record.headers)
-  const wire = { key, value, headers, timestampMs: timestampMs ?? limits.nowMs }
-  const bytes = recordSizeUpperBound(wire)
-  if (bytes + batchOverheadBytes > limits.maxRecordBytes) {
-    throw new RecordTooLargeError(topic.name, bytes + batchOverheadBytes, limits.maxRecordBytes)
-  }
-  return new PendingRecord(wire, partition ?? -1, bytes)
+  const pending = new PendingRecord(key, value, headers, timestampMs ?? nowMs, partition ?? -1)
+  const bytes = pending.bytes + batchOverheadBytes
+  if (bytes > maxRecordBytes) throw new RecordTooLargeError(topic.name, bytes, maxRecordBytes)
+  return pending
 }
 
 function encodePart<T>(topic: Topic<unknown, unknown>, part: RecordPart, codec: Codec<T>, value: T): Buffer | null {

@@ -1,18 +1,8 @@
+import { recordSizeUpperBound } from '../batch/encode.ts'
 import type { Delivery, WireHeaders, WireRecord } from '../record.ts'
 import type { Settlements } from './account.ts'
 
-type Resolve = (delivery: Delivery) => void
-type Reject = (error: unknown) => void
-
-// The executor of a promise runs at once: these two hand its functions over without a closure a record.
-let resolveNew: Resolve
-let rejectNew: Reject
-const capture = (resolve: Resolve, reject: Reject): void => {
-  resolveNew = resolve
-  rejectNew = reject
-}
-
-/** A record on its way out, and the promise of its delivery. */
+/** A record on its way out. */
 export class PendingRecord implements WireRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -22,23 +12,30 @@ export class PendingRecord implements WireRecord {
   readonly partition: number
   /** Its size in a batch before compression, at most. */
   readonly bytes: number
-  readonly promise: Promise<Delivery>
-  readonly resolve: Resolve
-  readonly reject: Reject
-  /** When the queue took it, in monotonic milliseconds. */
+  /** When the queue took it, in whole monotonic milliseconds, rounded up. */
   acceptedAtMs = 0
   /** Those that `flush` waits for together with it; set when the queue takes it. */
   settlements: Settlements | undefined = undefined
+  /** A promise of its own, for a record that is in no batch or whose batch came apart. */
+  own: PromiseWithResolvers<Delivery> | undefined = undefined
 
-  constructor({ key, value, headers, timestampMs }: WireRecord, partition: number, bytes: number) {
+  constructor(
+    key: Buffer | null,
+    value: Buffer | null,
+    headers: WireHeaders | undefined,
+    timestampMs: number,
+    partition: number,
+  ) {
     this.key = key
     this.value = value
     this.headers = headers
     this.timestampMs = timestampMs
     this.partition = partition
-    this.bytes = bytes
-    this.promise = new Promise(capture)
-    this.resolve = resolveNew
-    this.reject = rejectNew
+    this.bytes = recordSizeUpperBound(this)
+  }
+
+  ownPromise(): Promise<Delivery> {
+    this.own ??= Promise.withResolvers<Delivery>()
+    return this.own.promise
   }
 }

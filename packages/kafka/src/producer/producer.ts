@@ -2,6 +2,7 @@ import { BackpressureError, ClosedError, Emitter, Gate, requireNumber } from '@s
 import type { Delivery, OutgoingRecord, Topic } from '../record.ts'
 import { Account } from './account.ts'
 import { Accumulator } from './accumulator.ts'
+import { BurstClock } from './burst-clock.ts'
 import { DeliveryDeadline } from './delivery-deadline.ts'
 import { encodeRecord } from './encode-record.ts'
 import { parseProducerOptions } from './options.ts'
@@ -57,6 +58,8 @@ export class Producer implements AsyncDisposable {
   readonly #deadline: DeliveryDeadline
   readonly #producerIds: ProducerIds
   readonly #shed = { old_message_dropped: 0, timeout_drop: 0, low_priority_drop: 0, waiting_full: 0 }
+  readonly #burst: BurstClock
+  readonly #usualWait: WaitForRoom
   readonly #searches = new AbortController()
   /** Calls of `send` that wait for room, or have got it and not used it yet. Nobody may overtake them. */
   #admitting = 0
@@ -79,6 +82,8 @@ export class Producer implements AsyncDisposable {
     this.#config = config
     this.#producerIds = producerIds
     this.#gate = this.#newGate()
+    this.#burst = new BurstClock(config.clock)
+    this.#usualWait = { signal: undefined, timeoutMs: config.queue.maxWaitMs }
     const settlement = new Settlement(this.#gate, this.#account)
     const accumulator = new Accumulator(config, cluster, {
       isPressed: () => this.#isPressed(),
@@ -108,7 +113,8 @@ export class Producer implements AsyncDisposable {
    * can be in the log.
    */
   send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options?: SendOptions): Promise<Delivery> {
-    return this.#send(topic, record, { signal: options?.signal, timeoutMs: this.#config.queue.maxWaitMs })
+    const wait = options?.signal ? { ...this.#usualWait, signal: options.signal } : this.#usualWait
+    return this.#send(topic, record, wait)
   }
 
   #send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, wait: WaitForRoom): Promise<Delivery> {
@@ -123,8 +129,7 @@ export class Producer implements AsyncDisposable {
     if (this.#admitting > 0 || !this.#gate.tryAcquire(encoded.bytes)) {
       return this.#sendWhenRoom(topic.name, encoded, wait)
     }
-    this.#accept(target, encoded)
-    return encoded.promise
+    return this.#accept(target, encoded)
   }
 
   /** As `send`, but where that would wait, the record is not taken and undefined is returned. */
@@ -135,8 +140,7 @@ export class Producer implements AsyncDisposable {
       const target = this.#target(topic.name, record.partition)
       const encoded = this.#encode(topic, record)
       if (!this.#gate.tryAcquire(encoded.bytes)) return undefined
-      this.#accept(target, encoded)
-      return encoded.promise
+      return this.#accept(target, encoded)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -248,14 +252,14 @@ export class Producer implements AsyncDisposable {
 
   #encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): PendingRecord {
     const { maxRecordBytes, clock } = this.#config
-    return encodeRecord(topic, record, { maxRecordBytes, nowMs: Math.floor(clock.now()) })
+    return encodeRecord(topic, record, maxRecordBytes, Math.floor(clock.now()))
   }
 
-  #accept(topic: TopicQueue, record: PendingRecord): void {
-    record.acceptedAtMs = this.#config.clock.monotonicMs()
+  #accept(topic: TopicQueue, record: PendingRecord): Promise<Delivery> {
+    record.acceptedAtMs = this.#burst.nowMs()
     this.#account.accept(record)
     this.#deadline.watch()
-    this.#accumulator.append(topic, record)
+    return this.#accumulator.append(topic, record)
   }
 
   async #sendWhenRoom(topic: string, record: PendingRecord, wait: WaitForRoom): Promise<Delivery> {
@@ -264,16 +268,17 @@ export class Producer implements AsyncDisposable {
     this.#admission = promise
     this.#admitting++
     this.#accumulator.endLinger()
+    let accepted: Promise<Delivery>
     try {
       await this.#acquire(record.bytes, wait)
       // Somebody who was let in before may not have been woken yet.
       await before
-      this.#accept(this.#targetOrLeave(topic, record), record)
+      accepted = this.#accept(this.#targetOrLeave(topic, record), record)
     } finally {
       this.#admitting--
       void before.then(resolve)
     }
-    return record.promise
+    return accepted
   }
 
   async #acquire(bytes: number, wait: WaitForRoom): Promise<void> {

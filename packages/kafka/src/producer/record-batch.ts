@@ -1,5 +1,7 @@
 import type { BatchIdentity, Compression } from '../batch/batch.ts'
 import { batchOverheadBytes, encodeBatch } from '../batch/encode.ts'
+import type { Delivery } from '../record.ts'
+import { BatchPromise, type WrittenBatch } from './batch-promise.ts'
 import type { PendingRecord } from './pending-record.ts'
 
 /**
@@ -18,14 +20,29 @@ export class RecordBatch {
   mayBeInLog = false
   /** Why the last attempt failed. */
   lastError: Error | undefined
+  readonly #promise = new BatchPromise()
 
   constructor(openedAtMs: number) {
     this.openedAtMs = openedAtMs
   }
 
-  append(record: PendingRecord): void {
-    this.records.push(record)
+  /** The record's promise. */
+  append(record: PendingRecord): Promise<Delivery> {
     this.bytes += record.bytes
+    return this.#promise.add(record, this.records.push(record) - 1)
+  }
+
+  /** Of its records, without what a batch takes itself. */
+  get recordBytes(): number {
+    return this.bytes - batchOverheadBytes
+  }
+
+  deliver(written: WrittenBatch): void {
+    this.#promise.deliver(this.records, written)
+  }
+
+  fail(error: Error): void {
+    this.#promise.fail(this.records, error)
   }
 
   seal(compression: Compression, identity: BatchIdentity | null): void {
@@ -41,6 +58,7 @@ export class RecordBatch {
 
   /** Takes out the records that were accepted at `untilMs` or before; they stand at the front. */
   takeAcceptedUntil(untilMs: number): PendingRecord[] {
+    this.#promise.comeApart(this.records)
     const kept = this.records.findIndex((record) => record.acceptedAtMs > untilMs)
     const taken = this.records.splice(0, kept === -1 ? this.records.length : kept)
     for (const record of taken) this.bytes -= record.bytes
@@ -49,13 +67,14 @@ export class RecordBatch {
 
   /** Two unsealed batches with half of the records each, in order. */
   split(): readonly [RecordBatch, RecordBatch] {
+    this.#promise.comeApart(this.records)
     const middle = this.records.length >>> 1
     return [this.#part(0, middle), this.#part(middle, this.records.length)]
   }
 
   #part(from: number, to: number): RecordBatch {
     const part = new RecordBatch(this.openedAtMs)
-    for (const record of this.records.slice(from, to)) part.append(record)
+    for (const record of this.records.slice(from, to)) void part.append(record)
     part.attempts = this.attempts
     part.lastError = this.lastError
     return part

@@ -80,7 +80,7 @@ export class Sender {
     const outcome = inDoubt ? 'unknown' : 'refused'
     const { topic, partition } = queue
     const error = new DeliveryError(topic, partition, outcome, `${topic}/${partition}: ${why}`, batch.lastError)
-    this.#parts.settlement.fail(batch.records, outcome, error)
+    this.#parts.settlement.failBatch(batch, outcome, error)
     this.schedule(queue)
   }
 
@@ -165,7 +165,7 @@ export class Sender {
       case 'delivered':
         queue.dropHead()
         // A duplicate is in the log, but where is not said.
-        this.#parts.settlement.deliver(batch.records, { ...result, baseOffset: errorCode === 0 ? baseOffset : -1 })
+        this.#parts.settlement.deliver(batch, { ...result, baseOffset: errorCode === 0 ? baseOffset : -1 })
         break
       case 'retry':
         this.#pauseBeforeRetry(queue, batch, result)

@@ -1,16 +1,9 @@
 import type { Gate } from '@sluice/flow'
 import type { DeliveryOutcome } from '../errors.ts'
 import type { Account } from './account.ts'
+import type { WrittenBatch } from './batch-promise.ts'
 import type { PendingRecord } from './pending-record.ts'
-
-export interface WrittenBatch {
-  readonly topic: string
-  readonly partition: number
-  /** -1: the broker did not say. */
-  readonly baseOffset: number
-  /** -1 unless the topic stamps records on append. */
-  readonly logAppendTimeMs: number
-}
+import type { RecordBatch } from './record-batch.ts'
 
 /** The end of every accepted record: its promise is settled, it is counted, and its place in the queue is free. */
 export class Settlement {
@@ -22,25 +15,27 @@ export class Settlement {
     this.#account = account
   }
 
-  deliver(records: readonly PendingRecord[], { topic, partition, baseOffset, logAppendTimeMs }: WrittenBatch): void {
-    let bytes = 0
-    for (let i = 0; i < records.length; i++) {
-      const record = records[i]!
-      bytes += record.bytes
-      const offset = baseOffset < 0 ? -1 : baseOffset + i
-      const timestampMs = logAppendTimeMs < 0 ? record.timestampMs : logAppendTimeMs
-      record.resolve({ topic, partition, offset, timestampMs })
-    }
-    this.#gate.release(bytes, records.length)
-    this.#account.settle(records, 'delivered')
+  deliver(batch: RecordBatch, written: WrittenBatch): void {
+    batch.deliver(written)
+    this.#settle(batch.records, batch.recordBytes, 'delivered')
   }
 
+  failBatch(batch: RecordBatch, outcome: DeliveryOutcome, error: Error): void {
+    batch.fail(error)
+    this.#settle(batch.records, batch.recordBytes, outcome)
+  }
+
+  /** Records that are in no batch, or not any longer. */
   fail(records: readonly PendingRecord[], outcome: DeliveryOutcome, error: Error): void {
     let bytes = 0
     for (const record of records) {
       bytes += record.bytes
-      record.reject(error)
+      record.own!.reject(error)
     }
+    this.#settle(records, bytes, outcome)
+  }
+
+  #settle(records: readonly PendingRecord[], bytes: number, outcome: 'delivered' | DeliveryOutcome): void {
     this.#gate.release(bytes, records.length)
     this.#account.settle(records, outcome)
   }

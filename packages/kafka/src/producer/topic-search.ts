@@ -75,7 +75,7 @@ export class TopicSearch {
         this.#parts.settlement.fail([record], 'refused', error as Error)
         continue
       }
-      this.#parts.accumulator.append(topic, record)
+      void this.#parts.accumulator.append(topic, record)
     }
   }
 
