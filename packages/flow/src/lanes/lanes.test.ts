@@ -225,3 +225,16 @@ test('settings and arguments that make no sense are refused by name', () => {
   expect(() => lanes.again(task, Number.NaN)).toThrow(expect.objectContaining({ field: 'delayMs' }))
   lanes.done(task)
 })
+
+test('a choice that throws takes nothing out', () => {
+  const { lanes } = makeLanes()
+  lanes.push('a', { lane: 1 })
+  lanes.push('b', { lane: 2 })
+  const choose = (item: string): boolean => {
+    if (item === 'b') throw new Error('undecided')
+    return true
+  }
+  expect(() => lanes.remove(choose)).toThrow('undecided')
+  expect([lanes.waiting, lanes.ready]).toEqual([2, 2])
+  expect(takeAll(lanes)).toEqual(['a', 'b'])
+})

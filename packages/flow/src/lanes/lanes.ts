@@ -1,16 +1,15 @@
 import { systemClock } from '../clock.ts'
-import type { Clock, Timer } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import { ClosedError, InvariantError } from '../errors.ts'
 import { callListener } from '../listener.ts'
 import { LinkedList } from '../queue/linked-list.ts'
-import type { Linked } from '../queue/linked-list.ts'
 import { perPriority, priorities } from '../queue/priority.ts'
 import type { PerPriority, Priority } from '../queue/priority.ts'
 import { requireNumber, requireOneOf } from '../require.ts'
-import { Ring } from '../ring.ts'
+import { Lane } from './lane.ts'
+import type { LaneTask, Task } from './lane.ts'
 import type { LaneKey } from './order.ts'
 import { ReadyHeap } from './ready-heap.ts'
-import type { HeapItem } from './ready-heap.ts'
 import { StuckHeads } from './stuck-head.ts'
 import type { StuckHead } from './stuck-head.ts'
 
@@ -33,18 +32,6 @@ export interface LaneItemOptions {
   readonly priority?: Priority
 }
 
-/** An item that was taken and is not done. */
-export interface LaneTask<T> {
-  readonly item: T
-  readonly lane: LaneKey
-  readonly priority: Priority
-  /** 1 at first; one more each time it was to run again. */
-  readonly attempt: number
-  /** Monotonic, as is `startedMs`. */
-  readonly enteredMs: number
-  readonly startedMs: number
-}
-
 export interface LanesState {
   readonly lanes: number
   readonly waiting: PerPriority<number>
@@ -55,29 +42,6 @@ export interface LanesState {
   readonly held: number
   readonly oldestWaitMs: number
   readonly longestRunMs: number
-}
-
-interface Task<T> extends LaneTask<T>, Linked<Task<T>> {
-  readonly of: Lane<T>
-  readonly sequence: number
-  attempt: number
-  startedMs: number
-  isRunning: boolean
-}
-
-interface Lane<T> extends HeapItem {
-  readonly key: LaneKey
-  /** The next to run. Undefined while one runs and in an empty lane. */
-  head: Task<T> | undefined
-  /** Behind the head; made when first needed, for most lanes of an unordered flow never have any. */
-  rest: Ring<Task<T>> | undefined
-  running: Task<T> | undefined
-  /** Waiting items by priority. */
-  readonly counts: Record<Priority, number>
-  isBoosted: boolean
-  /** The heap that the lane stands in while it is ready. */
-  readyAs: Priority
-  hold: Timer | undefined
 }
 
 /**
@@ -126,10 +90,8 @@ export class Lanes<T> implements Disposable {
     requireOneOf('priority', priority, priorities)
     if (this.#closed) throw new ClosedError('The set of lanes')
     const lane = this.#laneFor(key)
-    const task = this.#newTask(item, lane, priority)
-    if (lane.head === undefined && lane.running === undefined) lane.head = task
-    else (lane.rest ??= new Ring()).push(task)
-    this.#count(lane, priority, 1)
+    lane.append(this.#newTask(item, lane, priority))
+    this.#waiting[priority]++
     this.#updateReady(lane)
   }
 
@@ -138,11 +100,8 @@ export class Lanes<T> implements Disposable {
     const lane = this.#nextLane()
     if (lane === undefined) return undefined
     this.#ready[lane.readyAs].remove(lane)
-    const task = lane.head as Task<T>
-    lane.head = undefined
-    lane.running = task
-    lane.isBoosted = false
-    this.#count(lane, task.priority, -1)
+    const task = lane.takeHead()
+    this.#waiting[task.priority]--
     task.startedMs = this.#clock.monotonicMs()
     task.isRunning = true
     this.#running.append(task)
@@ -153,9 +112,9 @@ export class Lanes<T> implements Disposable {
   /** The task has ended: the next item of its lane may run. */
   done(task: LaneTask<T>): void {
     const { of: lane } = this.#stop(task)
-    lane.head = lane.rest?.shift()
-    if (lane.head) this.#updateReady(lane)
-    else this.#lanes.delete(lane.key ?? lane)
+    lane.advance()
+    if (lane.isEmpty) this.#forget(lane)
+    else this.#updateReady(lane)
   }
 
   /** The task runs again as the first of its lane, after a delay in which its slot is free and its lane is not. */
@@ -163,8 +122,8 @@ export class Lanes<T> implements Disposable {
     requireNumber('delayMs', delayMs, { min: 0 })
     const own = this.#stop(task)
     own.attempt++
-    own.of.head = own
-    this.#count(own.of, own.priority, 1)
+    own.of.putBack(own)
+    this.#waiting[own.priority]++
     if (delayMs > 0 && !this.#closed) this.#hold(own.of, delayMs)
     else this.#updateReady(own.of)
   }
@@ -179,7 +138,14 @@ export class Lanes<T> implements Disposable {
 
   /** Takes out every waiting item for which `isWanted` says true, in order within a lane; what runs goes on. */
   remove(isWanted: (item: T) => boolean): T[] {
-    return [...this.#lanes.values()].flatMap((lane) => this.#removeFrom(lane, isWanted))
+    // All are asked first: a choice that throws must not have taken anything out.
+    const wanted = new Set([...this.#lanes.values()].flatMap((lane) => [...lane].filter(({ item }) => isWanted(item))))
+    const lanes = new Set([...wanted].map(({ of }) => of))
+    for (const { priority } of wanted) this.#waiting[priority]--
+    for (const lane of lanes) this.#extract(lane, wanted)
+    // Last of all, when every count is right again: a listener may call back.
+    for (const lane of lanes) this.#updateReady(lane)
+    return [...wanted].map(({ item }) => item)
   }
 
   /** The tasks that have run for at least this long, the longest first. */
@@ -190,8 +156,7 @@ export class Lanes<T> implements Disposable {
   inspect(): LanesState {
     const nowMs = this.#clock.monotonicMs()
     let oldestMs = nowMs
-    for (const { head, rest } of this.#lanes.values())
-      oldestMs = Math.min(oldestMs, (head ?? rest?.peek())?.enteredMs ?? nowMs)
+    for (const { oldest } of this.#lanes.values()) oldestMs = Math.min(oldestMs, oldest?.enteredMs ?? nowMs)
     return {
       lanes: this.#lanes.size,
       waiting: { ...this.#waiting },
@@ -217,18 +182,7 @@ export class Lanes<T> implements Disposable {
   #laneFor(key: LaneKey): Lane<T> {
     const known = key === undefined ? undefined : this.#lanes.get(key)
     if (known) return known
-    const lane: Lane<T> = {
-      key,
-      order: 0,
-      heapIndex: -1,
-      head: undefined,
-      rest: undefined,
-      running: undefined,
-      counts: { high: 0, medium: 0, low: 0 },
-      isBoosted: false,
-      readyAs: 'medium',
-      hold: undefined,
-    }
+    const lane = new Lane<T>(key)
     this.#lanes.set(key ?? lane, lane)
     return lane
   }
@@ -256,7 +210,6 @@ export class Lanes<T> implements Disposable {
     const own = task as Task<T>
     if (!own.isRunning) throw new InvariantError('The task is not running', { lane: task.lane, attempt: task.attempt })
     own.isRunning = false
-    own.of.running = undefined
     this.#running.remove(own)
     this.#stuck.stopped(own)
     return own
@@ -269,39 +222,32 @@ export class Lanes<T> implements Disposable {
 
   #unhold(lane: Lane<T>): void {
     if (lane.hold === undefined) return
+    this.#cancelHold(lane)
+    this.#updateReady(lane)
+  }
+
+  #cancelHold(lane: Lane<T>): void {
+    if (lane.hold === undefined) return
     lane.hold.cancel()
     lane.hold = undefined
     this.#held--
-    if (lane.head) this.#updateReady(lane)
   }
 
-  #removeFrom(lane: Lane<T>, isWanted: (item: T) => boolean): T[] {
-    const removed: Task<T>[] = []
-    const kept: Task<T>[] = []
-    if (lane.head) (isWanted(lane.head.item) ? removed : kept).push(lane.head)
-    for (const task of lane.rest ?? []) (isWanted(task.item) ? removed : kept).push(task)
-    if (removed.length === 0) return []
+  #extract(lane: Lane<T>, wanted: ReadonlySet<Task<T>>): void {
     if (lane.heapIndex >= 0) this.#ready[lane.readyAs].remove(lane)
-    const wasHeadRemoved = lane.head !== undefined && removed[0] === lane.head
-    for (const task of removed) this.#count(lane, task.priority, -1)
-    lane.rest = new Ring()
-    lane.head = lane.running ? undefined : kept.shift()
-    for (const task of kept) lane.rest.push(task)
-    if (wasHeadRemoved) this.#unhold(lane)
-    if (lane.head) this.#updateReady(lane)
-    else if (!lane.running) this.#lanes.delete(lane.key ?? lane)
-    return removed.map((task) => task.item)
+    if (lane.head && wanted.has(lane.head)) this.#cancelHold(lane)
+    lane.extract(wanted)
+    if (lane.isEmpty) this.#forget(lane)
   }
 
-  #count(lane: Lane<T>, priority: Priority, by: 1 | -1): void {
-    lane.counts[priority] += by
-    this.#waiting[priority] += by
+  #forget(lane: Lane<T>): void {
+    this.#lanes.delete(lane.key ?? lane)
   }
 
   /** Puts the lane where it belongs among the ready ones; one that runs, is held or is empty belongs nowhere. */
   #updateReady(lane: Lane<T>): void {
     if (lane.head === undefined || lane.hold) return
-    const importance = importanceOf(lane)
+    const { importance } = lane
     const wasReady = lane.heapIndex >= 0
     if (wasReady && lane.readyAs === importance) return
     if (wasReady) this.#ready[lane.readyAs].remove(lane)
@@ -310,9 +256,4 @@ export class Lanes<T> implements Disposable {
     this.#ready[importance].push(lane)
     if (!wasReady) callListener(this.#onReady, undefined, 'ready')
   }
-}
-
-function importanceOf<T>({ counts, isBoosted }: Lane<T>): Priority {
-  if (isBoosted || counts.high > 0) return 'high'
-  return counts.medium > 0 ? 'medium' : 'low'
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts'
 import { callListener } from '../listener.ts'
 import { requireNumber } from '../require.ts'
-import type { LaneTask } from './lanes.ts'
+import type { LaneTask } from './lane.ts'
 import type { LaneKey } from './order.ts'
 
 /** An item that runs so long that everything behind it in its lane waits for it alone. */
