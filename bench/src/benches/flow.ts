@@ -37,13 +37,13 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
 
 /** The first way of each job is ours: the others stand beside it. */
 function rows(ways: readonly string[], measured: ReadonlyMap<string, readonly FlowMeasured[]>): readonly Row[] {
-  const rate = (way: string): number => median(measured.get(way)!.map(({ itemsPerSecond }) => itemsPerSecond))
-  const bytes = (way: string): number => median(measured.get(way)!.map(({ bytesPerItem }) => bytesPerItem))
+  const middle = (way: string, of: keyof FlowMeasured): number => median(measured.get(way)!.map((each) => each[of]))
   const [ours] = ways
   return ways.map((way) => ({
     way,
-    'items/s': round(rate(way)),
-    'bytes/item': round(bytes(way)),
-    'ours is x times': way === ours ? null : round(rate(ours!) / rate(way)),
+    'items/s': round(middle(way, 'itemsPerSecond')),
+    'CPU us/item': round(middle(way, 'cpuUsPerItem')),
+    'bytes/item': round(middle(way, 'bytesPerItem')),
+    'ours is x times': way === ours ? null : round(middle(ours!, 'itemsPerSecond') / middle(way, 'itemsPerSecond')),
   }))
 }

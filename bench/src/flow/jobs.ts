@@ -45,7 +45,7 @@ const boundJobs: Readonly<Record<string, Way>> = {
   'Sluice Gate': (items) => {
     const gate = new Gate({ maxRecords: bound, maxWaiting: callers })
     return byCallers(items, async () => {
-      if (!gate.tryAcquire(0)) await gate.acquire(0)
+      await gate.acquire(0)
       await task()
       gate.release(0)
     })

@@ -12,6 +12,8 @@ export interface FlowJob {
 
 export interface FlowMeasured {
   readonly itemsPerSecond: number
+  /** Processor time of the whole process, the collector's threads included: what a loaded machine cannot falsify. */
+  readonly cpuUsPerItem: number
   readonly bytesPerItem: number
 }
 
@@ -26,9 +28,11 @@ globalThis.gc?.()
 const profiler = new GCProfiler()
 const heapBefore = process.memoryUsage().heapUsed
 profiler.start()
+const cpuBefore = process.cpuUsage()
 const startedMs = performance.now()
 const done = await work(items)
 const elapsedMs = performance.now() - startedMs
+const { user, system } = process.cpuUsage(cpuBefore)
 const heapAfter = process.memoryUsage().heapUsed
 if (done !== items) throw new Error(`${way} did ${done} of ${items}`)
 
@@ -37,5 +41,9 @@ let allocated = heapAfter - heapBefore
 for (const { beforeGC, afterGC } of profiler.stop()?.statistics ?? []) {
   allocated += beforeGC.heapStatistics.usedHeapSize - afterGC.heapStatistics.usedHeapSize
 }
-const measured: FlowMeasured = { itemsPerSecond: (items * 1_000) / elapsedMs, bytesPerItem: allocated / items }
+const measured: FlowMeasured = {
+  itemsPerSecond: (items * 1_000) / elapsedMs,
+  cpuUsPerItem: (user + system) / items,
+  bytesPerItem: allocated / items,
+}
 answer(measured)

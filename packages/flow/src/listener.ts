@@ -13,6 +13,20 @@ export function callListener<Payload>(
   }
 }
 
+/** Asks the caller's own judgement, which must not be able to break its asker: thrown is a warning and `otherwise`. */
+export function askSafely<Subject>(
+  question: (subject: Subject) => boolean,
+  subject: Subject,
+  { name, otherwise }: { readonly name: string; readonly otherwise: boolean },
+): boolean {
+  try {
+    return question(subject)
+  } catch (error) {
+    warn(name, error)
+    return otherwise
+  }
+}
+
 function warn(name: string, error: unknown): void {
   const shown = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.emitWarning(`A listener of "${name}" failed: ${shown}`, { code: 'SLUICE_LISTENER' })

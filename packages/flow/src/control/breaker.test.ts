@@ -1,5 +1,5 @@
 import { ConsecutiveBreaker, ExponentialBackoff, noJitterGenerator } from 'cockatiel'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { Breaker, CircuitOpenError, ManualClock } from '../index.ts'
 import type { BreakerOptions, BreakerTransition } from '../index.ts'
 
@@ -174,4 +174,20 @@ test.each([
   [{ maxWaiting: -1 }, 'maxWaiting'],
 ])('%o is refused, naming %s', (options, field) => {
   expect(() => new Breaker(options)).toThrow(expect.objectContaining({ field }))
+})
+
+test('a judgement that throws is told as a warning, counts as a failure, and keeps no trial', async () => {
+  const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const { breaker, clock } = makeBreaker({
+    isFailure: () => {
+      throw new Error('cannot judge')
+    },
+  })
+  await openByFailures(breaker)
+  expect(breaker.state).toBe('open')
+  clock.advance(100)
+  await expect(breaker.execute(fail)).rejects.toThrow('down')
+  expect(breaker.state).toBe('open')
+  expect(warnings).toHaveBeenCalledTimes(3)
+  warnings.mockRestore()
 })

@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../clock.ts'
 import { Emitter } from '../emitter.ts'
 import { CircuitOpenError, ClosedError } from '../errors.ts'
 import { Waiters } from '../gate/waiters.ts'
+import { askSafely } from '../listener.ts'
 import { requireInteger, requireNumber } from '../require.ts'
 
 export type BreakerStateName = 'closed' | 'open' | 'half-open'
@@ -124,7 +125,7 @@ export class Breaker implements Disposable {
       permit.success()
       return result
     } catch (error) {
-      if (this.#isFailure(error)) permit.failure()
+      if (askSafely(this.#isFailure, error, { name: 'isFailure', otherwise: true })) permit.failure()
       else permit.ignore()
       throw error
     }

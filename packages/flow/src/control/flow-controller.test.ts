@@ -1,7 +1,7 @@
 import { ConsecutiveBreaker } from 'cockatiel'
 import { getEventListeners } from 'node:events'
-import { expect, test } from 'vitest'
-import { FlowController, ManualClock } from '../index.ts'
+import { expect, test, vi } from 'vitest'
+import { FlowController, ManualClock, stepLimit } from '../index.ts'
 import type { FlowAlert, FlowControllerOptions, FlowTransition, Priority } from '../index.ts'
 
 function makeController(options: FlowControllerOptions = {}) {
@@ -235,4 +235,38 @@ test.each([
 test('work that is no function is refused', async () => {
   const { controller } = makeController()
   await expect(controller.run(undefined as never)).rejects.toMatchObject({ field: 'work' })
+})
+
+test('a judgement, a limit and a strategy that throw are told as warnings, and every place is free again', async () => {
+  const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const broken = () => {
+    throw new Error('broken')
+  }
+  const { controller } = makeController({ isFailure: broken })
+  const { controller: unlimited } = makeController({ limit: { ...stepLimit(), next: broken } })
+  const { controller: careless } = makeController({
+    strategy: { state: undefined, success: broken, failure: broken },
+  })
+  for (const each of [controller, unlimited, careless]) {
+    await expect(each.run(() => Promise.reject(new Error('work')))).rejects.toThrow('work')
+    await expect(each.run(() => 'done')).resolves.toBe('done')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(each.inspect()).toMatchObject({ load: 0, running: 0, queue: { records: 0 } })
+  }
+  expect(warnings.mock.calls.length).toBeGreaterThanOrEqual(5)
+  warnings.mockRestore()
+})
+
+test('a listener may start and stop work, and the controller stays right', async () => {
+  const { controller, clock, outcomes, start } = makeController({ limit: stepLimit({ start: 10 }) })
+  controller.on('transition', ({ to }) => {
+    if (to === 'open') start(1, 5, 'high')
+    if (to === 'half-open') controller.close()
+  })
+  start(16, 10)
+  await clock.advanceAsync(100)
+  expect(outcomes).toEqual({ done: 11, low_priority_drop: 6 })
+  await clock.advanceAsync(60_000)
+  await expect(controller.run(() => 1)).rejects.toMatchObject({ code: 'closed' })
+  expect([controller.load, clock.pending]).toEqual([0, 0])
 })

@@ -7,9 +7,10 @@ import { Limiter } from '../limiter/limiter.ts'
 import type { LimitChange, Token } from '../limiter/limiter.ts'
 import type { Limit } from '../limits/limit.ts'
 import { stepLimit } from '../limits/step.ts'
-import { callListener } from '../listener.ts'
+import { askSafely, callListener } from '../listener.ts'
+import type { QueueEntry } from '../queue/entries.ts'
 import { PriorityQueue } from '../queue/priority-queue.ts'
-import type { PriorityQueueState, QueueEntry } from '../queue/priority-queue.ts'
+import type { PriorityQueueState } from '../queue/priority-queue.ts'
 import type { Priority } from '../queue/priority.ts'
 import { requireFunction, requireInteger, requireNumber } from '../require.ts'
 import { Breaker } from './breaker.ts'
@@ -225,24 +226,28 @@ export class FlowController implements Disposable {
       if (token === undefined) return
       const entry = this.#queue.take()
       if (entry === undefined) return token.ignore()
-      void this.#execute(entry, token)
+      // It fails only where a strategy or a limit of the caller's does.
+      callListener(() => this.#execute(entry, token), undefined, 'strategy or limit')
     }
   }
 
   async #execute(entry: QueueEntry<Job>, token: Token): Promise<void> {
     const { work, resolve, reject, permit, stopListening } = entry.item
     const startedMs = this.#clock.monotonicMs()
+    let hasFailed = false
     stopListening?.()
     try {
       resolve((await work()) as never)
-      this.#judge(permit, startedMs, false)
     } catch (error) {
+      hasFailed = askSafely(this.#isFailure, error, { name: 'isFailure', otherwise: true })
       reject(error)
-      this.#judge(permit, startedMs, this.#isFailure(error))
-    } finally {
+    }
+    try {
+      this.#judge(permit, startedMs, hasFailed)
       // The time counts however the work ended; while the capacity is that of an emergency, there is nothing to learn.
       if (this.state === 'closed') token.success()
-      else token.ignore()
+    } finally {
+      token.ignore()
       this.#queue.release(entry)
       this.#pump()
     }

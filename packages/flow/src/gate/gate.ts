@@ -229,8 +229,12 @@ export class Gate implements Disposable {
   }
 }
 
-/** NaN fails every comparison and so is refused too. */
 function requireAmounts(bytes: number, records: number): void {
-  if (!(bytes >= 0 && bytes < Infinity)) throw new ConfigError('bytes', bytes, 'a finite number of at least 0')
-  if (!(records >= 0 && records < Infinity)) throw new ConfigError('records', records, 'a finite number of at least 0')
+  requireAmount('bytes', bytes)
+  requireAmount('records', records)
+}
+
+/** NaN fails every comparison and so is refused too. */
+export function requireAmount(field: string, amount: number): void {
+  if (!(amount >= 0 && amount < Infinity)) throw new ConfigError(field, amount, 'a finite number of at least 0')
 }

@@ -12,17 +12,20 @@ export interface WaitOptions {
 
 class Node<T> implements Linked<Node<T>> {
   readonly item: T
-  readonly resolve: () => void
-  readonly reject: (reason: unknown) => void
+  readonly promise: Promise<void>
+  resolve!: () => void
+  reject!: (reason: unknown) => void
   previous: Node<T> | undefined = undefined
   next: Node<T> | undefined = undefined
   timer: Timer | undefined = undefined
   stopListening: (() => void) | undefined = undefined
 
-  constructor(item: T, resolve: () => void, reject: (reason: unknown) => void) {
+  constructor(item: T) {
     this.item = item
-    this.resolve = resolve
-    this.reject = reject
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+    })
   }
 }
 
@@ -48,12 +51,11 @@ export class Waiters<T> {
   }
 
   wait(item: T, options?: WaitOptions): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (options?.signal?.aborted) return reject(options.signal.reason)
-      const node = new Node(item, resolve, reject)
-      this.#line.append(node)
-      if (options) this.#limit(node, options)
-    })
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason)
+    const node = new Node(item)
+    if (options) this.#limit(node, options)
+    this.#line.append(node)
+    return node.promise
   }
 
   /** Lets the first in line go. */

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { aimdLimit, Limiter, ManualClock, stepLimit } from '../index.ts'
 import type { Limit, LimitChange, LimiterOptions, LimitSample, Priority, Token } from '../index.ts'
 
@@ -224,4 +224,41 @@ test('run does nothing for a signal that was aborted before', async () => {
   const signal = AbortSignal.abort(new Error('enough'))
   await expect(limiter.run(() => expect.unreachable(), { signal })).rejects.toThrow('enough')
   expect(limiter.inFlight).toBe(0)
+})
+
+test('a question whether it was a drop that throws is told as a warning, is no drop, and frees the slot', async () => {
+  const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const { limit, samples } = spyLimit(1)
+  const { limiter } = makeLimiter({ limit })
+  const isDrop = () => {
+    throw new Error('cannot say')
+  }
+  await expect(limiter.run(() => Promise.reject(new Error('work')), { isDrop })).rejects.toThrow('work')
+  expect([samples, limiter.inFlight]).toEqual([[], 0])
+  expect(warnings).toHaveBeenCalledOnce()
+  warnings.mockRestore()
+})
+
+test('a listener of the limit may take a slot and close', () => {
+  const { limiter } = makeLimiter({
+    limit: aimdLimit({ min: 1, start: 2 }),
+    onLimit: ({ to }) => {
+      if (to === 3) limiter.tryAcquire('high')
+      else limiter.close()
+    },
+  })
+  const [a, b] = [limiter.tryAcquire()!, limiter.tryAcquire()!]
+  a.success()
+  expect(limiter.inspect()).toMatchObject({ limit: 3, inFlight: 2, inFlightBy: { high: 1, medium: 1 } })
+  b.dropped()
+  expect(limiter.inspect()).toMatchObject({ limit: 2, inFlight: 1, closed: true })
+})
+
+test.each([
+  ['run', (limiter: Limiter) => limiter.run(7 as never)],
+  ['run, waiting', (limiter: Limiter) => (limiter.tryAcquire(), limiter.run(undefined as never))],
+])('%s refuses work that is no function and takes no slot for it', async (_, call) => {
+  const { limiter } = makeLimiter({ limit: 1 })
+  await expect(call(limiter)).rejects.toMatchObject({ code: 'config_invalid', field: 'work' })
+  expect(limiter.waiting).toBe(0)
 })

@@ -4,10 +4,10 @@ import { BackpressureError, ClosedError } from '../errors.ts'
 import { Waiters } from '../gate/waiters.ts'
 import { fixedLimit } from '../limits/fixed.ts'
 import type { Limit, LimitSample, LimitState } from '../limits/limit.ts'
-import { callListener } from '../listener.ts'
+import { askSafely, callListener } from '../listener.ts'
 import { perPriority, priorities } from '../queue/priority.ts'
 import type { PerPriority, Priority } from '../queue/priority.ts'
-import { requireInteger, requireNumber, requireOneOf } from '../require.ts'
+import { requireFunction, requireInteger, requireNumber, requireOneOf } from '../require.ts'
 import { defaultShares, nextByShare, requireShares } from './shares.ts'
 import type { Shares } from './shares.ts'
 
@@ -100,6 +100,7 @@ class Slot implements Token {
 }
 
 const anyCap = { min: 0, max: Infinity }
+const noOptions: LimiterRunOptions = Object.freeze({})
 
 /**
  * Bounds how many are in flight by a limit, fixed or learnt. In flight never grows past the limit in force; one that
@@ -108,6 +109,8 @@ const anyCap = { min: 0, max: Infinity }
 export class Limiter implements Disposable {
   readonly #clock: Clock
   readonly #limit: Limit
+  /** A number learns nothing: no sample, and no look at the clock, is needed for it. */
+  readonly #learns: boolean
   readonly #shares: Shares
   readonly #cap: () => number
   readonly #isSaturated: () => boolean
@@ -120,6 +123,7 @@ export class Limiter implements Disposable {
 
   constructor(options: LimiterOptions) {
     this.#clock = options.clock ?? systemClock
+    this.#learns = typeof options.limit === 'object'
     this.#limit = typeof options.limit === 'object' ? options.limit : fixedLimit(options.limit)
     this.#state = this.#limit.start()
     this.#shares = requireShares(options.shares ?? defaultShares)
@@ -151,31 +155,32 @@ export class Limiter implements Disposable {
     return this.#newToken(priority)
   }
 
-  async acquire({ priority = 'medium', signal, timeoutMs }: LimiterAcquireOptions = {}): Promise<Token> {
-    if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
-    signal?.throwIfAborted()
+  async acquire(options: LimiterAcquireOptions = noOptions): Promise<Token> {
+    requireCall(options)
+    const { priority = 'medium' } = options
     const token = this.tryAcquire(priority)
     if (token) return token
-    if (this.#closedBy) throw this.#closedBy
-    if (this.waiting >= this.#maxWaiting)
-      throw this.#refusal('waiting_full', `${this.#maxWaiting} callers wait already`)
-    const timeoutError = (): Error => this.#refusal('timeout_drop', `No slot within ${timeoutMs} ms`)
-    if (timeoutMs === 0) throw timeoutError()
-    const limits = timeoutMs === undefined ? signal && { signal } : { signal, timeoutMs, timeoutError }
-    await this.#waiters[priority].wait(undefined, limits)
+    await this.#wait(priority, options)
     return this.#newToken(priority)
   }
 
   /** Runs work in a slot. What it throws is passed on, and is no sample unless `isDrop` says it was a drop. */
-  async run<R>(work: () => R | PromiseLike<R>, options: LimiterRunOptions = {}): Promise<R> {
-    options.signal?.throwIfAborted()
-    const token = this.tryAcquire(options.priority) ?? (await this.acquire(options))
+  async run<R>(work: () => R | PromiseLike<R>, options: LimiterRunOptions = noOptions): Promise<R> {
+    // As `acquire` does it, but without a promise of its own in between.
+    requireFunction('work', work)
+    requireCall(options)
+    const { priority = 'medium', isDrop } = options
+    let token = this.tryAcquire(priority)
+    if (token === undefined) {
+      await this.#wait(priority, options)
+      token = this.#newToken(priority)
+    }
     try {
       const result = await work()
       token.success()
       return result
     } catch (error) {
-      if (options.isDrop?.(error)) token.dropped()
+      if (isDrop && askSafely(isDrop, error, { name: 'isDrop', otherwise: false })) token.dropped()
       throw error
     } finally {
       token.ignore()
@@ -222,8 +227,19 @@ export class Limiter implements Disposable {
     this.close()
   }
 
+  #wait(priority: Priority, { signal, timeoutMs }: LimiterAcquireOptions): Promise<void> {
+    if (this.#closedBy) throw this.#closedBy
+    if (this.waiting >= this.#maxWaiting)
+      throw this.#refusal('waiting_full', `${this.#maxWaiting} callers wait already`)
+    const waiters = this.#waiters[priority]
+    if (timeoutMs === undefined) return waiters.wait(undefined, signal && { signal })
+    const timeoutError = (): Error => this.#refusal('timeout_drop', `No slot within ${timeoutMs} ms`)
+    if (timeoutMs === 0) throw timeoutError()
+    return waiters.wait(undefined, { signal, timeoutMs, timeoutError })
+  }
+
   #newToken(priority: Priority): Token {
-    return new Slot(priority, this.#clock.monotonicMs(), this.#endSlot)
+    return new Slot(priority, this.#learns ? this.#clock.monotonicMs() : 0, this.#endSlot)
   }
 
   readonly #endSlot = (slot: Slot, dropped: boolean | undefined): void => {
@@ -231,9 +247,9 @@ export class Limiter implements Disposable {
   }
 
   #end(priority: Priority, startedMs: number, dropped: boolean | undefined): void {
-    const rttMs = this.#clock.monotonicMs() - startedMs
     try {
-      if (dropped !== undefined) {
+      if (this.#learns && dropped !== undefined) {
+        const rttMs = this.#clock.monotonicMs() - startedMs
         this.#learn({ rttMs, inFlight: this.inFlight, dropped, saturated: this.#isSaturated() })
       }
     } finally {
@@ -270,4 +286,9 @@ export class Limiter implements Disposable {
   #refusal(reason: 'waiting_full' | 'timeout_drop', message: string): BackpressureError {
     return new BackpressureError(reason, message, { ...this.inspect() })
   }
+}
+
+function requireCall({ signal, timeoutMs }: LimiterAcquireOptions): void {
+  if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, { min: 0, max: Infinity })
+  signal?.throwIfAborted()
 }

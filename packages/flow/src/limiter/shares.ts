@@ -26,7 +26,11 @@ export function nextByShare(
   limit: number,
   shares: Shares,
 ): Priority | undefined {
-  const waits = (priority: Priority): boolean => waiting[priority].length > 0
-  const isBelowShare = (priority: Priority): boolean => inFlight[priority] < shares[priority] * limit
-  return priorities.find((priority) => waits(priority) && isBelowShare(priority)) ?? priorities.find(waits)
+  let mostImportant: Priority | undefined
+  for (const priority of priorities) {
+    if (waiting[priority].length === 0) continue
+    if (inFlight[priority] < shares[priority] * limit) return priority
+    mostImportant ??= priority
+  }
+  return mostImportant
 }

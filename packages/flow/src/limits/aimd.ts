@@ -16,7 +16,7 @@ export interface AimdOptions extends Partial<LimitBounds> {
  */
 export function aimdLimit(options: AimdOptions = {}): Limit {
   const { timeoutMs = 5_000, backoffRatio = 0.9 } = options
-  const bounds = requireBounds({ min: options.min ?? 20, max: options.max ?? 200, start: options.start ?? 20 })
+  const bounds = requireBounds(options, { min: 20, max: 200, start: 20 })
   requireNumber('timeoutMs', timeoutMs, { min: 0 })
   requireNumber('backoffRatio', backoffRatio, { min: 0.5, max: 0.999 })
   return {

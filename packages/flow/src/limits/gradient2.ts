@@ -49,7 +49,7 @@ export function gradientLimit(options: GradientOptions = {}): Limit<WindowedStat
 
 function gradientOfMeasures(options: Omit<GradientOptions, 'window'>): Limit<GradientState> {
   const { tolerance = 1.5, longWindow = 600, smoothing = 0.2, queueSize = 4, backoffRatio = 0.9 } = options
-  const bounds = requireBounds({ min: options.min ?? 20, max: options.max ?? 200, start: options.start ?? 20 })
+  const bounds = requireBounds(options, { min: 20, max: 200, start: 20 })
   requireNumber('tolerance', tolerance, { min: 1 })
   requireInteger('longWindow', longWindow, { min: 1 })
   requireNumber('smoothing', smoothing, { min: 0.001, max: 1 })

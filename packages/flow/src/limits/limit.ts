@@ -42,12 +42,13 @@ export function requireSample(sample: LimitSample): void {
   requireNumber('inFlight', sample.inFlight, notNegative)
 }
 
-export function requireBounds({ min, max, start }: LimitBounds): LimitBounds {
-  requireNumber('min', min, { min: 1 })
-  requireNumber('max', max, { min: 1 })
-  if (max < min) throw new ConfigError('max', max, `at least min, which is ${min}`)
-  requireNumber('start', start, { min, max })
-  return { min, max, start }
+/** The bounds with their defaults, if they make sense. The usual start is moved into bounds that leave it out. */
+export function requireBounds({ min, max, start }: Partial<LimitBounds>, usual: LimitBounds): LimitBounds {
+  const least = requireNumber('min', min ?? usual.min, { min: 1 })
+  const most = requireNumber('max', max ?? usual.max, { min: 1 })
+  if (most < least) throw new ConfigError('max', most, `at least min, which is ${least}`)
+  const first = start ?? clamp(usual.start, least, most)
+  return { min: least, max: most, start: requireNumber('start', first, { min: least, max: most }) }
 }
 
 /**

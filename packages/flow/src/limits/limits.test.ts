@@ -66,6 +66,13 @@ test.each([stepLimit(), aimdLimit(), gradientLimit()] as readonly Limit[])(
   },
 )
 
+test('the usual start is moved into bounds that leave it out; one that is given is not', () => {
+  expect(stepLimit({ max: 40 }).start().limit).toBe(40)
+  expect(gradientLimit({ min: 50 }).start().limit).toBe(50)
+  expect(aimdLimit({ min: 1, max: 10 }).start().limit).toBe(10)
+  expect(() => aimdLimit({ min: 50, start: 20 })).toThrow(expect.objectContaining({ field: 'start' }))
+})
+
 test('bounds may be one and the same', () => {
   expect(stepLimit({ min: 50, max: 50, start: 50 }).start().limit).toBe(50)
 })
@@ -93,6 +100,8 @@ test('the step limit goes by the mean, and a drop counts as slow', () => {
   expect(feed(limit, busy(10), 1, feed(limit, busy(191), 1)).limit).toBe(100)
   expect(feed(limit, busy(1_001), 1, feed(limit, busy(0, { dropped: true }), 1)).limit).toBe(90)
   expect(feed(limit, busy(5_000, { dropped: true }), 2).limit).toBe(90)
+  expect(feed(limit, busy(1, { dropped: true }), 2).limit).toBe(90)
+  expect(feed(limit, busy(1), 1, feed(limit, busy(1, { dropped: true }), 1)).limit).toBe(90)
 })
 
 test('the step limit rises where half of the window could argue for more', () => {

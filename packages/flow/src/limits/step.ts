@@ -25,12 +25,13 @@ export interface StepState extends LimitState {
 
 /**
  * Once a window, by the window's mean: over `slowMs` down by `stepDown`, under `fastMs` up by `stepUp`. From 10 to 200,
- * starting at 100. A dropped sample counts as one of at least `slowMs`. An absolute measure: it must be tuned to the
- * backend, and between the two thresholds it does nothing however much is queued.
+ * starting at 100. A dropped sample counts as one of at least twice `slowMs`, so that half a window of drops lowers the
+ * limit. An absolute measure: it must be tuned to the backend, and between the two thresholds it does nothing however
+ * much is queued.
  */
 export function stepLimit(options: StepOptions = {}): Limit<StepState> {
   const { window = 100, slowMs = 1_000, fastMs = 100, stepDown = 10, stepUp = 5 } = options
-  const bounds = requireBounds({ min: options.min ?? 10, max: options.max ?? 200, start: options.start ?? 100 })
+  const bounds = requireBounds(options, { min: 10, max: 200, start: 100 })
   requireInteger('window', window, { min: 1 })
   requireNumber('slowMs', slowMs, { min: 0 })
   requireNumber('fastMs', fastMs, { min: 0 })
@@ -52,7 +53,7 @@ export function stepLimit(options: StepOptions = {}): Limit<StepState> {
     start,
     next(state: StepState, sample: LimitSample): StepState {
       requireSample(sample)
-      const rttMs = sample.dropped ? Math.max(sample.rttMs, slowMs) : sample.rttMs
+      const rttMs = sample.dropped ? Math.max(sample.rttMs, 2 * slowMs) : sample.rttMs
       const samples = state.samples + 1
       const raising = state.raising + (mayRaise(state, sample) ? 1 : 0)
       const next = { limit: state.limit, samples, sumMs: state.sumMs + rttMs, raising }

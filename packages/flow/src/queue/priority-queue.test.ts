@@ -143,8 +143,8 @@ test('the emergency brake sheds everything less important, queued or waiting, wi
   queue.retainOnly('high')
   expect(await waiting).toMatchObject({ reason: 'low_priority_drop' })
   expect(shed).toEqual([
-    ['medium', 'low_priority_drop'],
     ['low', 'low_priority_drop'],
+    ['medium', 'low_priority_drop'],
   ])
   expect(queue.inspect()).toMatchObject({ records: 1, queued: { high: 1 }, shed: { low_priority_drop: 3 } })
 })
@@ -209,6 +209,41 @@ test('listeners that call back find every count right', async () => {
   expect(queue.inspect().records).toBeLessThanOrEqual(3)
 })
 
+test('a listener that fills the room which an eviction is making cannot keep the evicting item out', async () => {
+  let isFilling = true
+  const { queue, shed } = makeQueue({
+    maxRecords: 10,
+    maxBytes: 100,
+    onReleased: () => {
+      if (isFilling) queue.tryPush('from the listener', { bytes: 80, priority: 'high' })
+      isFilling = false
+    },
+  })
+  for (const item of ['1', '2', '3', '4', '5']) queue.tryPush(item, { priority: 'low', bytes: 20 })
+  await queue.push('large', { priority: 'high', bytes: 100 })
+  expect(shed.map(([item]) => item)).toEqual(['1', '2', '3', '4', '5'])
+  expect(queue.inspect()).toMatchObject({ records: 1, bytes: 100 })
+})
+
+test('listeners hear of changes in the order in which they happened', async () => {
+  const heard: string[] = []
+  const { queue } = makeQueue({
+    maxRecords: 10,
+    maxBytes: 100,
+    onThrottled: () => {
+      heard.push('throttled')
+      const entry = heard.length === 1 ? queue.take() : undefined
+      if (entry) queue.release(entry)
+    },
+    onReleased: () => heard.push('released'),
+    onShed: ({ entry }) => heard.push(`shed ${entry.item}`),
+  })
+  queue.tryPush('80', { bytes: 80, priority: 'low' })
+  queue.tryPush('81', { bytes: 81, priority: 'low' })
+  await queue.push('100', { bytes: 100, priority: 'high' })
+  expect(heard).toEqual(['throttled', 'released', 'throttled', 'released', 'shed 81', 'throttled'])
+})
+
 test('after close nothing comes in and what is inside can be drained', async () => {
   const { queue, fill } = makeQueue()
   fill(['1', 'medium'])
@@ -236,4 +271,23 @@ test('an unknown priority or a size that is no number is refused', async () => {
   await expect(queue.push('x', { priority: 'urgent' as Priority })).rejects.toMatchObject({ field: 'priority' })
   expect(() => queue.tryPush('x', { bytes: Number.NaN })).toThrow('bytes is NaN')
   expect(queue.inspect().records).toBe(0)
+})
+
+test('what makes no sense is refused also while others wait, and they go on', async () => {
+  const { queue, fill } = makeQueue()
+  const [first] = fill(['1', 'high'], ['2', 'high'], ['3', 'high'])
+  const waiting = queue.push('4')
+  await expect(queue.push('x', { bytes: Number.NaN })).rejects.toMatchObject({ field: 'bytes' })
+  await expect(queue.push('x', { bytes: -1, priority: 'low' })).rejects.toMatchObject({ field: 'bytes' })
+  expect(() => queue.tryPush('x', { bytes: Infinity })).toThrow('bytes is Infinity')
+  queue.release(first!)
+  await expect(waiting).resolves.toMatchObject({ state: 'queued' })
+  expect(queue.waiting).toBe(0)
+})
+
+test('the brake that makes no sense sheds nothing', () => {
+  const { queue, fill, shed } = makeQueue()
+  fill(['1', 'low'])
+  expect(() => queue.retainOnly('urgent' as Priority)).toThrow(expect.objectContaining({ field: 'priority' }))
+  expect([shed, queue.length]).toEqual([[], 1])
 })

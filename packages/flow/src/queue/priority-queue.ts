@@ -2,17 +2,18 @@ import { systemClock } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { ClosedError, InvariantError } from '../errors.ts'
 import type { BackpressureError, BackpressureReason } from '../errors.ts'
-import { Gate } from '../gate/gate.ts'
+import { Gate, requireAmount } from '../gate/gate.ts'
 import type { GateState } from '../gate/gate.ts'
 import { Waiters } from '../gate/waiters.ts'
 import type { WatermarkOptions } from '../gate/watermarks.ts'
 import { callListener } from '../listener.ts'
 import { requireFunction, requireInteger, requireOneOf } from '../require.ts'
-import { LinkedList } from './linked-list.ts'
-import type { Linked } from './linked-list.ts'
+import { Ring } from '../ring.ts'
+import { classesBelow, Entries } from './entries.ts'
+import type { Entry, QueueEntry } from './entries.ts'
 import { overflowRules, ShedAccount } from './overflow.ts'
 import type { OverflowOptions, OverflowRules } from './overflow.ts'
-import { perPriority, priorities, rankOf } from './priority.ts'
+import { perPriority, priorities } from './priority.ts'
 import type { PerPriority, Priority } from './priority.ts'
 
 export interface PriorityQueueOptions<T> extends WatermarkOptions, OverflowOptions {
@@ -40,25 +41,11 @@ export interface PushOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** An item's place in the queue. It counts until it is released or shed. */
-export interface QueueEntry<T> {
-  readonly item: T
-  readonly priority: Priority
-  readonly bytes: number
-  /** queued: may still be evicted. sealed: in work, counts, cannot be evicted. gone: released or shed. */
-  readonly state: 'waiting' | 'queued' | 'sealed' | 'gone'
-}
-
 export interface PriorityQueueState extends GateState {
   readonly queued: PerPriority<number>
   readonly waitingPushes: PerPriority<number>
   /** Since the start, by reason. */
   readonly shed: Readonly<Record<BackpressureReason, number>>
-}
-
-interface Entry<T> extends QueueEntry<T>, Linked<Entry<T>> {
-  readonly sequence: number
-  state: 'waiting' | 'queued' | 'sealed' | 'gone'
 }
 
 /**
@@ -74,19 +61,20 @@ export class PriorityQueue<T> implements Disposable {
   readonly #maxWaiting: number
   readonly #onShed: (shed: Shed<T>) => void
   readonly #account = new ShedAccount()
-  readonly #queued: PerPriority<LinkedList<Entry<T>>> = perPriority(() => new LinkedList())
-  readonly #queuedBytes: Record<Priority, number> = { high: 0, medium: 0, low: 0 }
+  readonly #queued = new Entries<T>()
   readonly #waiting: PerPriority<Waiters<Entry<T>>>
-  /** Evicted, and not told yet. */
-  readonly #evicted: Entry<T>[] = []
-  #settling = false
-  #settleWanted = false
+  /** What listeners are to hear once every count is right again: they may call back. */
+  readonly #news = new Ring<() => void>()
   #sequence = 0
   #closedBy: Error | undefined
 
   constructor(options: PriorityQueueOptions<T>) {
     const clock = options.clock ?? systemClock
-    this.#gate = new Gate(options)
+    this.#gate = new Gate({
+      ...options,
+      onThrottled: (state) => this.#news.push(() => callListener(options.onThrottled, state, 'throttled')),
+      onReleased: (state) => this.#news.push(() => callListener(options.onReleased, state, 'released')),
+    })
     this.#rules = overflowRules(options)
     this.#takeOrder = requireOneOf('takeOrder', options.takeOrder ?? 'priority', ['priority', 'arrival'])
     this.#maxWaiting = requireInteger('maxWaiting', options.maxWaiting ?? 1_000, { min: 0 })
@@ -96,7 +84,7 @@ export class PriorityQueue<T> implements Disposable {
 
   /** Items that wait to be taken. */
   get length(): number {
-    return priorities.reduce((sum, priority) => sum + this.#queued[priority].length, 0)
+    return this.#queued.length
   }
 
   get throttled(): boolean {
@@ -105,7 +93,7 @@ export class PriorityQueue<T> implements Disposable {
 
   /** Callers of `push` in line. */
   get waiting(): number {
-    return priorities.reduce((sum, priority) => sum + this.#waiting[priority].length, 0)
+    return this.#waiting.high.length + this.#waiting.medium.length + this.#waiting.low.length
   }
 
   /** Resolves when the item is in; rejects with a `BackpressureError` by the rule of its priority. */
@@ -114,28 +102,23 @@ export class PriorityQueue<T> implements Disposable {
     if (this.#closedBy) throw this.#closedBy
     const entry = this.#newEntry(item, priority, bytes)
     const isIn = !this.#isBehindOthers(priority) && this.#enter(entry)
-    this.#tellEvicted()
-    if (!isIn) await this.#waitFor(entry, signal)
+    if (isIn) this.#tell()
+    else await this.#waitFor(entry, signal)
     return entry
   }
 
   /** In at once (a high item may evict), or undefined: where there is no room, where anyone waits, after close. */
   tryPush(item: T, { priority = 'medium', bytes = 0 }: PushOptions = {}): QueueEntry<T> | undefined {
-    if (this.#closedBy || this.waiting > 0) return undefined
     const entry = this.#newEntry(item, priority, bytes)
+    if (this.#closedBy || this.waiting > 0) return undefined
     const isIn = this.#enter(entry)
-    this.#tellEvicted()
+    this.#tell()
     return isIn ? entry : undefined
   }
 
   /** The next item, sealed; it counts until it is released. */
   take(): QueueEntry<T> | undefined {
-    let next: Entry<T> | undefined
-    for (const priority of priorities) {
-      const first = this.#queued[priority].first
-      if (first && (next === undefined || first.sequence < next.sequence)) next = first
-      if (next && this.#takeOrder === 'priority') break
-    }
+    const next = this.#queued.next(this.#takeOrder)
     if (next) this.seal(next)
     return next
   }
@@ -143,27 +126,29 @@ export class PriorityQueue<T> implements Disposable {
   /** From now on this entry cannot be evicted: its work has begun. */
   seal(entry: QueueEntry<T>): void {
     const own = requireState(entry, 'queued')
-    this.#unqueue(own)
+    this.#queued.remove(own)
     own.state = 'sealed'
   }
 
   /** Frees the place of an entry, sealed or still queued. */
   release(entry: QueueEntry<T>): void {
     const own = requireState(entry, entry.state === 'queued' ? 'queued' : 'sealed')
-    if (own.state === 'queued') this.#unqueue(own)
+    if (own.state === 'queued') this.#queued.remove(own)
     this.#free(own)
     this.#settle()
   }
 
   /** Sheds everything queued or waiting that is less important than `priority`: the emergency brake. */
   retainOnly(priority: Priority): void {
-    const facts = { retained: priority }
-    for (const lower of priorities.slice(rankOf[priority] + 1)) {
-      const shed = [...this.#evictAll(lower)]
+    requireOneOf('priority', priority, priorities)
+    const message = 'Shed in an emergency'
+    for (let entry = this.#queued.lowestBelow(priority); entry; entry = this.#queued.lowestBelow(priority)) {
+      this.#shed(entry, 'low_priority_drop', message)
+    }
+    for (const lower of classesBelow(priority)) {
       for (let left = this.#waiting[lower].length; left > 0; left--) {
-        this.#waiting[lower].rejectFirst(this.#account.error('low_priority_drop', 'Shed in an emergency', facts))
+        this.#waiting[lower].rejectFirst(this.#account.error('low_priority_drop', message, { retained: priority }))
       }
-      this.#tell(shed, 'low_priority_drop', 'Shed in an emergency')
     }
     this.#settle()
   }
@@ -177,7 +162,7 @@ export class PriorityQueue<T> implements Disposable {
     return {
       ...this.#gate.inspect(),
       waiting: this.waiting,
-      queued: perPriority((priority) => this.#queued[priority].length),
+      queued: this.#queued.counts(),
       waitingPushes: perPriority((priority) => this.#waiting[priority].length),
       shed: this.#account.counts(),
     }
@@ -197,6 +182,7 @@ export class PriorityQueue<T> implements Disposable {
 
   #newEntry(item: T, priority: Priority, bytes: number): Entry<T> {
     requireOneOf('priority', priority, priorities)
+    requireAmount('bytes', bytes)
     const links = { previous: undefined, next: undefined }
     return { item, priority, bytes, sequence: this.#sequence++, state: 'waiting', ...links }
   }
@@ -216,50 +202,33 @@ export class PriorityQueue<T> implements Disposable {
       return true
     }
     if (!this.#rules[entry.priority].evicts || !this.#couldEvictFor(entry)) return false
-    while (!this.#gate.tryAcquire(entry.bytes)) this.#evictOldest()
+    while (!this.#gate.tryAcquire(entry.bytes)) this.#evictFor(entry)
     this.#enqueue(entry)
     return true
   }
 
   /** Whether evicting every queued item below this one's class would make room for it. */
   #couldEvictFor({ priority, bytes }: Entry<T>): boolean {
-    const { records, bytes: bytesInside, maxRecords, maxBytes } = this.#gate.inspect()
-    let recordsLeft = records
-    let bytesLeft = bytesInside
-    for (const lower of priorities.slice(rankOf[priority] + 1)) {
-      recordsLeft -= this.#queued[lower].length
-      bytesLeft -= this.#queuedBytes[lower]
-    }
-    return recordsLeft + 1 <= maxRecords && bytesLeft + bytes <= maxBytes
+    const inside = this.#gate.inspect()
+    const below = this.#queued.sumBelow(priority)
+    return inside.records - below.records < inside.maxRecords && inside.bytes - below.bytes + bytes <= inside.maxBytes
   }
 
-  #evictOldest(): void {
-    const victim = this.#queued.low.first ?? this.#queued.medium.first
+  #evictFor({ priority }: Entry<T>): void {
+    const victim = this.#queued.lowestBelow(priority)
     if (victim === undefined) throw new InvariantError('Nothing left to evict', { ...this.inspect() })
-    this.#unqueue(victim)
-    this.#free(victim)
-    this.#evicted.push(victim)
+    this.#shed(victim, 'old_message_dropped', 'Evicted by an item of high priority')
   }
 
-  *#evictAll(priority: Priority): Generator<Entry<T>, void, undefined> {
-    for (let first = this.#queued[priority].first; first; first = this.#queued[priority].first) {
-      this.#unqueue(first)
-      this.#free(first)
-      yield first
-    }
+  #shed(entry: Entry<T>, reason: BackpressureReason, message: string): void {
+    this.#queued.remove(entry)
+    this.#free(entry)
+    const error = this.#account.error(reason, message, { priority: entry.priority, itemBytes: entry.bytes })
+    this.#news.push(() => callListener(this.#onShed, { entry, error }, 'shed'))
   }
 
-  /** Last of all, when every count is right again: a listener may call back. */
-  #tellEvicted(): void {
-    if (this.#evicted.length === 0) return
-    this.#tell(this.#evicted.splice(0), 'old_message_dropped', 'Evicted by an item of high priority')
-  }
-
-  #tell(shed: readonly Entry<T>[], reason: BackpressureReason, message: string): void {
-    for (const entry of shed) {
-      const error = this.#account.error(reason, message, { priority: entry.priority, itemBytes: entry.bytes })
-      callListener(this.#onShed, { entry, error }, 'shed')
-    }
+  #tell(): void {
+    for (let news = this.#news.shift(); news; news = this.#news.shift()) news()
   }
 
   async #waitFor(entry: Entry<T>, signal: AbortSignal | undefined): Promise<void> {
@@ -277,16 +246,8 @@ export class PriorityQueue<T> implements Disposable {
 
   /** Lets in who waits, the most important first; one that finds no room holds back those behind it. */
   #settle(): void {
-    // A listener of the gate may release and so come here again while one is on its way in: it is seen to after that.
-    this.#settleWanted = true
-    if (this.#settling) return
-    this.#settling = true
-    while (this.#settleWanted) {
-      this.#settleWanted = false
-      this.#letIn()
-    }
-    this.#settling = false
-    this.#tellEvicted()
+    this.#letIn()
+    this.#tell()
   }
 
   #letIn(): void {
@@ -301,13 +262,7 @@ export class PriorityQueue<T> implements Disposable {
 
   #enqueue(entry: Entry<T>): void {
     entry.state = 'queued'
-    this.#queued[entry.priority].append(entry)
-    this.#queuedBytes[entry.priority] += entry.bytes
-  }
-
-  #unqueue(entry: Entry<T>): void {
-    this.#queued[entry.priority].remove(entry)
-    this.#queuedBytes[entry.priority] -= entry.bytes
+    this.#queued.add(entry)
   }
 
   #free(entry: Entry<T>): void {

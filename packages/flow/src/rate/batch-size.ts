@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.ts'
+import { clamp } from '../limits/limit.ts'
 import { requireInteger, requireNumber } from '../require.ts'
 
 export interface BatchSizeOptions {
@@ -6,7 +7,7 @@ export interface BatchSizeOptions {
   readonly min?: number
   /** Default 500. */
   readonly max?: number
-  /** Default 100. */
+  /** Default 100, or what of `min` and `max` is nearest to it. */
   readonly start?: number
   /** What a decrease multiplies by; above 0, below 1. Default 0.5. */
   readonly factor?: number
@@ -22,11 +23,11 @@ export class AdaptiveBatchSize {
   readonly #step: number
   #size: number
 
-  constructor({ min = 10, max = 500, start = 100, factor = 0.5, step = 10 }: BatchSizeOptions = {}) {
+  constructor({ min = 10, max = 500, start, factor = 0.5, step = 10 }: BatchSizeOptions = {}) {
     this.#min = requireInteger('min', min, { min: 1 })
     this.#max = requireInteger('max', max, { min: 1 })
     if (max < min) throw new ConfigError('max', max, `at least min, which is ${min}`)
-    this.#size = requireInteger('start', start, { min, max })
+    this.#size = requireInteger('start', start ?? clamp(100, min, max), { min, max })
     this.#factor = requireNumber('factor', factor, { min: 0.01, max: 0.99 })
     this.#step = requireInteger('step', step, { min: 1 })
   }

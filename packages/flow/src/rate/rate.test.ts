@@ -135,6 +135,10 @@ test('the batch size halves, grows by ten, and stays from 10 to 500', () => {
   expect(batch.size).toBe(500)
 })
 
+test('the usual first batch size is moved into bounds that leave it out', () => {
+  expect([new AdaptiveBatchSize({ max: 50 }).size, new AdaptiveBatchSize({ min: 200 }).size]).toEqual([50, 200])
+})
+
 test('the least of everything is allowed', () => {
   const batch = new AdaptiveBatchSize({ min: 1, max: 2, start: 1, step: 1, factor: 0.99 })
   expect([batch.increase(), batch.increase(), batch.decrease(), batch.decrease()]).toEqual([2, 2, 1, 1])

@@ -26,6 +26,17 @@ export interface RateLimiterState {
   readonly waiting: number
 }
 
+type Rate = Pick<RateLimiterOptions, 'elements' | 'perMs' | 'burst' | 'mode'>
+
+/** The rate with its defaults, if it makes sense. */
+export function requireRate({ elements, perMs = 1_000, burst = elements, mode = 'shaping' }: Rate): Required<Rate> {
+  requireNumber('elements', elements, { min: 1 })
+  requireNumber('perMs', perMs, { min: 1 })
+  requireNumber('burst', burst, { min: 1 })
+  requireOneOf('mode', mode, ['shaping', 'enforcing'])
+  return { elements, perMs, burst, mode }
+}
+
 /** Parts of a token by which sums of fractions may be off. */
 const ROUNDING = 1e-9
 
@@ -47,11 +58,10 @@ export class RateLimiter implements Disposable {
   #closedBy: Error | undefined
 
   constructor(options: RateLimiterOptions) {
-    const elements = requireNumber('elements', options.elements, { min: 1 })
-    const perMs = requireNumber('perMs', options.perMs ?? 1_000, { min: 1 })
+    const { elements, perMs, burst, mode } = requireRate(options)
     this.#tokensPerMs = elements / perMs
-    this.#burst = requireNumber('burst', options.burst ?? elements, { min: 1 })
-    this.#mode = requireOneOf('mode', options.mode ?? 'shaping', ['shaping', 'enforcing'])
+    this.#burst = burst
+    this.#mode = mode
     this.#maxWaiting = requireInteger('maxWaiting', options.maxWaiting ?? 1_000, { min: 0 })
     this.#clock = options.clock ?? systemClock
     this.#waiters = new Waiters(this.#clock, () => this.#serve())

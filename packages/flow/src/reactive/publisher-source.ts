@@ -25,7 +25,13 @@ export function publisherSource<T>(publisher: Publisher<T>): AsyncIterator<T, un
     if (!subscription || out.isOver || requested + out.length > REFILL_AT) return
     const count = PREFETCH - requested - out.length
     requested += count
-    subscription.request(count)
+    try {
+      subscription.request(count)
+    } catch (error) {
+      // A subscription that throws (rule 3.16 forbids it) gives no more.
+      out.fail(error)
+      cancel()
+    }
   }
   const subscribe = (): void => {
     try {
@@ -63,6 +69,7 @@ export function publisherSource<T>(publisher: Publisher<T>): AsyncIterator<T, un
       out.push(value)
     },
     onError(error) {
+      requireArgument('error', error)
       subscription = undefined
       out.fail(error)
     },

@@ -4,7 +4,7 @@ export interface ChannelOptions {
   /** Called when the consumer asks, and when it has taken something: there may be room. */
   readonly onPull: () => void
   /** Called once when the consumer wants no more. */
-  readonly onCancel: () => void | Promise<void>
+  readonly onCancel: () => void | Promise<void> | undefined
 }
 
 type Waiting<T> = PromiseWithResolvers<IteratorResult<T, undefined>>
@@ -17,7 +17,7 @@ const done: IteratorReturnResult<undefined> = Object.freeze({ done: true, value:
  */
 export class Channel<T> implements AsyncIterator<T, undefined> {
   readonly #onPull: () => void
-  readonly #onCancel: () => void | Promise<void>
+  readonly #onCancel: () => void | Promise<void> | undefined
   readonly #items = new Ring<T>()
   readonly #waiting = new Ring<Waiting<T>>()
   #isOver = false

@@ -371,6 +371,35 @@ describe('failures', () => {
   })
 })
 
+test('retry tries again where the first opening fails too', async () => {
+  let opened = 0
+  const flow = Flow.from<number>({
+    [Symbol.asyncIterator]: () => {
+      if (opened++ % 2 === 0) throw new Error('not yet')
+      return Flow.range(1, 2)[Symbol.asyncIterator]()
+    },
+  })
+  expect(await flow.retry().toArray()).toEqual([1, 2])
+  await expect(flow.retry({ retries: 0 }).toArray()).rejects.toThrow('not yet')
+  expect(opened).toBe(3)
+})
+
+test.each([
+  [
+    'throws',
+    () => {
+      throw new Error('no delay')
+    },
+    'no delay',
+  ],
+  ['gives no number', () => ({ duration: Number.NaN, next: () => undefined as never }), 'delayMs is NaN'],
+])('a back-off that %s fails the flow', async (_, next, message) => {
+  const failing = Flow.range(0, 1).map(() => {
+    throw new Error('source')
+  })
+  await expect(failing.retry({ delayMs: { next } }).toArray()).rejects.toThrow(message)
+})
+
 test('leaving a flow between two tries leaves no timer, and it does not start again', async () => {
   const clock = new ManualClock()
   const probe = new Probe({ clock, count: 9, failAt: 0 })
@@ -629,6 +658,20 @@ describe('what operators promise', () => {
     expect([probe.given, probe.closed]).toEqual([2, 1])
   })
 
+  test('an element that waits for its time is given before the end, whoever asks meanwhile', async () => {
+    const clock = new ManualClock()
+    const iterator = Flow.from([0, 1], { clock }).throttle({ elements: 1, perMs: 10 })[Symbol.asyncIterator]()
+    expect(await iterator.next()).toEqual({ done: false, value: 0 })
+    const second = iterator.next()
+    await settled()
+    const third = iterator.next()
+    await clock.advanceAsync(10)
+    expect([await second, await third]).toEqual([
+      { done: false, value: 1 },
+      { done: true, value: undefined },
+    ])
+  })
+
   test('delayElements gives each its delay, one after the other', async () => {
     const clock = new ManualClock()
     const at: number[] = []
@@ -792,14 +835,26 @@ test.each<[string, () => unknown]>([
   ['withinMs', () => Flow.range(0, 1).groupedWithin(1, 0)],
   ['retries', () => Flow.range(0, 1).retry({ retries: -1 })],
   ['delayMs', () => Flow.range(0, 1).retry({ delayMs: Number.NaN })],
+  ['isRetryable', () => Flow.range(0, 1).retry({ isRetryable: 7 as never })],
+  ['elements', () => Flow.range(0, 1).throttle({ elements: 0 })],
+  ['perMs', () => Flow.range(0, 1).throttle({ elements: 1, perMs: Number.NaN })],
+  ['burst', () => Flow.range(0, 1).throttle({ elements: 1, burst: 0 })],
+  ['mode', () => Flow.range(0, 1).throttle({ elements: 1, mode: 'strict' as never })],
   ['part', () => Flow.range(0, 1).via(undefined as never)],
   ['consume', () => Flow.range(0, 1).forEach(undefined as never)],
 ])('a bad %s is refused by name, before anything runs', (field, make) => {
   expect(make).toThrow(expect.objectContaining({ code: 'config_invalid', field }))
 })
 
-test('a rate that makes no sense fails the flow when it starts', async () => {
-  await expect(Flow.range(0, 1).throttle({ elements: 0 }).toArray()).rejects.toMatchObject({ field: 'elements' })
+test('what cannot be opened closes what was opened before it', async () => {
+  const probe = new Probe({ clock: new ManualClock(), count: 3 })
+  const broken = {
+    [Symbol.asyncIterator]: () => {
+      throw new Error('cannot open')
+    },
+  }
+  await expect(Flow.from(probe).zip(broken).toArray()).rejects.toThrow('cannot open')
+  expect([probe.opened, probe.closed]).toEqual([1, 1])
 })
 
 test('a publisher whose subscribe throws fails the flow', async () => {
@@ -809,4 +864,17 @@ test('a publisher whose subscribe throws fails the flow', async () => {
     },
   }
   await expect(Flow.from(broken).toArray()).rejects.toThrow('no')
+})
+
+test('a subscription whose request throws fails the flow', async () => {
+  const broken: Publisher<number> = {
+    subscribe: (subscriber) =>
+      subscriber.onSubscribe({
+        request: () => {
+          throw new Error('no request')
+        },
+        cancel: () => {},
+      }),
+  }
+  await expect(Flow.from(broken).buffer(2).toArray()).rejects.toThrow('no request')
 })

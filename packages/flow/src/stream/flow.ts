@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import { systemClock } from '../clock.ts'
 import type { Clock } from '../clock.ts'
+import { requireRate } from '../rate/token-bucket.ts'
 import type { RateLimiterOptions } from '../rate/token-bucket.ts'
 import { FlowPublisher } from '../reactive/flow-publisher.ts'
 import type { Publisher } from '../reactive/types.ts'
@@ -20,6 +21,7 @@ import type { Step } from './operators/steps.ts'
 import { TakeIterator } from './operators/take.ts'
 import { delayElements, throttle } from './operators/timing.ts'
 import { zip } from './operators/zip.ts'
+import { closeSource, leaveClosing } from './puller.ts'
 import { forEach } from './sinks.ts'
 import type { SinkOptions } from './sinks.ts'
 import { openSource, requireSource, tickSource } from './sources.ts'
@@ -173,7 +175,8 @@ export class Flow<T> implements AsyncIterable<T> {
 
   /** No faster than the rate: shaping (default) delays, enforcing fails with a `RateLimitError`. */
   throttle(rate: Omit<RateLimiterOptions, 'clock' | 'maxWaiting'>): Flow<T> {
-    return this.#then((source) => throttle(source, { ...rate, clock: this.#clock }))
+    const required = requireRate(rate)
+    return this.#then((source) => throttle(source, { ...required, clock: this.#clock }))
   }
 
   /** While the consumer is slower, elements become one. */
@@ -211,6 +214,7 @@ export class Flow<T> implements AsyncIterable<T> {
   /** Starts anew when what is before it fails. */
   retry(options: RetryOptions = {}): Flow<T> {
     requireInteger('retries', options.retries ?? 3, { min: 0, max: Infinity })
+    if (options.isRetryable) requireFunction('isRetryable', options.isRetryable)
     if (typeof options.delayMs !== 'object') requireNumber('delayMs', options.delayMs ?? 0, { min: 0 })
     return new Flow<T>(() => retry(() => this.#open(), { ...options, clock: this.#clock }), this.#clock)
   }
@@ -260,7 +264,16 @@ export class Flow<T> implements AsyncIterable<T> {
   }
 
   #then<R>(operator: (source: AsyncIterator<T, unknown>) => AsyncIterator<R, unknown>): Flow<R> {
-    return new Flow<R>(() => operator(this.#open()), this.#clock)
+    const open = (): AsyncIterator<R, unknown> => {
+      const source = this.#open()
+      try {
+        return operator(source)
+      } catch (error) {
+        leaveClosing(closeSource(source))
+        throw error
+      }
+    }
+    return new Flow<R>(open, this.#clock)
   }
 }
 

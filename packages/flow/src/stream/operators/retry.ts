@@ -20,48 +20,50 @@ export function retry<T>(
   let left = retries
   let timer: Timer | undefined
   let backoff: IBackoff<unknown> | undefined
+  let puller: Puller<T> | undefined
 
   const nextDelayMs = (): number => {
     if (typeof delayMs === 'number') return delayMs
     backoff = (backoff ?? delayMs).next(undefined)
     return backoff.duration
   }
-  const pull = (): void => {
-    if (out.demand > 0 && timer === undefined) puller.pull()
+  const start = (): void => {
+    try {
+      puller = new Puller<T>(open(), {
+        onValue: (value) => {
+          out.push(value)
+          pull()
+        },
+        onEnd: () => out.end(),
+        onError: restart,
+      })
+    } catch (error) {
+      restart(error)
+    }
   }
   const restart = (error: unknown): void => {
     try {
       if (left-- <= 0 || !isRetryable(error)) return out.fail(error)
-    } catch (thrown) {
-      return out.fail(thrown)
-    }
-    timer = clock.setTimeout(() => {
-      timer = undefined
-      try {
-        puller = newPuller()
-      } catch (thrown) {
-        return restart(thrown)
-      }
-      pull()
-    }, nextDelayMs())
-  }
-  const newPuller = (): Puller<T> =>
-    new Puller<T>(open(), {
-      onValue: (value) => {
-        out.push(value)
+      timer = clock.setTimeout(() => {
+        timer = undefined
+        start()
         pull()
-      },
-      onEnd: () => out.end(),
-      onError: restart,
-    })
+      }, nextDelayMs())
+    } catch (thrown) {
+      out.fail(thrown)
+    }
+  }
+  const pull = (): void => {
+    if (out.demand > 0 && timer === undefined) puller?.pull()
+  }
 
-  let puller = newPuller()
   const out = new Channel<T>({
     onPull: pull,
     onCancel: () => {
       timer?.cancel()
-      return puller.cancel()
+      return puller?.cancel()
     },
   })
+  start()
   return out
 }

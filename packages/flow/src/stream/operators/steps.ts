@@ -1,4 +1,5 @@
 import { closeSource, warnOfFailedClose } from '../puller.ts'
+import { SerialIterator } from '../serial.ts'
 
 /** A step that leaves the element out gives this. */
 export const skip: unique symbol = Symbol('skip')
@@ -7,26 +8,30 @@ export const skip: unique symbol = Symbol('skip')
 export type Step = (value: never) => unknown
 
 /** Steps without waiting, several in one stage: a promise an element for all of them together. */
-export class StepsIterator<T> implements AsyncIterator<T, undefined> {
+export class StepsIterator<T> extends SerialIterator<T> {
   readonly #source: AsyncIterator<unknown, unknown>
   readonly #steps: readonly Step[]
 
   constructor(source: AsyncIterator<unknown, unknown>, steps: readonly Step[]) {
+    super()
     this.#source = source
     this.#steps = steps
   }
 
-  async next(): Promise<IteratorResult<T, undefined>> {
-    for (;;) {
-      const result = await this.#source.next()
-      if (result.done) return { done: true, value: undefined }
-      try {
+  protected async ask(): Promise<IteratorResult<T, undefined>> {
+    try {
+      for (;;) {
+        const result = await this.#source.next()
+        if (result.done) return { done: true, value: undefined }
         const value = this.#apply(result.value)
         if (value !== skip) return { done: false, value: value as T }
-      } catch (error) {
-        await closeSource(this.#source).catch(warnOfFailedClose)
-        throw error
       }
+    } catch (error) {
+      // A source that has failed itself takes no harm from it.
+      await closeSource(this.#source).catch(warnOfFailedClose)
+      throw error
+    } finally {
+      this.answered()
     }
   }
 

@@ -10,9 +10,14 @@ export function throttle<T>(
   options: RateLimiterOptions,
 ): AsyncIterator<T, undefined> {
   const limiter = new RateLimiter(options)
+  let isWaiting = false
+  const pull = (): void => {
+    if (out.demand > 0 && !isWaiting) puller.pull()
+  }
   const pass = (value: T): void => {
+    isWaiting = false
     out.push(value)
-    if (out.demand > 0) puller.pull()
+    pull()
   }
   const fail = (error: unknown): void => {
     // Cancelled meanwhile: the limiter was closed, and nobody waits for what it says.
@@ -23,13 +28,14 @@ export function throttle<T>(
   const puller = new Puller<T>(source, {
     onValue: (value) => {
       if (limiter.tryAcquire()) return pass(value)
+      isWaiting = true
       limiter.acquire().then(() => pass(value), fail)
     },
     onEnd: () => out.end(),
     onError: (error) => out.fail(error),
   })
   const out = new Channel<T>({
-    onPull: () => puller.pull(),
+    onPull: pull,
     onCancel: () => {
       limiter.close()
       return puller.cancel()
