@@ -1,8 +1,22 @@
-/** One line about an error: its code, what is wrong, and what to do where the error knows it. */
+import { printable } from './output/printable.ts'
+
+/** What to do about errors of Kafka that do not say it themselves, by Kafka's name of them or by our code. */
+const remedies: Readonly<Record<string, string>> = {
+  TOPIC_AUTHORIZATION_FAILED: 'this user may not do that with this topic: grant it with an ACL',
+  GROUP_AUTHORIZATION_FAILED: 'this user may not do that with this group: grant it with an ACL',
+  CLUSTER_AUTHORIZATION_FAILED: 'this user may not do that with the cluster: grant it with an ACL',
+  UNKNOWN_TOPIC_OR_PARTITION: '`sluice topics list` shows what there is',
+  GROUP_ID_NOT_FOUND: '`sluice groups list` shows what there is',
+  connection_failed: 'see that Kafka runs there; --bootstrap or KAFKA_BOOTSTRAP_SERVERS say where it is',
+  authentication_failed: 'check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD',
+}
+
+/** One line about an error: its code, what is wrong, and what to do where that is known. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { code, remedy } = error as { code?: unknown; remedy?: unknown }
+  if (!(error instanceof Error)) return printable(String(error))
+  const { code, apiError, remedy } = error as { code?: unknown; apiError?: unknown; remedy?: unknown }
   const prefix = typeof code === 'string' ? `${code}: ` : ''
-  const suffix = typeof remedy === 'string' ? ` - ${remedy}` : ''
-  return `${prefix}${error.message}${suffix}`.replaceAll(/\s*\n\s*/g, ' ')
+  const known = typeof remedy === 'string' ? remedy : (remedies[String(apiError)] ?? remedies[String(code)])
+  const suffix = known === undefined ? '' : ` - ${known}`
+  return printable(`${prefix}${error.message}${suffix}`.replaceAll(/\s*\n\s*/g, ' '))
 }

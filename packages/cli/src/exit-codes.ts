@@ -6,6 +6,8 @@ export const ExitCode = {
   failed: 1,
   /** The command line is wrong: nothing was done. */
   usage: 2,
+  /** It was done, and what it looked at is beyond the threshold that was asked about, such as `lag --fail-above`. */
+  beyondThreshold: 3,
   /** Interrupted by Ctrl-C, after putting things in order. */
   interrupted: 130,
 } as const

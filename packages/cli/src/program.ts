@@ -1,11 +1,12 @@
 import { Command, CommanderError } from 'commander'
+import { UsageError } from './cli-error.ts'
 import { commands } from './commands/index.ts'
 import { describeError } from './describe-error.ts'
 import { ExitCode } from './exit-codes.ts'
 import { Terminal } from './terminal.ts'
 
 const exitCodesHelp = `
-Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wrong usage, ${ExitCode.interrupted} interrupted.
+Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wrong usage, ${ExitCode.beyondThreshold} beyond a threshold that was asked about, ${ExitCode.interrupted} interrupted.
 Data is kept in .sluice of the project; SLUICE_DATA_DIR moves it.`
 
 /** Runs one command line and resolves with its exit code. It never rejects: an error is one line on the standard error. */
@@ -23,8 +24,8 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv = proc
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
-    terminal.error(`sluice: ${describeError(error)}`)
-    return ExitCode.failed
+    terminal.note(`sluice: ${describeError(error)}`)
+    return error instanceof UsageError ? ExitCode.usage : ExitCode.failed
   }
   return exitCode
 }

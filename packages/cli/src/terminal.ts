@@ -1,4 +1,6 @@
-import { stripVTControlCharacters } from 'node:util'
+import { once } from 'node:events'
+import { safeJson } from './output/printable.ts'
+import { alignColumns } from './output/table.ts'
 
 const quietMs = 5_000
 const eraseLine = '\r\u001B[K'
@@ -17,8 +19,13 @@ export class Terminal {
     for (const stream of [out, err]) if (stream.listenerCount('error') === 0) stream.on('error', endOnBrokenPipe)
   }
 
-  get isInteractive(): boolean {
-    return this.#err.isTTY
+  /** Whether somebody looks at the output itself. */
+  get isScreen(): boolean {
+    return this.#out.isTTY
+  }
+
+  get out(): NodeJS.WriteStream {
+    return this.#out
   }
 
   line(text = ''): void {
@@ -26,27 +33,33 @@ export class Terminal {
     this.#out.write(`${text}\n`)
   }
 
+  lines(texts: readonly string[]): void {
+    this.endProgress()
+    if (texts.length > 0) this.#out.write(`${texts.join('\n')}\n`)
+  }
+
   raw(text: string): void {
     this.#out.write(text)
   }
 
+  /** Writes much: resolves when there is room for more, so that a slow reader is waited for. */
+  async stream(chunk: string | Uint8Array): Promise<void> {
+    this.endProgress()
+    if (!this.#out.write(chunk)) await once(this.#out, 'drain')
+  }
+
   json(value: unknown): void {
-    this.#out.write(`${JSON.stringify(value, null, 2)}\n`)
+    this.#out.write(`${safeJson(value, 2)}\n`)
+  }
+
+  /** One of many, a line each. */
+  jsonLine(value: unknown): void {
+    this.#out.write(`${safeJson(value)}\n`)
   }
 
   /** Columns as wide as their widest cell. */
   table(rows: readonly (readonly string[])[]): void {
-    const widths: number[] = []
-    for (const row of rows)
-      for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, visibleLength(cell))
-    for (const row of rows) {
-      this.line(
-        row
-          .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - visibleLength(cell)))
-          .join('  ')
-          .trimEnd(),
-      )
-    }
+    this.lines(alignColumns(rows))
   }
 
   /** On a terminal one line that changes; elsewhere a line for each new step, and one every 5 s while a step goes on. */
@@ -68,14 +81,11 @@ export class Terminal {
     this.#transient = false
   }
 
-  error(text: string): void {
+  /** A line beside the output. */
+  note(text: string): void {
     this.endProgress()
     this.#err.write(`${text}\n`)
   }
-}
-
-function visibleLength(text: string): number {
-  return stripVTControlCharacters(text).length
 }
 
 function endOnBrokenPipe(error: NodeJS.ErrnoException): void {

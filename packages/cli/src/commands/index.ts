@@ -2,8 +2,11 @@ import type { RegisterCommand } from '../command.ts'
 import { registerDemo } from './demo.ts'
 import { registerDoctor } from './doctor.ts'
 import { registerDown } from './down.ts'
+import { registerGroups } from './groups/index.ts'
+import { registerLag } from './lag.ts'
 import { registerLogs } from './logs.ts'
 import { registerStatus } from './status.ts'
+import { registerTopics } from './topics/index.ts'
 import { registerUp } from './up.ts'
 
 /** All commands, in the order in which the help lists them. */
@@ -14,4 +17,7 @@ export const commands: readonly RegisterCommand[] = [
   registerLogs,
   registerDemo,
   registerDoctor,
+  registerTopics,
+  registerGroups,
+  registerLag,
 ]

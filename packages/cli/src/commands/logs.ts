@@ -1,6 +1,6 @@
 import { listLogs, openLog, projectDataDir } from '@sluice/stack'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { InvalidArgumentError } from 'commander'
+import { wholeNumber } from '../arguments.ts'
 import type { RegisterCommand } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -17,7 +17,7 @@ export const registerLogs: RegisterCommand = (program, { terminal, env }) => {
     .description('Show what a process has written; without a name, the names')
     .argument('[name]', 'such as kafka-1, postgres, redis, supervisor')
     .option('-f, --follow', 'go on as it writes, until Ctrl-C')
-    .option('-n, --lines <count>', 'how many lines to begin with', parseCount, 100)
+    .option('-n, --lines <count>', 'how many lines to begin with', wholeNumber(0, 999_999), 100)
     .action(async (name: string | undefined, options: LogsOptions) => {
       const dataDir = projectDataDir(process.cwd(), env)
       if (name === undefined) for (const known of listLogs(dataDir)) terminal.line(known)
@@ -38,9 +38,4 @@ async function showLog(dataDir: string, name: string, options: LogsOptions, term
     if (size > offset) terminal.raw(log.readFrom(offset, size - offset))
     offset = size
   }
-}
-
-function parseCount(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('a whole number from 0 to 999999 is wanted')
-  return Number(text)
 }

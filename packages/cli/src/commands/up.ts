@@ -78,9 +78,7 @@ async function runForeground({ terminal, env, exitWith }: CommandContext, option
   await using stack = await starting
   stack.supervisor.onEvent((event) => {
     if (event.type === 'restarting') {
-      terminal.error(
-        `${event.name} ended unasked; starting it again in ${event.delayMs} ms (restart ${event.restarts})`,
-      )
+      terminal.note(`${event.name} ended unasked; starting it again in ${event.delayMs} ms (restart ${event.restarts})`)
     }
   })
   printAddresses(stack.inspect(), terminal)

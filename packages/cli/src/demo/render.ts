@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import type { View } from './board.ts'
-import { clockText } from './duration.ts'
+import { clockText } from '../duration.ts'
 
 const BAR_WIDTH = 40
 type Paint = (style: Parameters<typeof styleText>[0], text: string) => string

@@ -1,8 +1,15 @@
 import { ConfigError, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { CommittedOffset, Isolation, ListedGroup } from '../driver/driver.ts'
+import type { CommittedOffset, Isolation, ListedGroup, PartitionKey, RecordsPlace } from '../driver/driver.ts'
 import { Deadline } from './deadline.ts'
-import { describeGroups, listGroups, type GroupDescription } from './groups.ts'
+import {
+  alterGroupOffsets,
+  deleteGroup,
+  deleteGroupOffsets,
+  describeGroups,
+  listGroups,
+  type GroupDescription,
+} from './groups.ts'
 import {
   committedOffsets,
   lagOf,
@@ -12,12 +19,15 @@ import {
   type PartitionOffset,
 } from './offsets.ts'
 import type { AdminCallOptions } from './options.ts'
+import { deleteRecords, type LogStart } from './records.ts'
 import {
+  alterTopic,
   createTopics,
   deleteTopics,
   describeTopics,
   listTopics,
   type CreatedTopic,
+  type TopicChange,
   type TopicDescription,
   type TopicSpec,
 } from './topics.ts'
@@ -56,12 +66,38 @@ export class Admin {
     return await listTopics(this.#cluster, internal)
   }
 
-  /** Partitions, leaders and settings. @throws BrokerError `UNKNOWN_TOPIC_OR_PARTITION` */
-  async describeTopics(names: readonly string[]): Promise<readonly TopicDescription[]> {
-    return await describeTopics(this.#cluster, names)
+  /**
+   * Partitions, leaders and settings.
+   * @param options.configs false leaves the settings out, which need a right of their own. Default true.
+   * @throws BrokerError `UNKNOWN_TOPIC_OR_PARTITION`
+   */
+  async describeTopics(
+    names: readonly string[],
+    { configs = true }: { readonly configs?: boolean } = {},
+  ): Promise<readonly TopicDescription[]> {
+    return await describeTopics(this.#cluster, names, configs)
   }
 
-  /** The groups of all brokers. */
+  /**
+   * Gives a topic other settings, or more partitions. Keys find other partitions from then on: the order of a key's
+   * records is broken once.
+   * @param options.validateOnly only asks the brokers whether they would do it
+   * @throws ConfigError for fewer partitions than there are; BrokerError, such as `INVALID_CONFIG`
+   */
+  async alterTopic(
+    name: string,
+    change: TopicChange,
+    options: AdminCallOptions & { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
+    return await alterTopic(this.#cluster, name, change, options.validateOnly ?? false, this.#deadline(options))
+  }
+
+  /** Deletes all records of a partition before an offset, -1 for its end; returns where each log begins now. */
+  async deleteRecords(before: readonly RecordsPlace[], options: AdminCallOptions = {}): Promise<readonly LogStart[]> {
+    return await deleteRecords(this.#cluster, before, this.#deadline(options))
+  }
+
+  /** The groups of all brokers, of every protocol. */
   async listGroups(): Promise<readonly ListedGroup[]> {
     return await listGroups(this.#cluster)
   }
@@ -69,6 +105,25 @@ export class Admin {
   /** Members and who owns what. @throws BrokerError `GROUP_ID_NOT_FOUND` */
   async describeGroups(groups: readonly string[]): Promise<readonly GroupDescription[]> {
     return await describeGroups(this.#cluster, groups)
+  }
+
+  /** Deletes a group with all that it has committed. @throws BrokerError `NON_EMPTY_GROUP`, `GROUP_ID_NOT_FOUND` */
+  async deleteGroup(group: string, options: AdminCallOptions = {}): Promise<void> {
+    return await deleteGroup(this.#cluster, group, this.#deadline(options))
+  }
+
+  /**
+   * Commits in a group's place, a group that does not exist yet too. What its offset maps said is forgotten.
+   * @throws BrokerError `NON_EMPTY_GROUP` while the group has members
+   */
+  async alterOffsets(group: string, offsets: readonly RecordsPlace[], options: AdminCallOptions = {}): Promise<void> {
+    const commits = offsets.map((place) => ({ ...place, leaderEpoch: -1, metadata: '' }))
+    return await alterGroupOffsets(this.#cluster, group, commits, this.#deadline(options))
+  }
+
+  /** Forgets what a group has committed. @throws BrokerError `GROUP_SUBSCRIBED_TO_TOPIC` while the group reads there */
+  async deleteOffsets(group: string, places: readonly PartitionKey[], options: AdminCallOptions = {}): Promise<void> {
+    return await deleteGroupOffsets(this.#cluster, group, places, this.#deadline(options))
   }
 
   /** What a group has committed: the next offset to read, by partition. */

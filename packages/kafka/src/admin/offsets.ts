@@ -37,17 +37,30 @@ export async function offsetsOf(
   isolation: Isolation,
   deadline: Deadline,
 ): Promise<readonly PartitionOffset[]> {
+  const places = await partitionsOf(cluster, topics, deadline)
+  return await offsetsAt(cluster, places, at, isolation, deadline)
+}
+
+/** As `offsetsOf`, for these partitions alone. What is known of their topics has to be fresh. */
+async function offsetsAt(
+  cluster: Cluster,
+  places: readonly Place[],
+  at: OffsetAt,
+  isolation: Isolation,
+  deadline: Deadline,
+): Promise<readonly PartitionOffset[]> {
   const timestampMs = at === 'latest' ? latest : at === 'earliest' ? earliest : at
-  let left = (await partitionsOf(cluster, topics, deadline)).map((place) => ({ ...place, timestampMs }))
+  const left = new Map(places.map((place) => [keyOf(place), { ...place, timestampMs }]))
   const found: PartitionOffset[] = []
-  while (left.length > 0) {
-    const answers = await askLeaders(cluster, left, isolation)
-    for (const { topic, partition, offset, leaderEpoch } of answers)
-      found.push({ topic, partition, offset, leaderEpoch })
-    left = left.filter((query) => !answers.some((answer) => isSamePlace(answer, query)))
-    if (left.length === 0) break
-    await deadline.pause(`${left.length} partitions of ${topics.join(', ')} did not tell their offsets`)
-    await cluster.refresh(topics, deadline.signal)
+  while (left.size > 0) {
+    for (const answer of await askLeaders(cluster, [...left.values()], isolation)) {
+      const { topic, partition, offset, leaderEpoch } = answer
+      if (left.delete(keyOf(answer))) found.push({ topic, partition, offset, leaderEpoch })
+    }
+    if (left.size === 0) break
+    const names = [...new Set(Array.from(left.values(), ({ topic }) => topic))]
+    await deadline.pause(`${left.size} partitions of ${names.join(', ')} did not tell their offsets`)
+    await cluster.refresh(names, deadline.signal)
   }
   return found.sort(byPlace)
 }
@@ -78,16 +91,17 @@ export async function lagOf(
   const committed = await committedOffsets(cluster, group, deadline)
   const names = [...new Set([...topics, ...committed.map((offset) => offset.topic)])]
   const ends = await offsetsOf(cluster, names, 'latest', 'read_committed', deadline)
-  const starts = await offsetsOf(cluster, names, 'earliest', 'read_committed', deadline)
-  return ends.map(({ topic, partition, offset: end }, index) => {
-    const own = committed.find((offset) => isSamePlace(offset, { topic, partition }))
-    const from = own?.offset ?? starts[index]?.offset ?? end
-    return { topic, partition, committed: own?.offset ?? null, end, lag: Math.max(0, end - from) }
+  const starts = offsetByPlace(await offsetsOf(cluster, names, 'earliest', 'read_committed', deadline))
+  const own = offsetByPlace(committed)
+  return ends.map(({ topic, partition, offset: end }) => {
+    const key = keyOf({ topic, partition })
+    const from = own.get(key) ?? starts.get(key) ?? end
+    return { topic, partition, committed: own.get(key) ?? null, end, lag: Math.max(0, end - from) }
   })
 }
 
 /** Tries again, elsewhere if need be, while the group's coordinator moves or loads. */
-async function atCoordinator<Answer>(
+export async function atCoordinator<Answer>(
   cluster: Cluster,
   group: string,
   deadline: Deadline,
@@ -144,7 +158,7 @@ async function partitionsOf(
   cluster: Cluster,
   topics: readonly string[],
   deadline: Deadline,
-): Promise<ReadonlyArray<{ readonly topic: string; readonly partition: number }>> {
+): Promise<readonly Place[]> {
   if (topics.length > 0) await cluster.refresh(topics, deadline.signal)
   return topics.flatMap((name) => {
     const topic = cluster.topic(name)
@@ -158,8 +172,12 @@ interface Place {
   readonly partition: number
 }
 
-function isSamePlace(a: Place, b: Place): boolean {
-  return a.partition === b.partition && a.topic === b.topic
+function keyOf({ topic, partition }: Place): string {
+  return `${topic}/${partition}`
+}
+
+function offsetByPlace(offsets: ReadonlyArray<Place & { readonly offset: number }>): Map<string, number> {
+  return new Map(offsets.map((one) => [keyOf(one), one.offset]))
 }
 
 function byPlace(a: Place, b: Place): number {

@@ -1,4 +1,4 @@
-import { requireInteger } from '@sluice/flow'
+import { ConfigError, requireInteger } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import type { NewTopic, PartitionMetadata, TopicMetadata, TopicResult } from '../driver/driver.ts'
@@ -27,7 +27,18 @@ export interface TopicDescription {
   readonly id: string
   readonly internal: boolean
   readonly partitions: readonly PartitionMetadata[]
+  /** All settings as they hold for it; empty where they were not asked for. */
   readonly configs: Readonly<Record<string, string | null>>
+  /** Of these, those that were set for this topic and do not come from its brokers. */
+  readonly ownConfigs: Readonly<Record<string, string | null>>
+}
+
+/** What is to become of a topic. */
+export interface TopicChange {
+  /** More than there are: a topic cannot lose partitions. */
+  readonly partitions?: number
+  /** `null` puts a setting back to the brokers' own. */
+  readonly configs?: Readonly<Record<string, string | null>>
 }
 
 const none = 0
@@ -83,20 +94,53 @@ export async function listTopics(cluster: Cluster, internal: boolean): Promise<r
     .sort()
 }
 
-export async function describeTopics(cluster: Cluster, names: readonly string[]): Promise<readonly TopicDescription[]> {
+export async function describeTopics(
+  cluster: Cluster,
+  names: readonly string[],
+  withConfigs: boolean,
+): Promise<readonly TopicDescription[]> {
   if (names.length === 0) return []
   const { topics } = await cluster.driver.metadata(names)
   for (const { name, errorCode: code } of topics) throwFailure({ name, errorCode: code, errorMessage: null })
-  const described = await cluster.driver.admin.describeTopicConfigs(names)
+  const described = withConfigs ? await cluster.driver.admin.describeTopicConfigs(names) : []
   return topics.map(({ name, id, internal, partitions }: TopicMetadata) => {
     const configs = described.find((topic) => topic.name === name)
     if (configs) throwFailure(configs)
-    return { name, id, internal, partitions, configs: configs?.configs ?? {} }
+    return { name, id, internal, partitions, configs: configs?.configs ?? {}, ownConfigs: configs?.ownConfigs ?? {} }
   })
 }
 
+/**
+ * Settings first, then partitions; waits until new partitions have their leaders.
+ * @param validateOnly asks the brokers whether they would do it
+ */
+export async function alterTopic(
+  cluster: Cluster,
+  name: string,
+  { partitions, configs = {} }: TopicChange,
+  validateOnly: boolean,
+  deadline: Deadline,
+): Promise<void> {
+  const { admin } = cluster.driver
+  if (partitions !== undefined) await requireGrowth(cluster, name, partitions, deadline)
+  if (Object.keys(configs).length > 0) throwFailure(await admin.alterTopicConfigs(name, configs, validateOnly))
+  if (partitions === undefined) return
+  throwFailure(await admin.createPartitions(name, partitions, brokerTimeoutMs(deadline), validateOnly))
+  if (!validateOnly) await awaitLeaders(cluster, [{ name, partitions }], deadline)
+}
+
+async function requireGrowth(cluster: Cluster, name: string, partitions: number, deadline: Deadline): Promise<void> {
+  requireInteger('partitions', partitions, { min: 1 })
+  await cluster.refresh([name], deadline.signal)
+  const topic = cluster.topic(name)
+  throwFailure({ name, errorCode: topic?.errorCode ?? unknownTopic, errorMessage: null })
+  const present = topic!.partitions.length
+  if (partitions > present) return
+  throw new ConfigError('partitions', partitions, `more than the ${present} that ${name} has: it cannot lose any`)
+}
+
 /** A topic that was just created can be named by a broker that does not lead it yet. */
-async function awaitLeaders(cluster: Cluster, topics: readonly NewTopic[], deadline: Deadline): Promise<void> {
+async function awaitLeaders(cluster: Cluster, topics: readonly LedTopic[], deadline: Deadline): Promise<void> {
   for (;;) {
     await cluster.refresh(
       topics.map((topic) => topic.name),
@@ -108,7 +152,9 @@ async function awaitLeaders(cluster: Cluster, topics: readonly NewTopic[], deadl
   }
 }
 
-function isLed(cluster: Cluster, { name, partitions }: NewTopic): boolean {
+type LedTopic = Pick<NewTopic, 'name' | 'partitions'>
+
+function isLed(cluster: Cluster, { name, partitions }: LedTopic): boolean {
   const topic = cluster.topic(name)
   if (!topic || topic.errorCode !== none || topic.partitions.length < Math.max(1, partitions)) return false
   return topic.partitions.every(({ partition }) => cluster.leader(name, partition) !== undefined)

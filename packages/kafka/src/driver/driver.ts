@@ -269,11 +269,34 @@ export interface AdminDriver {
   createTopics(topics: readonly NewTopic[], timeoutMs: number): Promise<readonly TopicResult[]>
   deleteTopics(names: readonly string[], timeoutMs: number): Promise<readonly TopicResult[]>
   describeTopicConfigs(names: readonly string[]): Promise<readonly TopicConfigs[]>
+  /** `null` puts a setting back to its default. */
+  alterTopicConfigs(
+    name: string,
+    changes: Readonly<Record<string, string | null>>,
+    validateOnly: boolean,
+  ): Promise<TopicResult>
+  /** `total` counts those that are there already. */
+  createPartitions(name: string, total: number, timeoutMs: number, validateOnly: boolean): Promise<TopicResult>
+  /** Of partitions that this broker leads: what lies before `offset` (-1: the end) goes. */
+  deleteRecords(
+    broker: BrokerNode,
+    places: readonly RecordsPlace[],
+    timeoutMs: number,
+  ): Promise<readonly DeletedRecords[]>
   /** Sets a broker-wide client quota; `null` removes it. Bytes a second. */
   alterClientQuota(clientId: string, producerBytesPerSecond: number | null): Promise<void>
   /** From every broker. */
   listGroups(): Promise<readonly ListedGroup[]>
   describeConsumerGroups(groups: readonly string[]): Promise<readonly DescribedGroup[]>
+  /** Groups of the protocol before KIP-848. One that is not there is `Dead`. */
+  describeClassicGroups(groups: readonly string[]): Promise<readonly DescribedClassicGroup[]>
+  deleteGroup(coordinator: BrokerNode, group: string): Promise<GroupResult>
+  /** What a group has committed for partitions that it is not subscribed to. */
+  deleteOffsets(
+    coordinator: BrokerNode,
+    group: string,
+    places: readonly PartitionKey[],
+  ): Promise<readonly PartitionResult[]>
 }
 
 export interface NewTopic {
@@ -291,6 +314,27 @@ export interface TopicResult {
 
 export interface TopicConfigs extends TopicResult {
   readonly configs: Readonly<Record<string, string | null>>
+  /** Of these, those that were set for this topic. */
+  readonly ownConfigs: Readonly<Record<string, string | null>>
+}
+
+export interface PartitionKey {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface RecordsPlace extends PartitionKey {
+  readonly offset: number
+}
+
+export interface DeletedRecords extends PartitionResult {
+  /** Where the log begins now. */
+  readonly startOffset: number
+}
+
+export interface GroupResult {
+  readonly group: string
+  readonly errorCode: number
 }
 
 export interface ListedGroup {
@@ -307,6 +351,16 @@ export interface DescribedGroup {
   readonly epoch: number
   readonly assignor: string
   readonly members: readonly GroupMember[]
+}
+
+export interface DescribedClassicGroup extends GroupResult {
+  readonly state: string
+  readonly assignor: string
+  readonly members: readonly ClassicMember[]
+}
+
+export interface ClassicMember extends Omit<GroupMember, 'epoch' | 'assignment' | 'target'> {
+  readonly assignment: ReadonlyArray<{ readonly topic: string; readonly partitions: readonly number[] }>
 }
 
 export interface GroupMember {

@@ -2,14 +2,28 @@ import { systemClock, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { AnyBroker } from './any-broker.ts'
 import { fetch } from './apis/fetch.ts'
-import { alterClientQuota, describeConsumerGroups, listGroups } from './apis/groups.ts'
+import {
+  alterClientQuota,
+  deleteGroup,
+  deleteOffsets,
+  describeClassicGroups,
+  describeConsumerGroups,
+  listGroups,
+} from './apis/groups.ts'
 import { heartbeat } from './apis/membership.ts'
 import { findCoordinator, metadata } from './apis/metadata.ts'
 import { commitOffsets, fetchOffsets, listOffsets, offsetsForLeaderEpoch } from './apis/offsets.ts'
 import { initProducerId, produce } from './apis/produce.ts'
-import { createTopics, deleteTopics, describeTopicConfigs } from './apis/topics.ts'
+import {
+  alterTopicConfigs,
+  createPartitions,
+  createTopics,
+  deleteRecords,
+  deleteTopics,
+  describeTopicConfigs,
+} from './apis/topics.ts'
 import { Connections, type Address, type SaslOptions } from './connections.ts'
-import type { AdminDriver, BrokerNode, ClusterMetadata, DescribedGroup, Driver, ListedGroup } from './driver.ts'
+import type { AdminDriver, BrokerNode, ClusterMetadata, Driver, ListedGroup } from './driver.ts'
 
 export interface DriverOptions {
   readonly bootstrap: readonly Address[]
@@ -67,6 +81,13 @@ function adminOf(
     createTopics: async (topics, timeoutMs) => createTopics(connections, await living(), topics, timeoutMs),
     deleteTopics: async (names, timeoutMs) => deleteTopics(connections, await living(), names, timeoutMs),
     describeTopicConfigs: (names) => brokers.ask((broker) => describeTopicConfigs(connections, broker, names)),
+    alterTopicConfigs: async (name, changes, validateOnly) =>
+      alterTopicConfigs(connections, await living(), name, changes, validateOnly),
+    createPartitions: async (name, count, timeoutMs, validateOnly) =>
+      createPartitions(connections, await living(), { name, count }, timeoutMs, validateOnly),
+    deleteRecords: (broker, places, timeoutMs) => deleteRecords(connections, broker, places, timeoutMs),
+    deleteGroup: (coordinator, group) => deleteGroup(connections, coordinator, group),
+    deleteOffsets: (coordinator, group, places) => deleteOffsets(connections, coordinator, group, places),
     alterClientQuota: async (clientId, bytesPerSecond) =>
       alterClientQuota(connections, await living(), clientId, bytesPerSecond),
     async listGroups() {
@@ -75,19 +96,32 @@ function adminOf(
       for (const broker of all) found.push(...(await listGroups(connections, broker)))
       return found
     },
-    async describeConsumerGroups(groups) {
-      const byCoordinator = new Map<number, { node: BrokerNode; groups: string[] }>()
-      for (const group of groups) {
-        const node = await brokers.ask((broker) => findCoordinator(connections, broker, 'group', group))
-        const entry = byCoordinator.get(node.id)
-        if (entry) entry.groups.push(group)
-        else byCoordinator.set(node.id, { node, groups: [group] })
-      }
-      const described: DescribedGroup[] = []
-      for (const entry of byCoordinator.values()) {
-        described.push(...(await describeConsumerGroups(connections, entry.node, entry.groups)))
-      }
-      return described
-    },
+    describeConsumerGroups: (groups) =>
+      atCoordinators(brokers, connections, groups, (coordinator, own) =>
+        describeConsumerGroups(connections, coordinator, own),
+      ),
+    describeClassicGroups: (groups) =>
+      atCoordinators(brokers, connections, groups, (coordinator, own) =>
+        describeClassicGroups(connections, coordinator, own),
+      ),
   }
+}
+
+/** Asks each coordinator once about those of the groups that it keeps. */
+async function atCoordinators<Answer>(
+  brokers: AnyBroker,
+  connections: Connections,
+  groups: readonly string[],
+  ask: (coordinator: BrokerNode, groups: readonly string[]) => Promise<readonly Answer[]>,
+): Promise<readonly Answer[]> {
+  const byCoordinator = new Map<number, { node: BrokerNode; groups: string[] }>()
+  for (const group of groups) {
+    const node = await brokers.ask((broker) => findCoordinator(connections, broker, 'group', group))
+    const entry = byCoordinator.get(node.id)
+    if (entry) entry.groups.push(group)
+    else byCoordinator.set(node.id, { node, groups: [group] })
+  }
+  const answers: Answer[] = []
+  for (const entry of byCoordinator.values()) answers.push(...(await ask(entry.node, entry.groups)))
+  return answers
 }

@@ -1,7 +1,24 @@
-import { alterClientQuotasV1, consumerGroupDescribeV0, listGroupsV5 } from '@platformatic/kafka'
+import {
+  alterClientQuotasV1,
+  consumerGroupDescribeV0,
+  deleteGroupsV2,
+  describeGroupsV5,
+  listGroupsV5,
+  offsetDeleteV0,
+} from '@platformatic/kafka'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
-import type { BrokerNode, DescribedGroup, ListedGroup } from '../driver.ts'
+import { groupBy } from '../group-by.ts'
+import { readClassicAssignment } from './classic-assignment.ts'
+import type {
+  BrokerNode,
+  DescribedClassicGroup,
+  DescribedGroup,
+  GroupResult,
+  ListedGroup,
+  PartitionKey,
+  PartitionResult,
+} from '../driver.ts'
 
 /** The groups whose coordinator this broker is. */
 export async function listGroups(connections: Connections, broker: BrokerNode): Promise<readonly ListedGroup[]> {
@@ -38,6 +55,52 @@ export async function describeConsumerGroups(
       target: member.targetAssignment.topicPartitions.map(({ topicId, partitions }) => ({ topicId, partitions })),
     })),
   }))
+}
+
+export async function describeClassicGroups(
+  connections: Connections,
+  coordinator: Address,
+  groups: readonly string[],
+): Promise<readonly DescribedClassicGroup[]> {
+  const api = describeGroupsV5.api
+  const answer = await connections.request('admin', coordinator, 'DescribeGroups', api, [...groups], false)
+  return answer.groups.map((group) => ({
+    group: group.groupId,
+    errorCode: group.errorCode,
+    state: group.groupState,
+    assignor: group.protocolData,
+    members: group.members.map((member) => ({
+      memberId: member.memberId,
+      instanceId: member.groupInstanceId ?? null,
+      clientId: member.clientId,
+      host: member.clientHost,
+      assignment: readClassicAssignment(member.memberAssignment),
+    })),
+  }))
+}
+
+export async function deleteGroup(connections: Connections, coordinator: Address, group: string): Promise<GroupResult> {
+  const answer = await connections.request('admin', coordinator, 'DeleteGroups', deleteGroupsV2.api, [group])
+  const [result] = answer.results
+  if (!result) throw brokerError(-1, 'the answer names no group', { group })
+  return { group, errorCode: result.errorCode }
+}
+
+export async function deleteOffsets(
+  connections: Connections,
+  coordinator: Address,
+  group: string,
+  places: readonly PartitionKey[],
+): Promise<readonly PartitionResult[]> {
+  const topics = Array.from(
+    groupBy(places, ({ topic }) => topic),
+    ([name, ofTopic]) => ({ name, partitions: ofTopic.map(({ partition }) => ({ partitionIndex: partition })) }),
+  )
+  const answer = await connections.request('admin', coordinator, 'OffsetDelete', offsetDeleteV0.api, group, topics)
+  if (answer.errorCode !== 0) throw brokerError(answer.errorCode, null, { group })
+  return answer.topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex, errorCode }) => ({ topic: name, partition: partitionIndex, errorCode })),
+  )
 }
 
 export async function alterClientQuota(

@@ -1,9 +1,24 @@
-import { createTopicsV7, deleteTopicsV6, describeConfigsV4 } from '@platformatic/kafka'
+import {
+  createPartitionsV3,
+  createTopicsV7,
+  deleteRecordsV2,
+  deleteTopicsV6,
+  describeConfigsV4,
+  incrementalAlterConfigsV1,
+} from '@platformatic/kafka'
+import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
-import type { NewTopic, TopicConfigs, TopicResult } from '../driver.ts'
+import { groupBy } from '../group-by.ts'
+import type { DeletedRecords, NewTopic, RecordsPlace, TopicConfigs, TopicResult } from '../driver.ts'
 
-/** The kind of resource that DescribeConfigs is asked about. */
+/** The kind of resource whose settings are asked for or changed. */
 const topicResource = 2
+
+/** Where a setting comes from, if it was set for the topic itself. */
+const ownSource = 1
+
+/** What is done to a setting. */
+const operation = { set: 0, remove: 1 } as const
 
 export async function createTopics(
   connections: Connections,
@@ -61,6 +76,85 @@ export async function describeTopicConfigs(
     name: resourceName,
     errorCode,
     errorMessage: errorMessage || null,
-    configs: Object.fromEntries(configs.map(({ name, value }) => [name, value ?? null])),
+    configs: valuesOf(configs),
+    ownConfigs: valuesOf(configs.filter(({ configSource }) => configSource === ownSource)),
   }))
+}
+
+function valuesOf(
+  configs: ReadonlyArray<{ name: string; value?: string | null | undefined }>,
+): Record<string, string | null> {
+  return Object.fromEntries(configs.map(({ name, value }) => [name, value ?? null]))
+}
+
+export async function alterTopicConfigs(
+  connections: Connections,
+  broker: Address,
+  name: string,
+  changes: Readonly<Record<string, string | null>>,
+  validateOnly: boolean,
+): Promise<TopicResult> {
+  const configs = Object.entries(changes).map(([key, value]) =>
+    value === null
+      ? { name: key, configOperation: operation.remove }
+      : { name: key, configOperation: operation.set, value },
+  )
+  const resources = [{ resourceType: topicResource, resourceName: name, configs }] as const
+  const api = incrementalAlterConfigsV1.api
+  const answer = await connections.request(
+    'admin',
+    broker,
+    'IncrementalAlterConfigs',
+    api,
+    [...resources],
+    validateOnly,
+  )
+  return onlyResult(name, answer.responses)
+}
+
+export async function createPartitions(
+  connections: Connections,
+  broker: Address,
+  topic: { readonly name: string; readonly count: number },
+  timeoutMs: number,
+  validateOnly: boolean,
+): Promise<TopicResult> {
+  // No assignment of replicas is null: an empty one would be taken for one.
+  const topics = [{ ...topic, assignments: null }]
+  const api = createPartitionsV3.api
+  const answer = await connections.request('admin', broker, 'CreatePartitions', api, topics, timeoutMs, validateOnly)
+  return onlyResult(topic.name, answer.results)
+}
+
+export async function deleteRecords(
+  connections: Connections,
+  broker: Address,
+  places: readonly RecordsPlace[],
+  timeoutMs: number,
+): Promise<readonly DeletedRecords[]> {
+  const topics = Array.from(
+    groupBy(places, ({ topic }) => topic),
+    ([name, ofTopic]) => ({
+      name,
+      partitions: ofTopic.map(({ partition, offset }) => ({ partitionIndex: partition, offset: BigInt(offset) })),
+    }),
+  )
+  const answer = await connections.request('admin', broker, 'DeleteRecords', deleteRecordsV2.api, topics, timeoutMs)
+  return answer.topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex, errorCode, lowWatermark }) => ({
+      topic: name,
+      partition: partitionIndex,
+      errorCode,
+      startOffset: Number(lowWatermark),
+    })),
+  )
+}
+
+function onlyResult(
+  name: string,
+  results: ReadonlyArray<{ readonly errorCode: number; readonly errorMessage?: string | null | undefined }>,
+): TopicResult {
+  const [result] = results
+  if (!result) throw brokerError(-1, 'the answer names no topic', { topic: name })
+  return { name, errorCode: result.errorCode, errorMessage: result.errorMessage || null }
 }

@@ -1,0 +1,105 @@
+import type { Admin } from '@sluice/kafka'
+import { InvalidArgumentError } from 'commander'
+import { partitionList } from '../../arguments.ts'
+import { UsageError } from '../../cli-error.ts'
+import type { RegisterCommand } from '../../command.ts'
+import { describeGroup, requireNoMembers } from '../../kafka/groups.ts'
+import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import { type OffsetChange, planReset, type Selection, type Target } from '../../kafka/reset-plan.ts'
+import { requireTopics } from '../../kafka/topics.ts'
+import { counted } from '../../output/figures.ts'
+import { type Plan, planned, type PlanFlags } from '../../output/plan.ts'
+import { parsePlace, placeHelp, type Place } from '../../place.ts'
+
+interface ResetFlags extends ConnectionFlags, PlanFlags {
+  readonly to?: Place
+  readonly shiftBy?: number
+  readonly topic?: readonly Selection[]
+  readonly allTopics?: boolean
+  readonly new?: boolean
+}
+
+export const registerReset: RegisterCommand = (groups, context) => {
+  withConnectionOptions(groups.command('reset'))
+    .description('Move the offsets of a group without members: shows the plan, and does it with --execute')
+    .argument('<group>')
+    .option('--to <place>', `${placeHelp}; -100 for the last hundred`, (text) => parsePlace(text))
+    .option('--shift-by <count>', 'so many records on, or back with a minus', parseShift)
+    .option(
+      '-t, --topic <topic[:partitions]>',
+      'such as orders or orders:0,2-5; more than once for more',
+      parseSelection,
+    )
+    .option('--all-topics', 'every topic that the group has committed in')
+    .option('--new', 'the group need not exist yet')
+    .option('--execute', 'do it')
+    .option('--json', 'for programs: { plan: { group, changes: [{ topic, partition, from, to }] }, executed }')
+    .action((group: string, flags: ResetFlags) => {
+      const target = targetOf(flags)
+      return withKafka(context, flags, async (kafka) => {
+        const admin = kafka.admin()
+        if (!flags.new) requireNoMembers(await describeGroup(admin, group))
+        const selected = await selectionOf(admin, group, flags)
+        const changes = await planReset(admin, group, selected, target)
+        await planned(context.terminal, planOf(group, changes), flags, () =>
+          admin.alterOffsets(group, commitsOf(changes)),
+        )
+      })
+    })
+}
+
+function parseShift(text: string): number {
+  if (/^[+-]?\d{1,15}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('a whole number is wanted, such as 100 or -100')
+}
+
+function targetOf({ to, shiftBy }: ResetFlags): Target {
+  if ((to === undefined) === (shiftBy === undefined)) {
+    throw new UsageError('where to is not said, or said twice', 'give either --to or --shift-by')
+  }
+  return to ?? { at: 'shift', by: shiftBy! }
+}
+
+async function selectionOf(admin: Admin, group: string, flags: ResetFlags): Promise<readonly Selection[]> {
+  const { topic = [], allTopics = false } = flags
+  if (allTopics === topic.length > 0) {
+    throw new UsageError('which topics is not said, or said twice', 'give either --topic or --all-topics')
+  }
+  if (allTopics) {
+    const names = new Set((await admin.committedOffsets(group)).map((offset) => offset.topic))
+    return Array.from(names, (name) => ({ topic: name, partitions: undefined }))
+  }
+  await requireTopics(
+    admin,
+    topic.map((one) => one.topic),
+  )
+  return topic
+}
+
+function parseSelection(text: string, earlier: readonly Selection[] = []): readonly Selection[] {
+  const [topic = '', partitions] = text.split(':')
+  return [...earlier, { topic, partitions: partitions === undefined ? undefined : partitionList(partitions) }]
+}
+
+function commitsOf(changes: readonly OffsetChange[]) {
+  return changes.map(({ topic, partition, to }) => ({ topic, partition, offset: to }))
+}
+
+function planOf(group: string, changes: readonly OffsetChange[]): Plan {
+  const moved = (sign: number): number =>
+    changes.reduce((sum, { from, to }) => sum + Math.max(0, sign * (to - (from ?? to))), 0)
+  return {
+    summary:
+      `set ${group} on ${counted(changes.length, 'partition')}: ` +
+      `${counted(moved(-1), 'record')} again, ${counted(moved(1), 'record')} skipped`,
+    titles: ['TOPIC', 'PARTITION', 'FROM', 'TO', 'CHANGE'],
+    rows: changes.map(({ topic, partition, from, to }) => [
+      topic,
+      partition,
+      from,
+      to,
+      from === null ? null : to - from,
+    ]),
+    json: { group, changes },
+  }
+}

@@ -1,0 +1,47 @@
+import { Kafka, type Environment } from '@sluice/kafka'
+import { projectDataDir, readStatus } from '@sluice/stack'
+import type { Command } from 'commander'
+import { CliError } from '../cli-error.ts'
+import type { CommandContext } from '../command.ts'
+
+export interface ConnectionFlags {
+  readonly bootstrap?: string
+}
+
+/** Adds the options that say which Kafka is meant. */
+export function withConnectionOptions(command: Command): Command {
+  return command.option(
+    '-b, --bootstrap <servers>',
+    'brokers as host:port,host:port (default: KAFKA_BOOTSTRAP_SERVERS, else what `sluice up` has started)',
+  )
+}
+
+/** Opens the Kafka that the command line, the environment or the running local stack names, and closes it afterwards. */
+export async function withKafka<T>(
+  { terminal, env }: CommandContext,
+  flags: ConnectionFlags,
+  work: (kafka: Kafka) => Promise<T>,
+): Promise<T> {
+  const { servers, source } = findServers(flags, env)
+  const named: Environment = { KAFKA_CLIENT_ID: 'sluice-cli', ...env, KAFKA_BOOTSTRAP_SERVERS: servers }
+  await using kafka = Kafka.fromEnv(named)
+  terminal.note(`Kafka at ${servers} (${source})`)
+  return await work(kafka)
+}
+
+/** Where Kafka is, and who says so. @throws CliError where nobody does */
+function findServers(
+  { bootstrap }: ConnectionFlags,
+  env: NodeJS.ProcessEnv,
+): { readonly servers: string; readonly source: string } {
+  if (bootstrap !== undefined) return { servers: bootstrap, source: '--bootstrap' }
+  const given = env['KAFKA_BOOTSTRAP_SERVERS']?.trim()
+  if (given) return { servers: given, source: 'KAFKA_BOOTSTRAP_SERVERS' }
+  const { kafka, dataDir } = readStatus(projectDataDir(process.cwd(), env))
+  if (kafka) return { servers: kafka.bootstrapServers, source: `the local stack in ${dataDir}` }
+  throw new CliError(
+    'kafka_unknown',
+    'no Kafka is named, and none was started here',
+    'start one with `sluice up`, or say where it is with --bootstrap host:port or KAFKA_BOOTSTRAP_SERVERS',
+  )
+}

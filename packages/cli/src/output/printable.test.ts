@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest'
+import { printable, safeJson } from './printable.ts'
+
+describe('text from elsewhere', () => {
+  it('is shown as it is, in any script', () => {
+    for (const text of ['plain', 'größer', '주문 완료', '🚀 ok', '']) expect(printable(text)).toBe(text)
+  })
+
+  it('cannot command the terminal: what it might obey is written out', () => {
+    expect(printable('a\nb\tc\r\0')).toBe('a\\nb\\tc\\r\\0')
+    expect(printable('\u001B[31mred\u001B]0;title\u0007')).toBe('\\e[31mred\\e]0;title\\x07')
+    expect(printable('\u009B31m')).toBe('\\x9b31m')
+    expect(printable('\u202Etxt.exe\u2066')).toBe('\\u202etxt.exe\\u2066')
+    expect(printable('\u2028')).toBe('\\u2028')
+  })
+
+  it('reads back from JSON as it was, and does not command the terminal there either', () => {
+    const value = { text: 'a\n\u009B31m\u001B[0m\u202E"주문' }
+    for (const json of [safeJson(value), safeJson(value, 2)]) {
+      expect(JSON.parse(json)).toEqual(value)
+      expect(json.replaceAll('\n', '')).toMatch(/^[^\p{Cc}\u202E]*$/u)
+    }
+  })
+})
