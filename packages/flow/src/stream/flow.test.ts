@@ -342,6 +342,51 @@ describe('failures', () => {
     expect(out).toEqual([])
   })
 
+  test('once a failure is known, no further work begins, and what came before it still comes out', async () => {
+    const clock = new ManualClock()
+    const begun: number[] = []
+    const out: number[] = []
+    const running = Flow.range(0, 9, { clock })
+      .mapAsync(3, async (n) => {
+        begun.push(n)
+        await clock.sleep([5, 10, 1][n] ?? 1)
+        if (n === 2) throw new Error('work')
+        return n
+      })
+      .forEach((n) => out.push(n))
+    const failed = expect(running).rejects.toThrow('work')
+    await clock.advanceAsync(10)
+    await failed
+    expect([begun, out]).toEqual([
+      [0, 1, 2],
+      [0, 1],
+    ])
+  })
+
+  test('flatMapSequential fails at the place of the element that it cannot open', async () => {
+    const clock = new ManualClock()
+    const out: number[] = []
+    const begun: number[] = []
+    const running = Flow.range(0, 9, { clock })
+      .flatMapSequential(
+        (n) => {
+          begun.push(n)
+          if (n === 1) throw new Error('cannot open')
+          return Flow.from([n, n], { clock }).delayElements(5)
+        },
+        { concurrency: 3 },
+      )
+      .forEach((n) => out.push(n))
+    const failed = expect(running).rejects.toThrow('cannot open')
+    await clock.advanceAsync(20)
+    await failed
+    expect([begun, out]).toEqual([
+      [0, 1],
+      [0, 0],
+    ])
+    expect(clock.pending).toBe(0)
+  })
+
   test('retry starts anew as often as it may, after its delay, for what is worth it', async () => {
     const clock = new ManualClock()
     let opened = 0

@@ -61,6 +61,12 @@ export class Puller<T> {
   }
 }
 
+/** Cancels all of them side by side; rejects with the first failure once all are closed. */
+export async function cancelAll(pullers: readonly { cancel(): Promise<void> }[]): Promise<void> {
+  const closed = await Promise.allSettled(pullers.map((puller) => puller.cancel()))
+  for (const result of closed) if (result.status === 'rejected') throw result.reason
+}
+
 /** Tells a source that nobody wants more of it. */
 export async function closeSource(source: AsyncIterator<unknown, unknown>): Promise<void> {
   await source.return?.()

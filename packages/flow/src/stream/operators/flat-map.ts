@@ -1,6 +1,7 @@
 import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
-import { Puller, leaveClosing } from '../puller.ts'
+import { cancelAll, leaveClosing, Puller } from '../puller.ts'
+import type { PullerHandlers } from '../puller.ts'
 import { buffer } from './buffer.ts'
 
 export interface FlatMapOptions<T, R> {
@@ -23,14 +24,14 @@ export function flatMap<T, R>(
   const parked = new Ring<Puller<R>>()
   let pulling = 0
 
-  const cancelAll = async (): Promise<void> => {
-    const closing = [...inners, outer].map((puller) => puller.cancel())
+  const leave = (): Promise<void> => {
+    const pullers = [...inners, outer]
     inners.clear()
-    for (const result of await Promise.allSettled(closing)) if (result.status === 'rejected') throw result.reason
+    return cancelAll(pullers)
   }
   const fail = (error: unknown): void => {
     out.fail(error)
-    leaveClosing(cancelAll())
+    leaveClosing(leave())
   }
   const advance = (): void => {
     if (out.isOver) return
@@ -72,7 +73,7 @@ export function flatMap<T, R>(
     onEnd: advance,
     onError: fail,
   })
-  const out = new Channel<R>({ onPull: advance, onCancel: cancelAll })
+  const out = new Channel<R>({ onPull: advance, onCancel: leave })
   return out
 }
 
@@ -82,54 +83,54 @@ export function flatMapSequential<T, R>(
   { open, concurrency, prefetch }: FlatMapOptions<T, R> & { readonly prefetch: number },
 ): AsyncIterator<R, undefined> {
   const inners = new Ring<Puller<R>>()
+  let hasFailed = false
 
-  const cancelAll = async (): Promise<void> => {
-    const closing = [...inners, outer].map((puller) => puller.cancel())
+  const leave = (): Promise<void> => {
+    const pullers = [...inners, outer]
     inners.clear()
-    for (const result of await Promise.allSettled(closing)) if (result.status === 'rejected') throw result.reason
+    return cancelAll(pullers)
   }
   const fail = (error: unknown): void => {
     out.fail(error)
-    leaveClosing(cancelAll())
+    leaveClosing(leave())
   }
   const advance = (): void => {
     if (out.isOver) return
     if (out.demand > 0) inners.peek()?.pull()
-    if (inners.length < concurrency) outer.pull()
+    if (inners.length < concurrency && !hasFailed) outer.pull()
     if (outer.isOver && inners.length === 0) out.end()
+  }
+  const handlers: PullerHandlers<R> = {
+    onValue: (value) => {
+      out.push(value)
+      advance()
+    },
+    onEnd: () => {
+      inners.shift()
+      advance()
+    },
+    onError: fail,
+  }
+  /** Fails at its place: after everything of the elements before it. */
+  const failLater = (reason: unknown): void => {
+    hasFailed = true
+    inners.push(new Puller<R>({ next: () => Promise.reject(reason) }, handlers))
+    advance()
   }
 
   const outer = new Puller<T>(source, {
     onValue: (value) => {
       try {
         const ahead = buffer(open(value), { size: prefetch, overflow: 'backpressure', isEager: true })
-        inners.push(
-          new Puller<R>(ahead, {
-            onValue: (value) => {
-              out.push(value)
-              advance()
-            },
-            onEnd: () => {
-              inners.shift()
-              advance()
-            },
-            onError: fail,
-          }),
-        )
+        inners.push(new Puller<R>(ahead, handlers))
       } catch (error) {
-        return fail(error)
+        return failLater(error)
       }
       advance()
     },
     onEnd: advance,
-    onError: (reason) => {
-      // At its place: after everything of the elements before it.
-      inners.push(
-        new Puller<R>({ next: () => Promise.reject(reason) }, { onValue: () => {}, onEnd: () => {}, onError: fail }),
-      )
-      advance()
-    },
+    onError: failLater,
   })
-  const out = new Channel<R>({ onPull: advance, onCancel: cancelAll })
+  const out = new Channel<R>({ onPull: advance, onCancel: leave })
   return out
 }

@@ -14,7 +14,8 @@ interface Slot<R> {
 
 /**
  * Calls a function on up to `concurrency` elements at a time. At most so many are inside, finished ones that nobody
- * took included. Ordered: results, and a failure, come out at their place. Unordered: as they come.
+ * took included. Ordered: results, and a failure, come out at their place. Unordered: as they come. No work begins
+ * once a failure is known.
  */
 export function mapAsync<T, R>(
   source: AsyncIterator<T, unknown>,
@@ -24,6 +25,7 @@ export function mapAsync<T, R>(
   const abort = new AbortController()
   const slots = new Ring<Slot<R>>()
   let inFlight = 0
+  let hasFailed = false
 
   const leave = (): Promise<void> => {
     abort.abort()
@@ -42,7 +44,7 @@ export function mapAsync<T, R>(
   }
   const pull = (): void => {
     const inside = out.length + (isOrdered ? slots.length : inFlight)
-    if (inside < concurrency && !out.isOver) puller.pull()
+    if (inside < concurrency && !out.isOver && !hasFailed) puller.pull()
   }
   const flush = (): void => {
     for (let head = slots.peek(); head?.result && !out.isOver; head = slots.peek()) {
@@ -53,6 +55,7 @@ export function mapAsync<T, R>(
   const settle = (slot: Slot<R>, result: Result<R>): void => {
     inFlight--
     slot.result = result
+    if (!result.ok) hasFailed = true
     if (isOrdered) flush()
     else deliver(result)
     endIfEmpty()

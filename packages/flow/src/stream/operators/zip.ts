@@ -1,6 +1,6 @@
 import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
-import { Puller, leaveClosing } from '../puller.ts'
+import { cancelAll, leaveClosing, Puller } from '../puller.ts'
 
 /** Pairs of the elements of two sources. Ends with the first of them that ends, and leaves the other. */
 export function zip<A, B>(
@@ -10,10 +10,7 @@ export function zip<A, B>(
   const lefts = new Ring<A>()
   const rights = new Ring<B>()
 
-  const cancelBoth = async (): Promise<void> => {
-    const closing = await Promise.allSettled([leftPuller.cancel(), rightPuller.cancel()])
-    for (const result of closing) if (result.status === 'rejected') throw result.reason
-  }
+  const leave = (): Promise<void> => cancelAll([leftPuller, rightPuller])
   const advance = (): void => {
     if (out.isOver) return
     if (lefts.length > 0 && rights.length > 0) out.push([lefts.shift() as A, rights.shift() as B])
@@ -26,11 +23,11 @@ export function zip<A, B>(
   }
   const end = (): void => {
     out.end()
-    leaveClosing(cancelBoth())
+    leaveClosing(leave())
   }
   const fail = (error: unknown): void => {
     out.fail(error)
-    leaveClosing(cancelBoth())
+    leaveClosing(leave())
   }
   const pullerInto = <T>(source: AsyncIterator<T, unknown>, held: Ring<T>): Puller<T> =>
     new Puller<T>(source, {
@@ -44,6 +41,6 @@ export function zip<A, B>(
 
   const leftPuller = pullerInto(left, lefts)
   const rightPuller = pullerInto(right, rights)
-  const out = new Channel<readonly [A, B]>({ onPull: advance, onCancel: cancelBoth })
+  const out = new Channel<readonly [A, B]>({ onPull: advance, onCancel: leave })
   return out
 }
