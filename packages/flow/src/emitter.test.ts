@@ -70,6 +70,12 @@ test('a listener that throws or rejects becomes a warning and stops nobody', asy
   warn.mockRestore()
   expect(last).toHaveBeenCalledOnce()
   expect(warnings).toHaveLength(2)
-  expect(warnings[0]).toContain('A listener of "full" failed: Error: broken')
+  expect(warnings[0]).toContain('The callback "full" failed: Error: broken')
   expect(warnings[1]).toContain('rejected')
+})
+
+test('a listener that is no function is refused at once', () => {
+  const emitter = new Emitter<{ full: number }>()
+  expect(() => emitter.on('full', undefined as never)).toThrow(expect.objectContaining({ field: 'listener' }))
+  expect(() => emitter.once('full', 7 as never)).toThrow(expect.objectContaining({ field: 'listener' }))
 })

@@ -1,4 +1,5 @@
 import { callListener } from './listener.ts'
+import { requireFunction } from './require.ts'
 
 type Listener<Payload> = (payload: Payload) => unknown
 
@@ -9,6 +10,7 @@ export class Emitter<Events extends Record<string, unknown>> {
 
   /** Returns the function that takes the listener off again. */
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
+    requireFunction('listener', listener)
     // A wrapper of its own makes each registration removable alone, even of the same function.
     const own: Listener<Events[Name]> = (payload) => listener(payload)
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), own])
@@ -16,6 +18,7 @@ export class Emitter<Events extends Record<string, unknown>> {
   }
 
   once<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
+    requireFunction('listener', listener)
     const off = this.on(name, (payload) => {
       off()
       return listener(payload)

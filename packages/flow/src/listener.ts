@@ -29,5 +29,5 @@ export function askSafely<Subject>(
 
 function warn(name: string, error: unknown): void {
   const shown = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  process.emitWarning(`A listener of "${name}" failed: ${shown}`, { code: 'SLUICE_LISTENER' })
+  process.emitWarning(`The callback "${name}" failed: ${shown}`, { code: 'SLUICE_LISTENER' })
 }

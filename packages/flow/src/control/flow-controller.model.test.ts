@@ -58,7 +58,7 @@ test('any history agrees with the model: outcomes, capacity, state, load, transi
         trialCalls: 3,
         slowTrialMs: 30,
         strategy: threeInARow(),
-        onAlert: ({ message: _, ...facts }) => alerts.push(facts),
+        onAlert: ({ reason, load, capacity }) => alerts.push({ reason, load, capacity }),
       })
       controller.on('transition', (transition) => transitions.push(transition))
       const model = new ControllerModel(options)

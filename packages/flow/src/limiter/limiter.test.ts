@@ -203,6 +203,7 @@ test('a limit that throws does not keep the slot', () => {
 test.each([
   [{ limit: 0 }, 'limit'],
   [{ limit: Number.NaN }, 'limit'],
+  [{ limit: null as never }, 'limit'],
   [{ shares: { high: 0.9, medium: 0.2, low: 0 } }, 'shares'],
   [{ shares: { high: -0.1, medium: 0, low: 0 } }, 'shares.high'],
   [{ maxWaiting: -1 }, 'maxWaiting'],

@@ -123,8 +123,9 @@ export class Limiter implements Disposable {
 
   constructor(options: LimiterOptions) {
     this.#clock = options.clock ?? systemClock
-    this.#learns = typeof options.limit === 'object'
-    this.#limit = typeof options.limit === 'object' ? options.limit : fixedLimit(options.limit)
+    const { limit } = options
+    this.#learns = typeof limit === 'object' && limit !== null
+    this.#limit = typeof limit === 'object' && limit !== null ? limit : fixedLimit(limit)
     this.#state = this.#limit.start()
     this.#shares = requireShares(options.shares ?? defaultShares)
     this.#cap = options.cap ?? (() => Infinity)

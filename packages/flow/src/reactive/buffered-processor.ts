@@ -131,6 +131,7 @@ export class BufferedProcessor<In, Out> implements Processor<In, Out> {
         const value = this.#buffer.shift() as In
         this.#refillBuffer()
         const result = await this.#work(value)
+        requireArgument('result', result)
         this.#signal((downstream) => downstream.onNext(result))
       }
       if (this.#end && this.#buffer.length === 0) this.#finish(this.#end)

@@ -23,7 +23,7 @@ export class Demand {
   }
 }
 
-/** Rule 2.13 and 1.9: what is not there is refused at once. */
+/** Rules 1.9 and 2.13: what is not there is refused at once, and never given to a subscriber. */
 export function requireArgument(name: string, value: unknown): void {
   if (value === null || value === undefined) throw new TypeError(`${name} is ${value}`)
 }

@@ -78,9 +78,11 @@ class FlowSubscription<T> implements Subscription {
       while (this.#subscriber && this.#demand.take()) {
         const result = await source.next()
         if (result.done) return this.#finish((subscriber) => subscriber.onComplete())
+        requireArgument('element', result.value)
         this.#signal((subscriber) => subscriber.onNext(result.value))
       }
     } catch (error) {
+      this.#leave()
       this.#finish((subscriber) => subscriber.onError(error))
     } finally {
       this.#isPulling = false

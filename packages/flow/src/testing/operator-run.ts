@@ -106,8 +106,8 @@ export async function runOperator(apply: Apply, taken: Taken, scenario: Scenario
   let error: string | undefined
   let isOver = false
   void consume()
-    .catch((thrown: Error) => {
-      error = thrown.message
+    .catch((thrown: unknown) => {
+      error = (thrown as Error).message
     })
     .finally(() => {
       isOver = true
