@@ -19,13 +19,14 @@ function single(maxRecords?: number): Contestant {
 }
 
 /** An empty handler called for each record. */
-function handler(maxRecords?: number): Contestant {
+function handler(order: 'partition' | 'key', maxRecords?: number): Contestant {
   return async (job) => {
     await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: 'bench' })
     await using consumer = await kafka.consumer({
       group: `bench-${crypto.randomUUID()}`,
       topics: [topic(job.topic, { value: bytes })],
       reset: 'earliest',
+      order,
       ...(maxRecords !== undefined && { gate: { maxRecords, maxBytes: largeBytes } }),
     })
     const count = new ReadCount(job)
@@ -41,4 +42,9 @@ export const produce = {
   'single sends, default limits': single(),
   'single sends, limits of 100,000': single(largeLimit),
 }
-export const consume = { 'default limits': handler(), 'limits of 100,000': handler(largeLimit) }
+export const consume = {
+  'default limits': handler('partition'),
+  'limits of 100,000': handler('partition', largeLimit),
+  'order by key, default limits': handler('key'),
+  'order by key, limits of 100,000': handler('key', largeLimit),
+}

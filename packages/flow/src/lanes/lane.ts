@@ -18,6 +18,7 @@ export interface LaneTask<T> {
 }
 
 export interface Task<T> extends LaneTask<T>, Linked<Task<T>> {
+  item: T
   readonly of: Lane<T>
   readonly sequence: number
   attempt: number

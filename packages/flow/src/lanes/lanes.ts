@@ -81,6 +81,16 @@ export class Lanes<T> implements Disposable {
     return this.#running.length
   }
 
+  /** Lanes in which anything waits or runs. */
+  get size(): number {
+    return this.#lanes.size
+  }
+
+  /** Whether anything waits or runs in this lane. */
+  has(key: LaneKey): boolean {
+    return this.#lanes.has(key)
+  }
+
   /** Lanes of which an item could be taken now. */
   get ready(): number {
     return this.#ready.high.length + this.#ready.medium.length + this.#ready.low.length
@@ -102,6 +112,19 @@ export class Lanes<T> implements Disposable {
     this.#ready[lane.readyAs].remove(lane)
     const task = lane.takeHead()
     this.#waiting[task.priority]--
+    return this.#run(task)
+  }
+
+  /** Lets an item in that runs already, past all that waits. @throws InvariantError where its lane is not free. */
+  start(item: T, { lane: key, priority = 'medium' }: LaneItemOptions = {}): LaneTask<T> {
+    requireOneOf('priority', priority, priorities)
+    if (key !== undefined && this.#lanes.has(key)) throw new InvariantError('The lane is not free', { lane: key })
+    const lane = this.#laneFor(key)
+    lane.append(this.#newTask(item, lane, priority))
+    return this.#run(lane.takeHead())
+  }
+
+  #run(task: Task<T>): Task<T> {
     task.startedMs = this.#clock.monotonicMs()
     task.isRunning = true
     this.#running.append(task)
@@ -117,11 +140,15 @@ export class Lanes<T> implements Disposable {
     else this.#updateReady(lane)
   }
 
-  /** The task runs again as the first of its lane, after a delay in which its slot is free and its lane is not. */
-  again(task: LaneTask<T>, delayMs = 0): void {
+  /**
+   * The task runs again as the first of its lane, after a delay in which its slot is free and its lane is not; where
+   * `item` is given, that one runs in its place.
+   */
+  again(task: LaneTask<T>, delayMs = 0, item: T = task.item): void {
     requireNumber('delayMs', delayMs, { min: 0 })
     const own = this.#stop(task)
     own.attempt++
+    own.item = item
     own.of.putBack(own)
     this.#waiting[own.priority]++
     if (delayMs > 0 && !this.#closed) this.#hold(own.of, delayMs)

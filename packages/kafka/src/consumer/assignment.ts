@@ -131,7 +131,8 @@ export class Assignment {
     const wanted = new Set(target.flatMap(({ topicId, partitions }) => partitions.map((n) => key(topicId, n))))
     const going = [...this.#owned.values()].filter((partition) => !wanted.has(keyOf(partition)))
     // Those with nothing running can go at once; they do not wait for the others' handlers.
-    const isBusy = ({ lane }: AssignedPartition): boolean => lane?.status === 'running'
+    const { dispatcher } = this.#options
+    const isBusy = (partition: AssignedPartition): boolean => dispatcher.isBusy(partition)
     const busy = going.filter(isBusy)
     for (const partition of busy) this.#beginDrain(partition)
     await this.#revoke(
@@ -158,7 +159,7 @@ export class Assignment {
   }
 
   #beginDrain(partition: AssignedPartition): void {
-    if (partition.phase !== 'released') partition.phase = partition.lane === undefined ? 'released' : 'draining'
+    if (partition.phase !== 'released') partition.phase = partition.log === undefined ? 'released' : 'draining'
     this.#options.fetcher.remove(partition)
   }
 

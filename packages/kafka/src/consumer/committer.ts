@@ -1,6 +1,6 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import { brokerError, classify } from '../driver/classify.ts'
+import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { OffsetCommit, PartitionResult } from '../driver/driver.ts'
 import { BrokerError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
@@ -8,6 +8,7 @@ import type { ConsumerEvents, OffsetPlace } from './events.ts'
 import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
+import { encodeOffsetMap } from './offset-map.ts'
 import { Signal } from './signal.ts'
 import { endsWithin } from './within.ts'
 
@@ -24,10 +25,16 @@ export interface CommitterOptions {
 interface Entry {
   readonly partition: AssignedPartition
   readonly offset: number
+  readonly revision: number
+  /** The offset map. */
+  readonly metadata: string
 }
 
 /** How long a commit waits for the heartbeat that tells the new member epoch. */
 const EPOCH_WAIT_MS = 1_000
+const METADATA_TOO_LARGE = errorCode('OFFSET_METADATA_TOO_LARGE')
+/** A broker that allows less than this allows no map at all. */
+const MIN_MAP_LENGTH = 64
 
 /**
  * Commits what is finished without a hole, every `commitIntervalMs`, with one commit in flight. An answer counts only
@@ -109,7 +116,9 @@ export class Committer {
 
   #isDirty(partition: AssignedPartition): boolean {
     if (partition.phase === 'released' || partition.phase === 'starting') return false
-    return partition.finishedTo >= 0 && partition.finishedTo !== partition.committed && this.#isSameTopic(partition)
+    const { finishedTo, committed, committedRevision, log } = partition
+    const isNews = finishedTo !== committed || log?.tracker.revision !== committedRevision
+    return finishedTo >= 0 && isNews && this.#isSameTopic(partition)
   }
 
   /** Commits go by name: what belongs to a deleted topic must not become the position of its successor. */
@@ -123,7 +132,7 @@ export class Committer {
     const next = this.#inFlight.then(async () => {
       const entries: Entry[] = []
       for (const partition of partitions) {
-        if (this.#isDirty(partition)) entries.push({ partition, offset: partition.finishedTo })
+        if (this.#isDirty(partition)) entries.push(entryOf(partition))
       }
       if (entries.length > 0 && this.#options.membership.epoch > 0) await this.#send(entries)
     })
@@ -153,14 +162,22 @@ export class Committer {
     const codes = new Map(results.map(({ topic, partition, errorCode }) => [`${topic}/${partition}`, errorCode]))
     const committed: OffsetPlace[] = []
     let failure: Error | undefined
-    for (const { partition, offset } of entries) {
+    for (const { partition, offset, revision, metadata } of entries) {
       const { topicName, partition: number } = partition
       const errorCode = codes.get(`${topicName}/${number}`)
       if (partition.phase === 'released') {
         this.#discarded++
       } else if (errorCode === 0) {
         partition.committed = offset
+        partition.committedRevision = revision
         committed.push({ topic: topicName, partition: number, offset })
+      } else if (errorCode === METADATA_TOO_LARGE && metadata.length > MIN_MAP_LENGTH) {
+        // Nothing more is taken until the map has become short enough.
+        partition.mapBudget.halve()
+        this.#options.events.emit('error', {
+          during: 'commit',
+          error: brokerError(errorCode, null, { topic: topicName, partition: number }),
+        })
       } else if (errorCode !== undefined) {
         failure ??= brokerError(errorCode, null, { topic: topicName, partition: number })
       }
@@ -189,7 +206,15 @@ export class Committer {
   }
 }
 
-function asCommit({ partition, offset }: Entry): OffsetCommit {
-  const leaderEpoch = partition.lane?.epoch ?? -1
-  return { topic: partition.topicName, partition: partition.partition, offset, leaderEpoch, metadata: '' }
+function entryOf(partition: AssignedPartition): Entry {
+  const { finishedTo: offset, topicId } = partition
+  const { tracker, epoch } = partition.log!
+  const ranges = tracker.rangesAhead()
+  const metadata = encodeOffsetMap({ base: offset, topicId, leaderEpoch: epoch, ranges })
+  return { partition, offset, revision: tracker.revision, metadata }
+}
+
+function asCommit({ partition, offset, metadata }: Entry): OffsetCommit {
+  const leaderEpoch = partition.log?.epoch ?? -1
+  return { topic: partition.topicName, partition: partition.partition, offset, leaderEpoch, metadata }
 }

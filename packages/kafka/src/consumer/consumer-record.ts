@@ -1,4 +1,6 @@
+import type { DecodedRecord } from '../batch/decode.ts'
 import type { WireHeaders } from '../record.ts'
+import type { FetchedBatch } from './partition-log.ts'
 
 /** A record as a handler gets it. Bytes are views into the batch they came in: copy what outlives the handler. */
 export class ConsumerRecord<K = unknown, V = unknown> {
@@ -10,28 +12,43 @@ export class ConsumerRecord<K = unknown, V = unknown> {
   readonly key: K
   readonly value: V
   readonly #headers: WireHeaders | undefined
+  /** Until the record is finished: what of it was read keeps a whole fetch in memory. */
+  #wire: DecodedRecord | undefined
+  #batch: FetchedBatch | undefined
 
-  constructor(
-    topic: string,
-    partition: number,
-    offset: number,
-    timestampMs: number,
-    key: K,
-    value: V,
-    headers: WireHeaders | undefined,
-  ) {
+  constructor(topic: string, partition: number, wire: DecodedRecord, key: K, value: V, batch?: FetchedBatch) {
     this.topic = topic
     this.partition = partition
-    this.offset = offset
-    this.timestampMs = timestampMs
+    this.offset = wire.offset
+    this.timestampMs = wire.timestampMs
     this.key = key
     this.value = value
-    this.#headers = headers
+    this.#headers = wire.headers
+    this.#wire = wire
+    this.#batch = batch
   }
 
   /** Decoded when first looked at. */
   get headers(): RecordHeaders {
     return this.#headers === undefined ? noHeaders : new RecordHeaders(this.#headers)
+  }
+
+  /** The key as it was read; null once the record is finished. */
+  get rawKey(): Buffer | null {
+    return this.#wire?.key ?? null
+  }
+
+  /** The value as it was read; null once the record is finished. */
+  get rawValue(): Buffer | null {
+    return this.#wire?.value ?? null
+  }
+
+  /** For the runtime: the record is finished, and holds its batch no longer. Returns the batch, the first time. */
+  static detach(record: ConsumerRecord): FetchedBatch | undefined {
+    const batch = record.#batch
+    record.#batch = undefined
+    record.#wire = undefined
+    return batch
   }
 }
 

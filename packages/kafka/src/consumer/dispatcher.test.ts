@@ -6,9 +6,11 @@ import { text } from '../codecs/text.ts'
 import { topic } from '../topic.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Intake } from './intake.ts'
-import { Lane } from './lane.ts'
+import { LaneRetries } from './failure-route.ts'
 import { parseConsumerOptions } from './options.ts'
 import { AssignedPartition } from './partition.ts'
+import { FetchedBatch, PartitionLog } from './partition-log.ts'
+import { Tracker } from './tracker.ts'
 
 const letters = topic('letters', { value: text })
 const RECORDS = 1_000
@@ -19,7 +21,7 @@ function open(handlerMs: number) {
   const settings = parseConsumerOptions({ group: 'readers', topics: [letters], maxPollRecords: RECORDS })
   const intake = new Intake({ ...settings, onRoom: () => undefined })
   const partition = new AssignedPartition(letters, 'id', 0, 1)
-  const lane = new Lane(partition, intake, 0, settings.maxDecodedBytes)
+  const log = new PartitionLog(partition, intake, new Tracker(0), settings.maxDecodedBytes)
   const record = { key: null, value: Buffer.from('a'), headers: undefined, timestampMs: 0 }
   const buffer = encodeBatch(
     Array.from({ length: RECORDS }, () => record),
@@ -27,15 +29,16 @@ function open(handlerMs: number) {
     null,
   )
   for (const header of readBatchHeaders(buffer)) {
-    lane.push({ chunk: { buffer, unfinishedBatches: 1 }, header, end: RECORDS })
+    log.push(new FetchedBatch({ buffer, unfinishedBatches: 1 }, header))
   }
-  Object.assign(partition, { lane, phase: 'active' })
+  Object.assign(partition, { log, phase: 'active' })
   const dispatcher = new Dispatcher({
     settings,
     clock,
     events: new Emitter(),
     handler: () => clock.advance(handlerMs),
     batch: false,
+    route: new LaneRetries(settings),
     mayDispatch: () => true,
     onFatal: () => undefined,
   })

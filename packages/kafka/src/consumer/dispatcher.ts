@@ -1,13 +1,17 @@
-import { Ring, type Clock, type Emitter } from '@sluice/flow'
-import type { ConsumerRecord } from './consumer-record.ts'
-import { Deadlines } from './deadlines.ts'
+import type { Clock, Emitter } from '@sluice/flow'
+import { Calls } from './calls.ts'
 import { Drains } from './drains.ts'
-import { AbandonedHandlersError, HandlerError, HandlerTimeoutError } from './errors.ts'
+import { AbandonedHandlersError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
-import { Invocation, type HandlerContext } from './invocation.ts'
-import type { Lane } from './lane.ts'
+import type { FailureRoute, Next } from './failure-route.ts'
+import type { HandlerContext, Invocation } from './invocation.ts'
+import { KeyLanes } from './key-lanes.ts'
+import { LoopTurn } from './loop-turn.ts'
 import type { ConsumerSettings } from './options.ts'
+import type { Order, OrderHost } from './order.ts'
 import type { AssignedPartition } from './partition.ts'
+import { PartitionTurns } from './partition-turns.ts'
+import { Slots } from './slots.ts'
 
 export interface DispatcherOptions {
   readonly settings: ConsumerSettings
@@ -16,108 +20,103 @@ export interface DispatcherOptions {
   readonly handler: (input: never, context: HandlerContext) => unknown
   /** The handler takes lists of records. */
   readonly batch: boolean
+  readonly route: FailureRoute
   /** Whether the membership is sure enough to begin anything. */
   readonly mayDispatch: () => boolean
   /** Called once, with what makes it senseless to go on. */
   readonly onFatal: (error: Error) => void
 }
 
-/** How long handlers may hold the event loop before sockets and timers have their turn. */
-const LOOP_TURN_MS = 4
-/** Calls in a row between two looks at the clock, once those before them were short. */
-const MAX_CALLS_UNTIMED = 64
-
 /**
- * Gives the lanes their slots: at most `concurrency` have one, each calls the handler for its records one after the
- * other, and after `maxPollRecords` the next lane in line has its turn. A handler that returns no promise costs none.
+ * Brings records to the handler: the order says which, `Slots` how many at once, `Calls` makes the calls and watches
+ * them, and what fails goes by the `FailureRoute`.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
-  readonly #settings: ConsumerSettings
-  readonly #clock: Clock
-  readonly #handler: (input: ConsumerRecord | readonly ConsumerRecord[], context: HandlerContext) => unknown
-  readonly #ready = new Ring<AssignedPartition>()
-  readonly #parked = new Set<AssignedPartition>()
-  readonly #deadlines: Deadlines
+  readonly #order: Order
+  readonly #slots: Slots
+  readonly #calls: Calls
+  readonly #turn: LoopTurn
   readonly #drains: Drains
-  #running = 0
-  #abandoned = 0
-  #handledRecords = 0
-  #scheduled = false
+  /** Those that are on their way elsewhere, and what ends the wait for them. */
+  readonly #diverting = new Map<Invocation, AbortController>()
+  #isScheduled = false
   #stopped = false
-  #loopTurnStartMs = 0
 
   constructor(options: DispatcherOptions) {
+    const { settings, clock } = options
     this.#options = options
-    this.#settings = options.settings
-    this.#clock = options.clock
-    this.#handler = options.handler as (input: unknown, context: HandlerContext) => unknown
-    this.#drains = new Drains(options.clock)
-    this.#deadlines = new Deadlines({
-      clock: options.clock,
-      handlerTimeoutMs: options.settings.handlerTimeoutMs,
-      abandonAfterMs: options.settings.abandonAfterMs,
-      onTimeout: (invocation) => this.#timeOut(invocation),
-      onAbandon: (invocation) => this.#abandon(invocation),
+    this.#turn = new LoopTurn(clock)
+    this.#drains = new Drains(clock, (partition) => this.isBusy(partition))
+    const runnable = (): number => this.#slots.running + this.#order.runnable()
+    this.#slots = new Slots({ concurrency: settings.concurrency, clock, runnable })
+    this.#calls = new Calls({
+      ...options,
+      slots: this.#slots,
+      onDone: (invocation) => this.#done(invocation),
+      onFailed: (invocation, error) => this.#failed(invocation, error),
     })
+    this.#order = this.#newOrder()
   }
 
   /** The partition has something to handle. */
   offer(partition: AssignedPartition): void {
-    const lane = partition.lane!
-    if (lane.status !== 'idle' || this.#stopped) return
-    lane.status = 'ready'
-    this.#ready.push(partition)
-    this.schedule()
+    if (!this.#stopped) this.#order.offer(partition)
   }
 
-  /** The partition was paused: what it has open would only keep room from others. */
-  paused({ lane }: AssignedPartition): void {
-    if (lane !== undefined && lane.status !== 'running') lane.fold()
+  /** Nothing of the partition is to begin until it is resumed. */
+  paused(partition: AssignedPartition): void {
+    this.#order.paused(partition)
+  }
+
+  resumed(partition: AssignedPartition): void {
+    if (!this.#stopped) this.#order.resumed(partition)
   }
 
   /** There may be room to open batches. */
   unpark(): void {
-    for (const partition of this.#parked) {
-      this.#parked.delete(partition)
-      partition.lane!.status = 'idle'
-      this.offer(partition)
-    }
+    this.#order.unpark()
+  }
+
+  /** Whether anything of the partition is out. */
+  isBusy(partition: AssignedPartition): boolean {
+    return this.#order.out(partition).length > 0
   }
 
   /** Looks for work at the next turn of the event loop. */
   schedule(): void {
-    if (this.#scheduled || this.#stopped) return
-    this.#scheduled = true
+    if (this.#isScheduled || this.#stopped) return
+    this.#isScheduled = true
     setImmediate(() => {
-      this.#scheduled = false
-      this.#loopTurnStartMs = this.#clock.monotonicMs()
-      this.#pump()
+      this.#isScheduled = false
+      this.#turn.begin()
+      this.#order.pump()
     })
   }
 
   /** Begins nothing new, for good. */
   stop(): void {
     this.#stopped = true
-    this.#ready.clear()
-    this.#parked.clear()
+    this.#order.clear()
   }
 
   /**
-   * Drops what has not started and waits for what runs; at `timeoutMs` aborts it, and after a moment gives up.
+   * Drops what has not started and waits for what is out; at `timeoutMs` aborts it, and after a moment gives up.
    * Resolves with the calls that were given up. The partitions must not be active any more.
    */
   async drain(partitions: readonly AssignedPartition[], timeoutMs: number, reason: (p: AssignedPartition) => Error) {
-    for (const partition of partitions) this.#dropWaiting(partition)
-    const running = partitions.filter(isRunning)
-    const calls = running.flatMap((partition) => partition.lane!.invocation ?? [])
-    await this.#drains.wait(running, timeoutMs)
-    const late = running.filter(isRunning)
-    for (const partition of late) partition.lane!.invocation?.abort(reason(partition))
-    await this.#drains.wait(late, ABORT_GRACE_MS)
-    for (const partition of late) if (isRunning(partition)) this.#abandonDrained(partition.lane!.invocation!)
-    // One that failed meanwhile waits for another attempt that is not to come.
-    for (const partition of running) this.#dropWaiting(partition)
+    for (const partition of partitions) this.#order.dropWaiting(partition)
+    const calls = partitions.flatMap((partition) => this.#order.out(partition))
+    await this.#drains.wait(partitions, timeoutMs)
+    for (const partition of partitions) {
+      for (const invocation of this.#order.out(partition)) this.#abort(invocation, reason(partition))
+    }
+    await this.#drains.wait(partitions, ABORT_GRACE_MS)
+    for (const partition of partitions) {
+      for (const invocation of this.#order.out(partition)) this.#abandonDrained(invocation)
+      // One that failed meanwhile waits for another attempt that is not to come.
+      this.#order.dropWaiting(partition)
+    }
     // By this drain, by another of the same partition, or by its own deadline.
     return calls.filter(({ abandoned }) => abandoned)
   }
@@ -125,241 +124,106 @@ export class Dispatcher {
   /** Frees timers. What still runs is no longer watched. */
   close(): void {
     this.stop()
-    this.#deadlines.stop()
+    this.#calls.close()
   }
 
   inspect() {
-    const oldest = this.#deadlines.oldest()
     return {
-      running: this.#running,
-      ready: this.#ready.length,
-      parked: this.#parked.size,
-      abandoned: this.#abandoned,
-      handledRecords: this.#handledRecords,
-      oldest: oldest && {
-        ...oldest.place,
-        attempt: oldest.attempt,
-        runningMs: this.#clock.monotonicMs() - oldest.startedAtMs,
-      },
+      ...this.#slots.inspect(),
+      ...this.#order.inspect(),
+      diverting: this.#diverting.size,
+      ...this.#calls.inspect(),
     }
   }
 
-  #pump(): void {
-    while (this.#running < this.#settings.concurrency && !this.#stopped) {
-      if (!this.#options.mayDispatch()) return
-      const partition = this.#ready.shift()
-      if (partition === undefined) return
-      const lane = partition.lane!
-      if (lane.status !== 'ready') continue
-      if (partition.mayHandle) this.#startTurn(partition)
-      else lane.status = 'idle'
-      if (this.#isLoopTurnOver()) return this.schedule()
+  #newOrder(): Order {
+    const { settings, batch, clock, events, mayDispatch } = this.#options
+    const host: OrderHost = {
+      settings,
+      batch,
+      slots: this.#slots,
+      calls: this.#calls,
+      turn: this.#turn,
+      mayBegin: () => !this.#stopped && mayDispatch(),
+      isStopped: () => this.#stopped,
+      schedule: () => this.schedule(),
+      ended: (partition) => this.#drains.ended(partition),
+      failed: (invocation, error) => this.#failed(invocation, error),
+      fatal: (error) => this.#fatal(error),
     }
+    return settings.order === 'partition' ? new PartitionTurns(host, clock) : new KeyLanes(host, clock, events)
   }
 
-  #isLoopTurnOver(): boolean {
-    return this.#clock.monotonicMs() - this.#loopTurnStartMs >= LOOP_TURN_MS
+  #done(invocation: Invocation): void {
+    this.#order.done(invocation)
+    this.#drains.ended(invocation.partition)
   }
 
-  #startTurn(partition: AssignedPartition): void {
-    const lane = partition.lane!
-    lane.status = 'running'
-    lane.turnLeft = this.#settings.maxPollRecords
-    this.#running++
-    const waiting = lane.invocation
-    if (waiting === undefined) return this.#goOn(partition, lane)
-    const next = new Invocation(partition, waiting.input, waiting.attempt + 1)
-    if (this.#call(next, lane)) this.#goOn(partition, lane)
-  }
-
-  /** Calls the handler until the turn is over, nothing is left, or it has to be waited for. */
-  #goOn(partition: AssignedPartition, lane: Lane): void {
-    let calls = 0
-    let lookAt = 1
-    while (lane.turnLeft > 0 && partition.mayHandle && !this.#stopped) {
-      if (lane.mustWait) return this.#park(partition, lane)
-      let input: ConsumerRecord | readonly ConsumerRecord[] | undefined
-      try {
-        input = this.#options.batch ? this.#takeBatch(lane) : lane.take()
-      } catch (error) {
-        return this.#fail(partition, lane, error as Error)
-      }
-      if (input === undefined) break
-      lane.turnLeft -= this.#options.batch ? (input as readonly ConsumerRecord[]).length : 1
-      if (!this.#call(new Invocation(partition, input, 1), lane)) return
-      if (++calls < lookAt) continue
-      if (this.#isLoopTurnOver()) break
-      lookAt += Math.min(calls, MAX_CALLS_UNTIMED)
+  #failed(invocation: Invocation, error: unknown): void {
+    const { partition, records, attempt } = invocation
+    if (partition.phase !== 'active' || this.#stopped) return this.#left(invocation)
+    const { concurrency } = this.#options.settings
+    if (typeof concurrency === 'number' && this.#calls.abandoned > concurrency) {
+      this.#left(invocation)
+      return this.#fatal(new AbandonedHandlersError(this.#calls.abandoned, concurrency))
     }
-    this.#endTurn(partition, lane)
-  }
-
-  #takeBatch(lane: Lane): readonly ConsumerRecord[] | undefined {
-    const records: ConsumerRecord[] = []
-    while (records.length < this.#settings.maxPollRecords && !lane.mustWait) {
-      const record = lane.take()
-      if (record === undefined) break
-      records.push(record)
-    }
-    return records.length === 0 ? undefined : records
-  }
-
-  /** True when the handler is done already; else the lane goes on when it has settled. */
-  #call(invocation: Invocation, lane: Lane): boolean {
-    let result: unknown
+    const failure = { partition, records, attempt, error }
+    let next: Next
     try {
-      result = this.#handler(invocation.input, invocation)
-    } catch (error) {
-      this.#failed(invocation, lane, error)
-      return false
+      next = this.#options.route.next(failure)
+    } catch (cause) {
+      this.#left(invocation)
+      return this.#fatal(cause as Error)
     }
-    if (!isThenable(result)) {
-      this.#finish(invocation, lane)
-      return true
-    }
-    lane.invocation = invocation
-    this.#deadlines.add(invocation)
-    result.then(
-      () => this.#settle(invocation, lane, false, undefined),
-      (error: unknown) => this.#settle(invocation, lane, true, error),
-    )
-    return false
-  }
-
-  #finish(invocation: Invocation, lane: Lane): void {
-    lane.invocation = undefined
-    this.#handledRecords += this.#options.batch ? (invocation.input as readonly ConsumerRecord[]).length : 1
-    lane.finish()
-  }
-
-  #settle(invocation: Invocation, lane: Lane, failed: boolean, error: unknown): void {
-    if (invocation.abandoned) {
-      this.#abandoned--
-      return
-    }
-    this.#deadlines.delete(invocation)
-    const { partition } = invocation
-    if (failed) return this.#failed(invocation, lane, invocation.abortedBy ?? error)
-    this.#finish(invocation, lane)
-    lane.settle()
-    // Handlers that settle at once would otherwise keep the loop in its microtasks for ever.
-    if (this.#isLoopTurnOver() || !this.#options.mayDispatch()) lane.turnLeft = 0
-    this.#goOn(partition, lane)
-    if (lane.status !== 'running') this.#pumpOrSchedule()
-  }
-
-  #pumpOrSchedule(): void {
-    if (this.#ready.length === 0 || this.#scheduled) return
-    if (this.#isLoopTurnOver()) this.schedule()
-    else this.#pump()
-  }
-
-  #endTurn(partition: AssignedPartition, lane: Lane): void {
-    this.#freeSlot(partition, lane)
-    lane.settle()
-    if (partition.paused) lane.fold()
-    if (partition.mayHandle && lane.hasMore) {
-      lane.status = 'ready'
-      this.#ready.push(partition)
-      this.schedule()
-    }
-  }
-
-  #freeSlot(partition: AssignedPartition, lane: Lane): void {
-    lane.status = 'idle'
-    this.#running--
-    this.#drains.freed(partition)
-  }
-
-  #park(partition: AssignedPartition, lane: Lane): void {
-    this.#freeSlot(partition, lane)
-    lane.status = 'parked'
-    this.#parked.add(partition)
-    lane.settle()
-  }
-
-  #failed(invocation: Invocation, lane: Lane, error: unknown): void {
-    const { partition, attempt, place } = invocation
-    lane.invocation = undefined
-    if (partition.phase !== 'active' || this.#stopped) {
-      this.#freeSlot(partition, lane)
-    } else if (attempt >= this.#settings.attempts) {
-      this.#fail(partition, lane, new HandlerError(place, attempt, error))
+    if (next.again) {
+      this.#order.again(invocation, next.delayMs)
+      this.#options.events.emit('handlerFailed', { ...invocation.place, attempt, retryInMs: next.delayMs, error })
     } else {
-      const retryInMs = Math.min(this.#settings.retryMaxMs, this.#settings.retryInitialMs * 2 ** (attempt - 1))
-      this.#freeSlot(partition, lane)
-      lane.invocation = invocation
-      lane.status = 'backoff'
-      lane.fold()
-      invocation.retryTimer = this.#clock.setTimeout(() => this.#retry(partition, lane), retryInMs)
-      this.#options.events.emit('handlerFailed', { ...place, attempt, retryInMs, error })
+      this.#order.hold(invocation)
+      const stop = new AbortController()
+      this.#diverting.set(invocation, stop)
+      this.#options.route.divert(failure, stop.signal).then(
+        () => this.#diverted(invocation),
+        (cause: unknown) => this.#divertFailed(invocation, cause as Error),
+      )
     }
+    this.#drains.ended(partition)
     this.schedule()
   }
 
-  #retry(partition: AssignedPartition, lane: Lane): void {
-    lane.status = 'idle'
-    this.offer(partition)
+  #diverted(invocation: Invocation): void {
+    if (this.#diverting.delete(invocation)) this.#done(invocation)
   }
 
-  #fail(partition: AssignedPartition, lane: Lane, error: Error): void {
-    lane.invocation = undefined
-    this.#freeSlot(partition, lane)
-    this.stop()
-    this.#options.onFatal(error)
+  #divertFailed(invocation: Invocation, error: Error): void {
+    if (!this.#diverting.delete(invocation)) return
+    const isWanted = invocation.partition.phase === 'active'
+    this.#left(invocation)
+    if (isWanted) this.#fatal(error)
   }
 
-  #timeOut(invocation: Invocation): void {
-    const { place, attempt } = invocation
-    const timeoutMs = this.#settings.handlerTimeoutMs
-    invocation.abort(new HandlerTimeoutError(place, timeoutMs))
-    this.#options.events.emit('handlerTimedOut', { ...place, attempt, timeoutMs })
+  #left(invocation: Invocation): void {
+    this.#order.left(invocation)
+    this.#drains.ended(invocation.partition)
+    this.schedule()
   }
 
-  /** It had its time to react to its signal: the lane goes on without it. */
-  #abandon(invocation: Invocation): void {
-    const { partition } = invocation
-    this.#giveUp(invocation)
-    if (this.#abandoned > this.#settings.concurrency) {
-      this.#fail(partition, partition.lane!, new AbandonedHandlersError(this.#abandoned, this.#settings.concurrency))
-    } else {
-      this.#failed(invocation, partition.lane!, invocation.abortedBy)
-    }
+  #abort(invocation: Invocation, reason: Error): void {
+    const diverting = this.#diverting.get(invocation)
+    if (diverting) diverting.abort(reason)
+    else invocation.abort(reason)
   }
 
   #abandonDrained(invocation: Invocation): void {
-    const { partition } = invocation
-    this.#deadlines.delete(invocation)
-    this.#giveUp(invocation)
-    partition.lane!.invocation = undefined
-    this.#freeSlot(partition, partition.lane!)
-    this.#pumpOrSchedule()
+    if (!this.#diverting.delete(invocation)) this.#calls.giveUp(invocation)
+    this.#left(invocation)
   }
 
-  #giveUp(invocation: Invocation): void {
-    invocation.abandoned = true
-    this.#abandoned++
-    this.#options.events.emit('handlerAbandoned', { ...invocation.place, attempt: invocation.attempt })
-  }
-
-  #dropWaiting(partition: AssignedPartition): void {
-    const { lane } = partition
-    if (lane === undefined) return
-    lane.invocation?.retryTimer?.cancel()
-    if (lane.status !== 'running') {
-      lane.invocation = undefined
-      lane.status = 'idle'
-    }
-    this.#parked.delete(partition)
-    lane.drop()
+  #fatal(error: Error): void {
+    this.stop()
+    this.#options.onFatal(error)
   }
 }
 
 /** After an abort: time for a handler to see it and to end by itself. */
 const ABORT_GRACE_MS = 500
-
-const isRunning = ({ lane }: AssignedPartition): boolean => lane?.status === 'running'
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
-}

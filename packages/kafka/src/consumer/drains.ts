@@ -6,18 +6,20 @@ interface Drain {
   readonly done: () => void
 }
 
-/** Those that wait for the running handlers of partitions to end. A partition may be waited for more than once. */
+/** Those that wait for what runs of partitions to end. A partition may be waited for more than once. */
 export class Drains {
   readonly #clock: Clock
+  readonly #isBusy: (partition: AssignedPartition) => boolean
   readonly #drains = new Set<Drain>()
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, isBusy: (partition: AssignedPartition) => boolean) {
     this.#clock = clock
+    this.#isBusy = isBusy
   }
 
-  /** Resolves when none of them runs any more, or after `timeoutMs`. */
+  /** Resolves when nothing of them runs any more, or after `timeoutMs`. */
   wait(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<void> {
-    const left = new Set(partitions.filter(({ lane }) => lane?.status === 'running'))
+    const left = new Set(partitions.filter(this.#isBusy))
     if (left.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
@@ -31,8 +33,9 @@ export class Drains {
     })
   }
 
-  /** The partition has no slot any more. */
-  freed(partition: AssignedPartition): void {
+  /** Something of the partition has ended. */
+  ended(partition: AssignedPartition): void {
+    if (this.#drains.size === 0 || this.#isBusy(partition)) return
     for (const { left, done } of this.#drains) {
       if (left.delete(partition) && left.size === 0) done()
     }

@@ -29,6 +29,8 @@ export type ConsumerEvents = {
   handlerTimedOut: OffsetPlace & { readonly attempt: number; readonly timeoutMs: number }
   /** A handler did not settle after its signal was aborted; it may still have effects. */
   handlerAbandoned: OffsetPlace & { readonly attempt: number }
+  /** A record has been handled for `stuckAfterMs`, and everything behind it in its lane waits for it alone. */
+  stuck: OffsetPlace & { readonly key: unknown; readonly runningMs: number; readonly attempt: number }
   /** No heartbeat was answered for `sessionTimeoutMs`: nothing new is handled until one is. */
   suspended: { readonly silentMs: number }
   resumed: { readonly silentMs: number }

@@ -4,14 +4,14 @@ import { layout, lengthOverhead } from '../batch/layout.ts'
 import type { FetchedPartition, Isolation } from '../driver/driver.ts'
 import { UnreadableBatchError } from './errors.ts'
 import type { Ask, Intake } from './intake.ts'
-import type { Chunk } from './lane.ts'
+import { type Chunk, FetchedBatch } from './partition-log.ts'
 import type { AssignedPartition } from './partition.ts'
 
 /** How much of the largest batch seen is remembered from answer to answer. */
 const SIZE_MEMORY = 0.9
 
 /**
- * Brings the answer for one partition into its lane, undecoded, and settles its reservation. Control batches and
+ * Brings the answer for one partition into its log, undecoded, and settles its reservation. Control batches and
  * aborted ones are passed over here, so that only what is to be handled takes room.
  * @throws UnreadableBatchError
  */
@@ -31,7 +31,7 @@ export function takeIn(ask: Ask, fetched: FetchedPartition, intake: Intake, isol
   }
   partition.position = Math.max(partition.position, nextOffset)
   const records = push(partition, fetched.records, batches)
-  partition.lane!.skipTo(nextOffset)
+  partition.log!.skipTo(nextOffset)
   intake.settle(ask, records === 0 ? 0 : fetched.records.length, records)
 }
 
@@ -49,7 +49,7 @@ function push(partition: AssignedPartition, buffer: Buffer, batches: readonly Ba
   let records = 0
   let largest: BatchHeader | undefined
   for (const header of batches) {
-    partition.lane!.push({ chunk, header, end: header.lastOffset + 1 })
+    partition.log!.push(new FetchedBatch(chunk, header))
     partition.lastEpoch = header.leaderEpoch
     records += header.count
     if (largest === undefined || sizeOf(header) > sizeOf(largest)) largest = header

@@ -5,9 +5,10 @@ import type { FetchResponse } from '../driver/driver.ts'
 import type { ConsumerEvents } from './events.ts'
 import { Fetcher, type FetcherOptions } from './fetcher.ts'
 import { Intake } from './intake.ts'
-import { Lane } from './lane.ts'
 import { parseConsumerOptions } from './options.ts'
 import { AssignedPartition } from './partition.ts'
+import { PartitionLog } from './partition-log.ts'
+import { Tracker } from './tracker.ts'
 import { letters, openSession } from './testing/open-session.ts'
 import { SimulatedBroker } from './testing/simulated-broker.ts'
 
@@ -21,7 +22,7 @@ async function openFetcher(options: Partial<FetcherOptions> = {}) {
   const settings = parseConsumerOptions({ group: 'readers', topics: [letters] })
   const intake = new Intake({ ...settings, onRoom: () => undefined })
   const partition = new AssignedPartition(letters, `id-of-${letters.name}`, 0, 0)
-  partition.lane = new Lane(partition, intake, 0, settings.maxDecodedBytes)
+  partition.log = new PartitionLog(partition, intake, new Tracker(0), settings.maxDecodedBytes)
   partition.phase = 'active'
   partition.position = 0
   intake.add(partition)

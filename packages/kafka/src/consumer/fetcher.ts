@@ -141,7 +141,7 @@ export class Fetcher {
       intake.settle(ask, 0, 0)
       return onFatal(error as Error)
     }
-    if (partition.lane!.hasMore) onRecords(partition)
+    if (partition.log!.hasMore) onRecords(partition)
   }
 
   #failed(partition: AssignedPartition, fetched: FetchedPartition): void {

@@ -12,7 +12,7 @@ function open(count: number, options: Partial<IntakeOptions> = {}) {
   const intake = new Intake({
     maxRecords: 1_000,
     maxBytes: 1_024 * KiB,
-    concurrency: 10,
+    busyPartitions: 10,
     partitionMaxBytes: 1_024 * KiB,
     fetchMaxBytes: 4_096 * KiB,
     onRoom,
@@ -75,7 +75,7 @@ describe('a partition', () => {
   })
 
   test('that has nothing gets a batch although the count is full, as long as a slot is free', () => {
-    const { intake, partitions } = open(3, { concurrency: 2, maxRecords: 10 })
+    const { intake, partitions } = open(3, { busyPartitions: 2, maxRecords: 10 })
     fill(intake, intake.plan([partitions[0]!]).asks)
     expect(intake.inspect().records).toBe(100)
     fill(intake, intake.plan([partitions[1]!]).asks)

@@ -4,8 +4,8 @@ import type { AssignedPartition } from './partition.ts'
 export interface IntakeOptions {
   readonly maxRecords: number
   readonly maxBytes: number
-  /** Partitions handled at once: as many may always have something to handle. */
-  readonly concurrency: number
+  /** As many partitions may always have something to handle, whatever the count of records says. */
+  readonly busyPartitions: number
   readonly partitionMaxBytes: number
   readonly fetchMaxBytes: number
   /** Called when there may be room for those that were told to wait. */
@@ -183,7 +183,7 @@ export class Intake {
     const ownRecords = Math.max(0, room.ownRecords - usedRecords)
     const sharedRecords = mayShare ? Math.max(0, room.sharedRecords) : 0
     const bytes = Math.max(0, room.ownBytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
-    const fillsSlot = usedRecords === 0 && room.busy < this.#options.concurrency
+    const fillsSlot = usedRecords === 0 && room.busy < this.#options.busyPartitions
     const hasRoom = sharedRecords > 0 || ownRecords >= sizes.batchRecords || fillsSlot
     if (!hasRoom) return this.#refuse(partition, mayShare)
 

@@ -1,4 +1,5 @@
-import type { Timer } from '@sluice/flow'
+import type { LaneTask, Timer, Token } from '@sluice/flow'
+import type { DecodeError } from '../errors.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { RecordPlace } from './errors.ts'
 import type { AssignedPartition } from './partition.ts'
@@ -17,6 +18,9 @@ export class Invocation implements HandlerContext {
   /** A record, or a list of them for a handler of batches. */
   readonly input: ConsumerRecord | readonly ConsumerRecord[]
   readonly attempt: number
+  /** The offsets that are finished with it. */
+  readonly start: number
+  readonly end: number
   /** Monotonic; set when the handler turned out to be asynchronous. */
   startedAtMs = 0
   /** Why it was aborted: a call that fails afterwards failed of that. */
@@ -25,12 +29,30 @@ export class Invocation implements HandlerContext {
   abandoned = false
   /** Ends its back-off. */
   retryTimer: Timer | undefined
+  /** Why its record has no value: it is not for the handler. */
+  decodeError: DecodeError | undefined
+  /** It waits without a slot until it is done elsewhere. */
+  isHeld = false
+  /** Nothing more comes of this call: it has ended, or another one follows it. */
+  isOver = false
+  /** Its place in the lanes, where there are several to a partition. */
+  task: LaneTask<Invocation> | undefined
+  /** Its sample, where the concurrency is learnt. */
+  token: Token | undefined
   #controller: AbortController | undefined
 
-  constructor(partition: AssignedPartition, input: ConsumerRecord | readonly ConsumerRecord[], attempt: number) {
+  constructor(
+    partition: AssignedPartition,
+    input: ConsumerRecord | readonly ConsumerRecord[],
+    attempt: number,
+    start: number,
+    end: number,
+  ) {
     this.partition = partition
     this.input = input
     this.attempt = attempt
+    this.start = start
+    this.end = end
   }
 
   /** Made when first looked at: most handlers never do. */
@@ -45,6 +67,19 @@ export class Invocation implements HandlerContext {
   abort(reason: Error): void {
     this.abortedBy ??= reason
     this.#controller?.abort(reason)
+  }
+
+  /** The same input for the next attempt. */
+  next(): Invocation {
+    return new Invocation(this.partition, this.input, this.attempt + 1, this.start, this.end)
+  }
+
+  get records(): readonly ConsumerRecord[] {
+    return Array.isArray(this.input) ? (this.input as readonly ConsumerRecord[]) : [this.input as ConsumerRecord]
+  }
+
+  get recordCount(): number {
+    return Array.isArray(this.input) ? this.input.length : 1
   }
 
   /** Where it is, by its first record. */

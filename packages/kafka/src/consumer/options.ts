@@ -1,11 +1,14 @@
-import { ConfigError, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
+import { ConfigError, type Limit, type Priority, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
 import type { Isolation } from '../driver/driver.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { Topic } from '../record.ts'
+import type { ConsumerRecord } from './consumer-record.ts'
 
 // Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyTopic = Topic<any, any>
+
+export type ConsumerOrder = 'partition' | 'key' | 'unordered'
 
 export type ResetPolicy = 'latest' | 'earliest'
 
@@ -33,8 +36,23 @@ export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
   readonly isolation?: Isolation
   /** Where a partition starts that the group has no offset for. Default `latest`. */
   readonly reset?: ResetPolicy
-  /** Partitions handled at once, each one record (or one batch) at a time, in order. 1 to 10,000, default 10. */
-  readonly concurrency?: number
+  /**
+   * What is handled one after the other: the records of a partition (the default), those of a key within a partition
+   * (one without a key waits for none), or nothing.
+   */
+  readonly order?: ConsumerOrder
+  /**
+   * Handlers that run at once: 1 to 10,000, default 10; or a limit that learns from how long they take, such as
+   * `gradientLimit()`.
+   */
+  readonly concurrency?: number | Limit
+  /**
+   * How important a record is, for orders other than `partition`: of the records in memory the more important lane goes
+   * first. One that has waited for 30 s goes before all that came later. Default: all are alike.
+   */
+  readonly priority?: (record: ConsumerRecord) => Priority
+  /** A record that is handled for so long is told by a `stuck` event. From 1, default 30,000. */
+  readonly stuckAfterMs?: number
   readonly gate?: ConsumerGateOptions
   /** Records of one partition before the next partition's turn, and at most in one batch. From 1, default 100. */
   readonly maxPollRecords?: number
@@ -79,7 +97,12 @@ export interface ConsumerSettings {
   readonly topics: ReadonlyMap<string, AnyTopic>
   readonly isolation: Isolation
   readonly reset: ResetPolicy
-  readonly concurrency: number
+  readonly order: ConsumerOrder
+  readonly concurrency: number | Limit
+  /** Handlers that run at once to begin with. */
+  readonly busyPartitions: number
+  readonly priorityOf: ((record: ConsumerRecord) => Priority) | undefined
+  readonly stuckAfterMs: number
   readonly maxRecords: number
   readonly maxBytes: number
   readonly maxPollRecords: number
@@ -113,7 +136,10 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   topics: true,
   isolation: true,
   reset: true,
+  order: true,
   concurrency: true,
+  priority: true,
+  stuckAfterMs: true,
   gate: true,
   maxPollRecords: true,
   handlerTimeoutMs: true,
@@ -143,13 +169,19 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     requireInteger(field, value ?? standard, { min, max: MAX_INT32 })
   const attempts = int32('retry.attempts', retry.attempts, 3, 1)
   const sessionTimeoutMs = int32('sessionTimeoutMs', options.sessionTimeoutMs, 45_000, 1_000)
+  const concurrency = parseConcurrency(options.concurrency ?? 10)
+  const order = requireOneOf('order', options.order ?? 'partition', ['partition', 'key', 'unordered'])
   const initialMs = requireNumber('retry.initialMs', retry.initialMs ?? 100, { min: 0, max: 86_400_000 })
   return Object.freeze({
     group: requireText('group', options.group, MAX_GROUP_LENGTH),
     topics: topicsByName(options.topics),
     isolation: requireOneOf('isolation', options.isolation ?? 'read_committed', ['read_committed', 'read_uncommitted']),
     reset: requireOneOf('reset', options.reset ?? 'latest', ['latest', 'earliest']),
-    concurrency: requireInteger('concurrency', options.concurrency ?? 10, { min: 1, max: 10_000 }),
+    order,
+    concurrency,
+    busyPartitions: typeof concurrency === 'number' ? concurrency : Math.max(1, Math.floor(concurrency.start().limit)),
+    priorityOf: parsePriority(options.priority, order),
+    stuckAfterMs: int32('stuckAfterMs', options.stuckAfterMs, 30_000, 1),
     maxRecords: requireInteger('gate.maxRecords', gate.maxRecords ?? 1_000, { min: 1, max: 10_000_000 }),
     maxBytes: requireInteger('gate.maxBytes', gate.maxBytes ?? 64 * MiB, { min: 64 * KiB }),
     maxPollRecords: int32('maxPollRecords', options.maxPollRecords, 100, 1),
@@ -174,6 +206,18 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     stateDir: optionalText('stateDir', options.stateDir),
     instanceName: optionalText('instanceName', options.instanceName ?? options.instanceId) ?? 'default',
   })
+}
+
+function parseConcurrency(concurrency: number | Limit): number | Limit {
+  const isLimit = typeof concurrency === 'object' && typeof concurrency?.next === 'function'
+  return isLimit ? concurrency : requireInteger('concurrency', concurrency, { min: 1, max: 10_000 })
+}
+
+function parsePriority(priority: ConsumerOptions['priority'], order: ConsumerOrder): ConsumerSettings['priorityOf'] {
+  if (priority === undefined) return undefined
+  if (typeof priority !== 'function') throw new ConfigError('priority', priority, 'a function of a record')
+  if (order !== 'partition') return priority
+  throw new ConfigError('priority', 'a function', "left out where order is 'partition': there nothing may overtake")
 }
 
 function requireText(field: string, value: unknown, maxLength: number): string {

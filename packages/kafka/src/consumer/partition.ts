@@ -1,5 +1,7 @@
 import type { AnyTopic } from './options.ts'
-import type { Lane } from './lane.ts'
+import type { Invocation } from './invocation.ts'
+import { MapBudget } from './map-budget.ts'
+import type { PartitionLog } from './partition-log.ts'
 
 /**
  * `starting`: assigned, its position not known yet. `active`: fetched and handled. `draining`: being given back, only
@@ -26,6 +28,24 @@ export interface BatchSizes {
   caughtUp: boolean
 }
 
+/**
+ * `idle`: nothing to do. `ready`: in line. `running`: has a slot. `backoff`: its record waits for another attempt,
+ * without a slot. `held`: its record is on its way elsewhere. `parked`: waits for room to open its next batch. `full`:
+ * waits for its offset map to become smaller.
+ */
+export type WorkStatus = 'idle' | 'ready' | 'running' | 'backoff' | 'held' | 'parked' | 'full'
+
+/** For the order of handling: what becomes of a partition next. */
+export interface Work {
+  status: WorkStatus
+  /** Order by partition: the call that is out, or waits for its next attempt. */
+  invocation: Invocation | undefined
+  /** Records it may still take before others have their turn. */
+  turnLeft: number
+  /** Several lanes to a partition: what was taken and is not finished, by where it starts; the oldest first. */
+  readonly unfinished: Map<number, Invocation>
+}
+
 const FIRST_BATCH_BYTES = 64 * 1_024
 const FIRST_BATCH_RECORDS = 256
 
@@ -48,8 +68,13 @@ export class AssignedPartition {
   highWatermark = -1
   /** Up to where the group's offset is known to be. */
   committed = -1
+  /** The tracker's revision that is known to be committed, offset map included. */
+  committedRevision = 0
   /** Set once the position is known. */
-  lane: Lane | undefined
+  log: PartitionLog | undefined
+  /** How long the offset map may become. */
+  readonly mapBudget = new MapBudget()
+  readonly work: Work = { status: 'idle', invocation: undefined, turnLeft: 0, unfinished: new Map() }
   readonly usage: Usage = { heldRecords: 0, heldBytes: 0, expandedBytes: 0, reservedRecords: 0, reservedBytes: 0 }
   readonly sizes: BatchSizes = {
     batchBytes: FIRST_BATCH_BYTES,
@@ -70,7 +95,7 @@ export class AssignedPartition {
 
   /** The next offset the group should read: what is finished without a hole. */
   get finishedTo(): number {
-    return this.lane === undefined ? -1 : this.lane.tracker.position
+    return this.log === undefined ? -1 : this.log.tracker.position
   }
 
   get isLive(): boolean {

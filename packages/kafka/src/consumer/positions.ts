@@ -7,7 +7,9 @@ import { Backoff } from '../backoff.ts'
 import type { ConsumerEvents, ResetReason } from './events.ts'
 import type { Membership } from './membership.ts'
 import type { ConsumerSettings, ResetPolicy } from './options.ts'
+import { decodeOffsetMap, type OffsetMap } from './offset-map.ts'
 import type { AssignedPartition } from './partition.ts'
+import type { OffsetRange } from './tracker.ts'
 
 export interface PositionsOptions {
   readonly cluster: Cluster
@@ -27,6 +29,8 @@ export interface FoundPosition {
   readonly leaderEpoch: number
   /** Where it is not a commit of the group's. */
   readonly reset: ResetReason | undefined
+  /** What lies beyond the offset and is finished, by the offset map of the commit. */
+  readonly finished?: readonly OffsetRange[]
 }
 
 const LATEST = -1
@@ -124,6 +128,7 @@ export class Positions {
   #sort(left: readonly AssignedPartition[], answer: readonly CommittedOffset[]): AssignedPartition[] {
     const found: FoundPosition[] = []
     const uncommitted: AssignedPartition[] = []
+    const mapped: MappedPosition[] = []
     const again: AssignedPartition[] = []
     for (const partition of left) {
       const own = answer.find((one) => one.topic === partition.topicName && one.partition === partition.partition)
@@ -131,11 +136,52 @@ export class Positions {
         if (own !== undefined && !classify(own.errorCode).retriable) throw refused(own)
         again.push(partition)
       } else if (own.offset < 0) uncommitted.push(partition)
-      else found.push({ partition, offset: own.offset, leaderEpoch: own.leaderEpoch, reset: undefined })
+      else {
+        const position = { partition, offset: own.offset, leaderEpoch: own.leaderEpoch, reset: undefined }
+        const map = mapOf(partition, own)
+        if (map === undefined) found.push(position)
+        else mapped.push({ ...position, map })
+      }
     }
     if (found.length > 0) this.#options.onFound(found)
     this.reset(uncommitted, 'no_committed_offset')
+    for (const position of mapped) void this.#confirm(position)
     return again
+  }
+
+  /**
+   * Uses the offset map of a commit only where the log still has what it was made of: a log that was cut meanwhile holds
+   * other records at the same offsets.
+   */
+  async #confirm({ map, ...position }: MappedPosition): Promise<void> {
+    const { clock, onFound } = this.#options
+    const backoff = new Backoff(50, 2_000)
+    while (position.partition.isLive) {
+      try {
+        const isTrue = await this.#isInLog(position.partition, map)
+        if (isTrue !== undefined) return onFound([isTrue ? { ...position, finished: map.ranges } : position])
+      } catch (error) {
+        if (!(await this.#failed(error as Error))) return
+      }
+      await clock.sleep(backoff.nextMs())
+    }
+  }
+
+  /** Undefined: to be asked again. */
+  async #isInLog({ topicName, partition }: AssignedPartition, map: OffsetMap): Promise<boolean | undefined> {
+    const { cluster } = this.#options
+    const leader = cluster.leader(topicName, partition)
+    const query = { topic: topicName, partition, leaderEpoch: map.leaderEpoch }
+    const currentLeaderEpoch = cluster.leaderEpoch(topicName, partition)
+    if (leader !== undefined) {
+      const [answer] = await cluster.driver.offsetsForLeaderEpoch(leader, [{ ...query, currentLeaderEpoch }])
+      if (answer?.errorCode === 0) {
+        return answer.leaderEpoch === map.leaderEpoch && answer.endOffset >= map.ranges.at(-1)!.end
+      }
+      if (answer !== undefined && !classify(answer.errorCode).retriable) throw refused(answer)
+    }
+    await cluster.refresh([topicName])
+    return undefined
   }
 
   /** `memberEpoch` null: as somebody who is not a member. */
@@ -241,6 +287,16 @@ export class Positions {
     onFatal(error)
     return false
   }
+}
+
+interface MappedPosition extends FoundPosition {
+  readonly map: OffsetMap
+}
+
+/** The map of a commit, if it is of ours and of this very log. */
+function mapOf({ topicId }: AssignedPartition, { offset, metadata }: CommittedOffset): OffsetMap | undefined {
+  const map = metadata === '' ? undefined : decodeOffsetMap(metadata)
+  return map?.base === offset && map.topicId === topicId && map.leaderEpoch >= 0 ? map : undefined
 }
 
 function byTopic(partitions: readonly AssignedPartition[]): { topic: string; partitions: number[] }[] {

@@ -6,14 +6,16 @@ import { Committer } from './committer.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
 import { RevokedError } from './errors.ts'
 import type { ConsumerEvents, OffsetPlace } from './events.ts'
+import { LaneRetries, type FailureRoute } from './failure-route.ts'
 import { Fetcher } from './fetcher.ts'
 import { Intake } from './intake.ts'
-import { Lane } from './lane.ts'
 import { Membership, type MembershipListener } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
+import { PartitionLog } from './partition-log.ts'
 import { Positions, type FoundPosition } from './positions.ts'
 import type { StateFile } from './state-file.ts'
+import { Tracker } from './tracker.ts'
 
 export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch'> {
   readonly cluster: Cluster
@@ -21,6 +23,8 @@ export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'bat
   readonly clock: Clock
   readonly events: Emitter<ConsumerEvents>
   readonly stateFile: StateFile | undefined
+  /** What becomes of records that fail. Default: a few attempts in their lane, then the consumer stops. */
+  readonly route?: FailureRoute
   /** Something made it senseless to go on: the session is to be closed. */
   readonly onFatal: (error: Error) => void
 }
@@ -53,7 +57,8 @@ export class Session implements MembershipListener {
     const shared = { ...options, membership: this.#membership, intake: this.#intake }
     this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
     this.#committer = new Committer(shared)
-    this.#dispatcher = new Dispatcher({ ...options, mayDispatch: () => this.#membership.isAlive })
+    const route = options.route ?? new LaneRetries(settings)
+    this.#dispatcher = new Dispatcher({ ...options, route, mayDispatch: () => this.#membership.isAlive })
     this.#fetcher = new Fetcher({
       ...shared,
       onRecords: (partition) => this.#dispatcher.offer(partition),
@@ -96,7 +101,7 @@ export class Session implements MembershipListener {
       this.#dispatcher.paused(found)
     } else {
       this.#fetcher.wake()
-      if (found.lane?.hasWork) this.#dispatcher.offer(found)
+      this.#dispatcher.resumed(found)
     }
     return true
   }
@@ -162,19 +167,20 @@ export class Session implements MembershipListener {
   }
 
   /** (Re)starts a partition at a position. */
-  #begin({ partition, offset, leaderEpoch, reset }: FoundPosition): void {
+  #begin({ partition, offset, leaderEpoch, reset, finished }: FoundPosition): void {
     const { settings, events } = this.#options
-    const from = partition.lane?.tracker.taken ?? null
+    const from = partition.log?.tracker.taken ?? null
     if (reset !== undefined) events.emit('reset', { ...placeOf(partition), offset, from, reason: reset })
-    const { lane } = partition
+    const { log } = partition
     // What was fetched of a log that is not the leader's is not to be handled.
-    if (lane !== undefined && (offset < lane.end || reset === 'log_diverged')) {
+    if (log !== undefined && (offset < log.end || reset === 'log_diverged')) {
       return void this.#rewind(partition, offset)
     }
-    if (lane === undefined) {
-      partition.lane = new Lane(partition, this.#intake, offset, settings.maxDecodedBytes)
+    if (log === undefined) {
+      const tracker = new Tracker(offset, finished)
+      partition.log = new PartitionLog(partition, this.#intake, tracker, settings.maxDecodedBytes)
       partition.committed = reset === undefined ? offset : -1
-    } else lane.skipTo(offset)
+    } else log.skipTo(offset)
     this.#goOn(partition, offset, leaderEpoch)
   }
 
@@ -199,8 +205,9 @@ export class Session implements MembershipListener {
     this.#intake.releaseAll(partition)
     // What was out and has not ended well comes again, though the logs part only behind it.
     const from = Math.min(offset, partition.finishedTo)
-    partition.lane = new Lane(partition, this.#intake, from, settings.maxDecodedBytes)
+    partition.log = new PartitionLog(partition, this.#intake, new Tracker(from), settings.maxDecodedBytes)
     partition.committed = -1
+    partition.committedRevision = 0
     this.#goOn(partition, from, -1)
   }
 
@@ -224,6 +231,7 @@ function inspectPartition(one: AssignedPartition) {
     paused: one.paused,
     position: one.position,
     finishedTo: one.finishedTo,
+    finishedAhead: one.log?.tracker.finishedAhead ?? 0,
     committed: one.committed,
     highWatermark: one.highWatermark,
     lagRecords: one.highWatermark < 0 || one.finishedTo < 0 ? null : Math.max(0, one.highWatermark - one.finishedTo),

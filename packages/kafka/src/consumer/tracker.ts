@@ -1,5 +1,11 @@
 import { InvariantError } from '@sluice/flow'
 
+/** Offsets from `start` up to `end`, excluding it. */
+export interface OffsetRange {
+  readonly start: number
+  readonly end: number
+}
+
 /**
  * Which offsets of one partition are finished, and so how far it may be committed. Offsets are handed out as adjoining
  * ranges: one record and the gap before it (control records, aborted ones, what compaction took away). Ranges may be
@@ -10,10 +16,16 @@ export class Tracker {
   #taken: number
   /** Finished ranges beyond a hole: end by start. */
   readonly #ahead = new Map<number, number>()
+  /** Finished before this assignment, in rising order; those below `#taken` are of no more use. */
+  readonly #before: readonly OffsetRange[]
+  #beforeIndex = 0
+  #revision = 0
 
-  constructor(position: number) {
+  /** `finished`: what an offset map tells of beyond the position, in rising order. */
+  constructor(position: number, finished: readonly OffsetRange[] = []) {
     this.#position = position
     this.#taken = position
+    this.#before = finished
   }
 
   /** The next offset to commit: everything below is finished. */
@@ -24,6 +36,11 @@ export class Tracker {
   /** Where the next range starts: everything below was handed out. */
   get taken(): number {
     return this.#taken
+  }
+
+  /** Changes with everything that is finished. */
+  get revision(): number {
+    return this.#revision
   }
 
   /** Finished ranges that wait for one before them. */
@@ -43,17 +60,42 @@ export class Tracker {
     return start
   }
 
+  /** Whether an offset that was not handed out yet was finished before. To be asked in rising order. */
+  wasFinished(offset: number): boolean {
+    if (this.#beforeIndex === this.#before.length) return false
+    while (offset >= (this.#before[this.#beforeIndex]?.end ?? Infinity)) this.#beforeIndex++
+    return offset >= (this.#before[this.#beforeIndex]?.start ?? Infinity)
+  }
+
   /** Finishes one or several ranges in a row that were handed out. */
   finish(start: number, end: number): void {
+    this.#revision++
     if (start !== this.#position) {
       this.#keepAhead(start, end)
       return
     }
     this.#position = end
+    if (this.#ahead.size === 0) return
     for (let next = this.#ahead.get(end); next !== undefined; next = this.#ahead.get(next)) {
       this.#ahead.delete(this.#position)
       this.#position = next
     }
+  }
+
+  /** What is finished beyond the position, in rising order, ranges that touch as one. */
+  rangesAhead(): OffsetRange[] {
+    const own = Array.from(this.#ahead, ([start, end]) => ({ start, end })).toSorted((a, b) => a.start - b.start)
+    // What was handed out of them meanwhile was finished at once, and is among our own.
+    const before = this.#before.flatMap(({ start, end }) =>
+      end > this.#taken ? { start: Math.max(start, this.#taken), end } : [],
+    )
+    const merged: { start: number; end: number }[] = []
+    for (const { start, end } of [...own, ...before]) {
+      const last = merged.at(-1)
+      if (last?.end === start) last.end = end
+      else merged.push({ start, end })
+    }
+    return merged
   }
 
   #keepAhead(start: number, end: number): void {

@@ -19,12 +19,18 @@ export async function openSession(
   {
     partitions = 2,
     batch = false,
+    on,
     ...options
-  }: Partial<ConsumerOptions> & { partitions?: number; batch?: boolean } = {},
+  }: Partial<ConsumerOptions> & {
+    partitions?: number
+    batch?: boolean
+    /** A broker that another session has used before. */
+    on?: SimulatedBroker
+  } = {},
 ) {
-  const clock = new ManualClock()
-  const broker = new SimulatedBroker(clock)
-  broker.createTopic(letters.name, partitions)
+  const clock = on?.clock ?? new ManualClock()
+  const broker = on ?? new SimulatedBroker(clock)
+  if (on === undefined) broker.createTopic(letters.name, partitions)
   const cluster = new Cluster({ driver: broker.driver, clock, coordinatorTimeoutMs: 1_000, metadataMaxAgeMs: 1e9 })
   await cluster.refresh([letters.name])
   const events = new Emitter<ConsumerEvents>()
@@ -69,6 +75,7 @@ const eventNames = [
   'handlerFailed',
   'handlerTimedOut',
   'handlerAbandoned',
+  'stuck',
   'suspended',
   'resumed',
   'error',

@@ -1,6 +1,7 @@
-import type { Clock } from '@sluice/flow'
+import type { ManualClock } from '@sluice/flow'
 import type { Compression } from '../../batch/batch.ts'
 import { encodeBatch } from '../../batch/encode.ts'
+import { layout } from '../../batch/layout.ts'
 import { brokerError, errorCode } from '../../driver/classify.ts'
 import type {
   BrokerNode,
@@ -36,6 +37,10 @@ const otherwise = (): undefined => undefined
 export class SimulatedBroker {
   readonly topics = new Map<string, { id: string; partitions: number }>()
   readonly committed = new Map<string, number>()
+  /** Beside the committed offset. */
+  readonly metadata = new Map<string, string>()
+  /** Where the log of the first leader epoch ends; undefined: at the log's end. */
+  epochEnd: number | undefined
   readonly heartbeats: HeartbeatRequest[] = []
   readonly commits: CommitRequest[] = []
   readonly fetches: FetchRequest[] = []
@@ -49,14 +54,14 @@ export class SimulatedBroker {
   commitDelayMs = 0
   epoch = 0
   readonly driver: Driver
-  readonly #clock: Clock
+  readonly clock: ManualClock
   readonly #logs = new Map<string, Log>()
   #target: { topic: string; partitions: readonly number[] }[] = []
   #told = true
   #writes = Promise.withResolvers<void>()
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  constructor(clock: ManualClock) {
+    this.clock = clock
     this.driver = this.#asDriver()
   }
 
@@ -67,16 +72,18 @@ export class SimulatedBroker {
     }
   }
 
+  /** A value with a colon in it is a key and a value. */
   write(topic: string, partition: number, values: readonly string[], compression: Compression = 'none'): void {
     const log = this.#log(topic, partition)
     const records = values.map((value) => ({
-      key: null,
+      key: value.includes(':') ? Buffer.from(value.slice(0, value.indexOf(':'))) : null,
       value: Buffer.from(value),
       headers: undefined,
-      timestampMs: this.#clock.now(),
+      timestampMs: this.clock.now(),
     }))
     const bytes = encodeBatch(records, compression, null)
-    bytes.writeBigInt64BE(BigInt(log.end), 0)
+    bytes.writeBigInt64BE(BigInt(log.end), layout.baseOffset)
+    bytes.writeInt32BE(0, layout.leaderEpoch)
     log.batches.push({ base: log.end, end: log.end + values.length, bytes })
     log.end += values.length
     this.#writes.resolve()
@@ -133,7 +140,11 @@ export class SimulatedBroker {
           const offset = timestampMs === -2 ? start : end
           return { topic, partition, errorCode: 0, offset, timestampMs: -1, leaderEpoch: 0 }
         }),
-      offsetsForLeaderEpoch: unused,
+      offsetsForLeaderEpoch: async (_, queries) =>
+        queries.map(({ topic, partition, leaderEpoch }) => {
+          const endOffset = this.epochEnd ?? this.#log(topic, partition).end
+          return { topic, partition, errorCode: 0, leaderEpoch, endOffset }
+        }),
       heartbeat: (_, request) => this.#heartbeat(request),
       commitOffsets: (_, request) => this.#commit(request),
       fetchOffsets: async (_, { topics }) =>
@@ -144,7 +155,7 @@ export class SimulatedBroker {
             errorCode: 0,
             offset: this.committedOf(topic, partition) ?? -1,
             leaderEpoch: -1,
-            metadata: '',
+            metadata: this.metadata.get(`${topic}/${partition}`) ?? '',
           })),
         ),
       admin: undefined as never,
@@ -168,7 +179,7 @@ export class SimulatedBroker {
   async #heartbeat(request: HeartbeatRequest): Promise<HeartbeatResponse> {
     this.heartbeats.push(request)
     const fate = this.heartbeatFate(request)
-    if (this.heartbeatDelayMs > 0) await this.#clock.sleep(this.heartbeatDelayMs)
+    if (this.heartbeatDelayMs > 0) await this.clock.sleep(this.heartbeatDelayMs)
     if (fate !== undefined) throw brokerError(errorCode(fate), null)
     if (request.memberEpoch === 0) {
       this.epoch = Math.max(this.epoch, 1)
@@ -190,9 +201,12 @@ export class SimulatedBroker {
   async #commit(request: CommitRequest) {
     this.commits.push(request)
     const fate = this.commitFate(request)
-    if (this.commitDelayMs > 0) await this.#clock.sleep(this.commitDelayMs)
-    return request.offsets.map(({ topic, partition, offset }) => {
-      if (fate === undefined) this.committed.set(`${topic}/${partition}`, offset)
+    if (this.commitDelayMs > 0) await this.clock.sleep(this.commitDelayMs)
+    return request.offsets.map(({ topic, partition, offset, metadata }) => {
+      if (fate === undefined) {
+        this.committed.set(`${topic}/${partition}`, offset)
+        this.metadata.set(`${topic}/${partition}`, metadata)
+      }
       return { topic, partition, errorCode: fate === undefined ? 0 : errorCode(fate) }
     })
   }
@@ -207,7 +221,7 @@ export class SimulatedBroker {
     const waiting = new AbortController()
     await Promise.race([
       this.#writes.promise,
-      this.#clock.sleep(request.maxWaitMs, waiting.signal).catch(() => undefined),
+      this.clock.sleep(request.maxWaitMs, waiting.signal).catch(() => undefined),
     ])
     waiting.abort()
     return { throttleMs: 0, partitions: this.#read(request) }

@@ -1,0 +1,132 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import { Deadlines } from './deadlines.ts'
+import { HandlerTimeoutError } from './errors.ts'
+import type { ConsumerEvents } from './events.ts'
+import type { HandlerContext, Invocation } from './invocation.ts'
+import type { ConsumerSettings } from './options.ts'
+import type { Slots } from './slots.ts'
+
+export interface CallsOptions {
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly handler: (input: never, context: HandlerContext) => unknown
+  readonly slots: Slots
+  /** A call that had to be waited for has ended well. */
+  readonly onDone: (invocation: Invocation) => void
+  /** A call has thrown or rejected, or was abandoned. */
+  readonly onFailed: (invocation: Invocation, error: unknown) => void
+}
+
+/** Calls the handler, and watches the calls that are out. A handler that returns no promise costs none. */
+export class Calls {
+  readonly #options: CallsOptions
+  readonly #handler: (input: unknown, context: HandlerContext) => unknown
+  readonly #deadlines: Deadlines
+  #abandoned = 0
+  #handledRecords = 0
+
+  constructor(options: CallsOptions) {
+    const { clock, settings } = options
+    this.#options = options
+    this.#handler = options.handler as (input: unknown, context: HandlerContext) => unknown
+    this.#deadlines = new Deadlines({
+      clock,
+      handlerTimeoutMs: settings.handlerTimeoutMs,
+      abandonAfterMs: settings.abandonAfterMs,
+      onTimeout: (invocation) => this.#timeOut(invocation),
+      onAbandon: (invocation) => this.#abandon(invocation),
+    })
+  }
+
+  /** Handlers that were given up and have not settled. */
+  get abandoned(): number {
+    return this.#abandoned
+  }
+
+  /** True: it is done. False: it has failed, or is to be waited for. */
+  call(invocation: Invocation): boolean {
+    const token = this.#options.slots.token()
+    let result: unknown
+    try {
+      result = this.#handler(invocation.input, invocation)
+    } catch (error) {
+      token?.ignore()
+      this.#options.onFailed(invocation, error)
+      return false
+    }
+    if (!isThenable(result)) {
+      token?.ignore()
+      this.#handledRecords += invocation.recordCount
+      return true
+    }
+    invocation.token = token
+    this.#deadlines.add(invocation)
+    result.then(
+      () => this.#settle(invocation, false, undefined),
+      (error: unknown) => this.#settle(invocation, true, error),
+    )
+    return false
+  }
+
+  /** Its result is of no interest any more, whenever it comes. */
+  giveUp(invocation: Invocation): void {
+    this.#deadlines.delete(invocation)
+    invocation.token?.dropped()
+    invocation.abandoned = true
+    this.#abandoned++
+    this.#options.events.emit('handlerAbandoned', { ...invocation.place, attempt: invocation.attempt })
+  }
+
+  /** Frees timers. What still runs is no longer watched. */
+  close(): void {
+    this.#deadlines.stop()
+  }
+
+  inspect() {
+    const oldest = this.#deadlines.oldest()
+    return {
+      abandoned: this.#abandoned,
+      handledRecords: this.#handledRecords,
+      oldest: oldest && {
+        ...oldest.place,
+        attempt: oldest.attempt,
+        runningMs: this.#options.clock.monotonicMs() - oldest.startedAtMs,
+      },
+    }
+  }
+
+  #settle(invocation: Invocation, failed: boolean, error: unknown): void {
+    if (invocation.abandoned) {
+      this.#abandoned--
+      return
+    }
+    this.#deadlines.delete(invocation)
+    if (failed) {
+      invocation.token?.ignore()
+      this.#options.onFailed(invocation, invocation.abortedBy ?? error)
+      return
+    }
+    invocation.token?.success()
+    this.#handledRecords += invocation.recordCount
+    this.#options.onDone(invocation)
+  }
+
+  #timeOut(invocation: Invocation): void {
+    const { place, attempt } = invocation
+    const timeoutMs = this.#options.settings.handlerTimeoutMs
+    invocation.token?.dropped()
+    invocation.abort(new HandlerTimeoutError(place, timeoutMs))
+    this.#options.events.emit('handlerTimedOut', { ...place, attempt, timeoutMs })
+  }
+
+  /** It had its time to react to its signal: its lane goes on without it. */
+  #abandon(invocation: Invocation): void {
+    this.giveUp(invocation)
+    this.#options.onFailed(invocation, invocation.abortedBy)
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}

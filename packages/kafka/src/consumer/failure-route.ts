@@ -1,0 +1,57 @@
+import { DecodeError } from '../errors.ts'
+import type { ConsumerRecord } from './consumer-record.ts'
+import { HandlerError, type RecordPlace } from './errors.ts'
+import type { ConsumerSettings } from './options.ts'
+import type { AssignedPartition } from './partition.ts'
+
+/** An attempt that failed. */
+export interface Failure {
+  readonly partition: AssignedPartition
+  /** One, or the list that a handler of batches was given. */
+  readonly records: readonly ConsumerRecord[]
+  /** Of the attempt that failed, from 1. */
+  readonly attempt: number
+  /** What the handler threw, HandlerTimeoutError, or DecodeError: then no handler was called. */
+  readonly error: unknown
+}
+
+/** Again in its lane, whose later records wait meanwhile and whose slot is free; or never again in here. */
+export type Next = { readonly again: true; readonly delayMs: number } | { readonly again: false }
+
+/** Decides what becomes of records whose handling failed, and takes those elsewhere that are not tried again here. */
+export interface FailureRoute {
+  next(failure: Failure): Next
+  /**
+   * Resolves when what failed is safe elsewhere (a retry topic, a dead letter): it is finished then, and its offset may
+   * be committed. A rejection stops the consumer with that error; the offset stays uncommitted. `signal` is aborted when
+   * the partition is taken away and waits no longer.
+   */
+  divert(failure: Failure, signal: AbortSignal): Promise<void>
+}
+
+/** Tries again in the lane, with pauses that double; after the last attempt the consumer stops. */
+export class LaneRetries implements FailureRoute {
+  readonly #settings: ConsumerSettings
+
+  constructor(settings: ConsumerSettings) {
+    this.#settings = settings
+  }
+
+  next({ attempt, error }: Failure): Next {
+    const { attempts, retryInitialMs, retryMaxMs } = this.#settings
+    if (error instanceof DecodeError || attempt >= attempts) return { again: false }
+    return { again: true, delayMs: Math.min(retryMaxMs, retryInitialMs * 2 ** (attempt - 1)) }
+  }
+
+  divert(failure: Failure): Promise<void> {
+    const { error, attempt } = failure
+    return Promise.reject(
+      error instanceof DecodeError ? error : new HandlerError(placeOfFailure(failure), attempt, error),
+    )
+  }
+}
+
+/** Where it is, by its first record. */
+function placeOfFailure({ partition, records }: Failure): RecordPlace {
+  return { topic: partition.topicName, partition: partition.partition, offset: records[0]!.offset }
+}

@@ -1,0 +1,282 @@
+import {
+  type Clock,
+  type Emitter,
+  type LaneItemOptions,
+  type LaneKey,
+  Lanes,
+  type LaneTask,
+  type Priority,
+  Ring,
+} from '@sluice/flow'
+import type { ConsumerRecord } from './consumer-record.ts'
+import type { ConsumerEvents } from './events.ts'
+import { Invocation } from './invocation.ts'
+import type { Order, OrderHost } from './order.ts'
+import type { AssignedPartition } from './partition.ts'
+import type { PartitionLog } from './partition-log.ts'
+
+/** Records that were taken from their partitions and wait for their lane, at most: each costs memory beside its bytes. */
+const maxWaiting = 16_384
+
+/**
+ * Order by key, or none: the records of a partition go into lanes, one of which handles one record at a time, in order.
+ * A free slot takes a ready lane; while there is none, records are taken from the partitions until one may be handled.
+ * A record without a key has a lane of its own, as all have where nothing is ordered.
+ */
+export class KeyLanes implements Order {
+  readonly #host: OrderHost
+  readonly #lanes: Lanes<Invocation>
+  /** Partitions that may have records to take. */
+  readonly #ready = new Ring<AssignedPartition>()
+  readonly #parked = new Set<AssignedPartition>()
+  readonly #full = new Set<AssignedPartition>()
+  /** What had been taken of partitions that are paused. */
+  readonly #paused = new Map<AssignedPartition, readonly Invocation[]>()
+  readonly #isByKey: boolean
+  /** How important a record is; undefined where all are alike. */
+  readonly #ranks: ((record: ConsumerRecord) => Priority) | undefined
+
+  constructor(host: OrderHost, clock: Clock, events: Emitter<ConsumerEvents>) {
+    this.#host = host
+    this.#isByKey = host.settings.order === 'key'
+    this.#ranks = host.settings.priorityOf
+    this.#lanes = new Lanes({
+      clock,
+      onReady: host.schedule,
+      stuckAfterMs: host.settings.stuckAfterMs,
+      onStuck: ({ item, runningMs, attempt }) =>
+        events.emit('stuck', { ...item.place, key: item.records[0]!.key, runningMs, attempt }),
+    })
+  }
+
+  offer(partition: AssignedPartition): void {
+    if (partition.work.status !== 'idle') return
+    partition.work.status = 'ready'
+    this.#ready.push(partition)
+    this.#host.schedule()
+  }
+
+  paused(partition: AssignedPartition): void {
+    const waiting = this.#lanes.remove((item) => item.partition === partition)
+    if (waiting.length > 0) this.#paused.set(partition, waiting)
+    partition.log?.fold()
+  }
+
+  resumed(partition: AssignedPartition): void {
+    const waiting = this.#paused.get(partition) ?? []
+    this.#paused.delete(partition)
+    for (const invocation of waiting) this.#lanes.push(invocation, this.#placeOf(invocation))
+    if (partition.log?.hasMore === true) this.offer(partition)
+    this.#host.schedule()
+  }
+
+  unpark(): void {
+    for (const partition of this.#parked) this.#back(partition, this.#parked)
+  }
+
+  pump(): void {
+    const { slots, turn, mayBegin, schedule } = this.#host
+    if (!mayBegin()) return
+    // What is to overtake has to be known first.
+    if (this.#ranks !== undefined) while (this.#takeNext());
+    while (slots.hasFree && !this.#host.isStopped()) {
+      const task = this.#lanes.take()
+      if (task !== undefined) this.#run(task)
+      else if (!this.#takeNext()) return
+      if (turn.isOverAfterCall()) return schedule()
+    }
+  }
+
+  done(invocation: Invocation): void {
+    this.#finish(invocation)
+    this.#end(invocation)
+    invocation.partition.log!.settle()
+    if (this.#host.turn.isOver()) this.#host.schedule()
+    else this.pump()
+  }
+
+  again(invocation: Invocation, delayMs: number): void {
+    const task = this.#taskOf(invocation)
+    const next = invocation.next()
+    invocation.isOver = true
+    invocation.partition.work.unfinished.set(invocation.start, next)
+    this.#host.slots.free()
+    this.#lanes.again(task, delayMs, next)
+  }
+
+  hold(invocation: Invocation): void {
+    this.#taskOf(invocation)
+    invocation.isHeld = true
+    this.#host.slots.free()
+  }
+
+  left(invocation: Invocation): void {
+    invocation.partition.work.unfinished.delete(invocation.start)
+    this.#end(invocation)
+  }
+
+  dropWaiting(partition: AssignedPartition): void {
+    const { work } = partition
+    const paused = this.#paused.get(partition) ?? []
+    const waiting = this.#lanes.remove((item) => item.partition === partition)
+    for (const { start } of [...paused, ...waiting]) work.unfinished.delete(start)
+    this.#paused.delete(partition)
+    this.#parked.delete(partition)
+    this.#full.delete(partition)
+    if (work.status !== 'ready') work.status = 'idle'
+    partition.log?.drop()
+  }
+
+  out({ work }: AssignedPartition): readonly Invocation[] {
+    if (work.unfinished.size === 0) return []
+    return [...work.unfinished.values()].filter(({ task }) => task !== undefined)
+  }
+
+  /** While there are records to take nobody knows how many lanes they make. */
+  runnable(): number {
+    return this.#ready.length > 0 ? Infinity : this.#lanes.ready
+  }
+
+  clear(): void {
+    this.#ready.clear()
+    this.#parked.clear()
+    this.#full.clear()
+    this.#paused.clear()
+    this.#lanes.remove(() => true)
+    this.#lanes.close()
+  }
+
+  inspect(): { readonly ready: number; readonly parked: number } {
+    return { ready: this.#lanes.ready, parked: this.#parked.size }
+  }
+
+  /** Takes one record from the next partition that has one, and begins it if it may. False: there is none. */
+  #takeNext(): boolean {
+    if (this.#lanes.waiting >= maxWaiting) return false
+    for (let partition = this.#ready.peek(); partition !== undefined; partition = this.#ready.peek()) {
+      if (this.#takeFrom(partition)) return true
+      this.#ready.shift()
+    }
+    return false
+  }
+
+  /** False: nothing is to be taken from it now. */
+  #takeFrom(partition: AssignedPartition): boolean {
+    const { work, log } = partition
+    if (!partition.mayHandle || log === undefined) return this.#rest(partition)
+    if (log.mustWait) return this.#wait(partition, 'parked', this.#parked)
+    if (!this.#fitsMap(partition, log)) return this.#wait(partition, 'full', this.#full)
+    let record: ConsumerRecord | undefined
+    try {
+      record = log.take()
+    } catch (error) {
+      this.#host.fatal(error as Error)
+      return this.#rest(partition)
+    }
+    if (record === undefined) return this.#rest(partition)
+    if (--work.turnLeft <= 0) this.#rotate(partition)
+    this.#begin(new Invocation(partition, record, 1, log.takenFrom, log.takenTo), log)
+    return true
+  }
+
+  /** Nothing is ready: it may begin unless it is behind another in its lane. */
+  #begin(invocation: Invocation, log: PartitionLog): void {
+    invocation.decodeError = log.takenError
+    if (this.#ranks !== undefined || (this.#lanes.size > 0 && this.#lanes.has(this.#laneOf(invocation)))) {
+      invocation.partition.work.unfinished.set(invocation.start, invocation)
+      this.#lanes.push(invocation, this.#placeOf(invocation))
+      return
+    }
+    this.#handle(invocation)
+    if (!invocation.isOver) this.#taskOf(invocation)
+  }
+
+  #run(task: LaneTask<Invocation>): void {
+    task.item.task = task
+    this.#handle(task.item)
+  }
+
+  #handle(invocation: Invocation): void {
+    this.#host.slots.take()
+    if (invocation.decodeError !== undefined) this.#host.failed(invocation, invocation.decodeError)
+    else if (this.#host.calls.call(invocation)) {
+      this.#finish(invocation)
+      this.#end(invocation)
+    }
+  }
+
+  /** Its place in the lanes: one that was begun past them is entered now, as one that runs. */
+  #taskOf(invocation: Invocation): LaneTask<Invocation> {
+    if (invocation.task === undefined) {
+      invocation.partition.work.unfinished.set(invocation.start, invocation)
+      invocation.task = this.#lanes.start(invocation, this.#placeOf(invocation))
+    }
+    return invocation.task
+  }
+
+  #finish({ partition, start, end, input }: Invocation): void {
+    const { log, work } = partition
+    log!.finish(start, end, input)
+    if (work.unfinished.size > 0) work.unfinished.delete(start)
+    if (this.#full.size > 0 && this.#full.has(partition)) this.#lookAtFull(partition)
+  }
+
+  #end(invocation: Invocation): void {
+    invocation.isOver = true
+    if (!invocation.isHeld) this.#host.slots.free()
+    if (invocation.task !== undefined) this.#lanes.done(invocation.task)
+  }
+
+  #laneOf({ partition, input }: Invocation): LaneKey {
+    const key = this.#isByKey ? (input as ConsumerRecord).rawKey : null
+    return key === null ? undefined : `${partition.incarnation}:${key.toString('latin1')}`
+  }
+
+  #placeOf(invocation: Invocation): LaneItemOptions {
+    const priority = this.#ranks?.(invocation.input as ConsumerRecord) ?? 'medium'
+    return { lane: this.#laneOf(invocation), priority }
+  }
+
+  /** Others have their turn. */
+  #rotate(partition: AssignedPartition): void {
+    partition.work.turnLeft = this.#host.settings.maxPollRecords
+    partition.log!.settle()
+    if (this.#ready.length > 1) this.#ready.push(this.#ready.shift()!)
+  }
+
+  #rest(partition: AssignedPartition): false {
+    partition.work.status = 'idle'
+    partition.log?.settle()
+    return false
+  }
+
+  #wait(partition: AssignedPartition, status: 'parked' | 'full', waiting: Set<AssignedPartition>): false {
+    partition.work.status = status
+    waiting.add(partition)
+    partition.log!.settle()
+    return false
+  }
+
+  #back(partition: AssignedPartition, from: Set<AssignedPartition>): void {
+    from.delete(partition)
+    partition.work.status = 'idle'
+    this.offer(partition)
+  }
+
+  /** The record that all others of the partition wait for, as far as its commit goes, goes first. */
+  #fitsMap({ work, topicId, mapBudget }: AssignedPartition, log: PartitionLog): boolean {
+    const fits = mapBudget.allows(log, topicId, work.unfinished.size)
+    if (this.#ranks !== undefined && mapBudget.isHalfFull(log)) {
+      for (const [, oldest] of work.unfinished) {
+        if (oldest.task === undefined) this.#lanes.boost(this.#laneOf(oldest))
+        break
+      }
+    }
+    return fits
+  }
+
+  #lookAtFull(partition: AssignedPartition): void {
+    const { work, topicId, mapBudget, log } = partition
+    if (mapBudget.allows(log!, topicId, work.unfinished.size)) this.#back(partition, this.#full)
+  }
+}
