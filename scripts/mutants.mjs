@@ -1,6 +1,7 @@
 // `npm run mutants -- PACKAGE [--sample N] [--seed S] [--only TEXT]`: makes faults in a package's sources, one at a
 // time, in a copy of it, and sees whether its tests notice. Without --sample every fault is tried. A fault that no test
-// can notice is explained in mutants/PACKAGE.json beside this script.
+// can notice is explained in mutants/PACKAGE.json beside this script. It fails where fewer than 95 % are caught or a
+// survivor is not explained.
 import { spawn } from 'node:child_process'
 import {
   cpSync,
@@ -58,7 +59,7 @@ const share = ((100 * caught) / faults.length).toFixed(1)
 console.log(
   `caught ${caught} / ${faults.length} (${share} %), survivors explained ${survivors.length - unexplained.length}`,
 )
-process.exitCode = unexplained.length === 0 || caught / faults.length >= 0.95 ? 0 : 1
+process.exitCode = unexplained.length === 0 && caught / faults.length >= 0.95 ? 0 : 1
 
 /** Takes one fault after the other, in a copy of the package of its own. */
 async function work() {
