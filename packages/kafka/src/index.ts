@@ -40,6 +40,9 @@ export type {
 } from './consumer/options.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
 
+export type { ReaderOptions, ReadFrom } from './reader/options.ts'
+export type { Reader, ReaderEvents } from './reader/reader.ts'
+
 export type { Admin } from './admin/admin.ts'
 export type { GroupDescription, MemberDescription, OwnedTopic } from './admin/groups.ts'
 export type { OffsetAt, PartitionLag, PartitionOffset } from './admin/offsets.ts'

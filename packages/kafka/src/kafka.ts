@@ -8,6 +8,8 @@ import { openDriver } from './driver/open.ts'
 import { defined, readEnvironment, type Environment, type EnvironmentSettings } from './environment.ts'
 import type { ProducerOptions } from './producer/options.ts'
 import { Producer } from './producer/producer.ts'
+import type { ReaderOptions } from './reader/options.ts'
+import { Reader } from './reader/reader.ts'
 
 /** As a consumer's own; the group may come from the environment. */
 export type KafkaConsumerOptions<T extends AnyTopic> = Omit<ConsumerOptions<T>, 'group'> & {
@@ -27,6 +29,7 @@ export class Kafka implements AsyncDisposable {
   // One that is closed leaves as soon as another one is opened, so that they do not gather.
   readonly #consumers = new Set<Consumer>()
   readonly #producers = new Set<Producer>()
+  readonly #readers = new Set<Pick<Reader, 'inspect' | 'close'>>()
   #closing: Promise<void> | undefined
 
   /** @throws ConfigError for a setting that makes no sense */
@@ -67,6 +70,17 @@ export class Kafka implements AsyncDisposable {
     return await this.#unlessClosed(consumer)
   }
 
+  /**
+   * Reads topics without a group: for tools and tests, which nobody else should notice.
+   * @throws ConfigError; BrokerError for a topic that is not there; ConnectionError and the like
+   */
+  async reader<T extends AnyTopic>(options: ReaderOptions<T>): Promise<Reader<T>> {
+    this.#requireOpen()
+    const reader = await Reader.open(this.#cluster, options, this.#config.clock)
+    dropClosed(this.#readers).add(reader)
+    return await this.#unlessClosed(reader)
+  }
+
   /** Topics, groups and offsets. */
   admin(): Admin {
     this.#requireOpen()
@@ -81,11 +95,12 @@ export class Kafka implements AsyncDisposable {
       cluster: this.#cluster.inspect(),
       producers: dropClosed(this.#producers).size,
       consumers: dropClosed(this.#consumers).size,
+      readers: dropClosed(this.#readers).size,
     }
   }
 
   /**
-   * Closes the consumers it opened, then the producers (handlers may still use them), then the connections.
+   * Closes the readers and consumers it opened, then the producers (handlers may still use them), then the connections.
    * @throws ConfigError for a time that makes no sense: then nothing is closed.
    */
   close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -104,6 +119,7 @@ export class Kafka implements AsyncDisposable {
 
   async #close(options: { readonly timeoutMs?: number }): Promise<void> {
     try {
+      await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
       await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close(options)))
       await Promise.all(Array.from(this.#producers, (producer) => producer.close(options)))
     } finally {
@@ -116,7 +132,7 @@ export class Kafka implements AsyncDisposable {
   }
 
   /** It may have been closed while something was being opened. */
-  async #unlessClosed<T extends Producer | Consumer<never>>(opened: T): Promise<T> {
+  async #unlessClosed<T extends { close(options: { timeoutMs: number }): Promise<unknown> }>(opened: T): Promise<T> {
     if (!this.#closing) return opened
     await opened.close({ timeoutMs: 0 })
     throw new ClosedError('the Kafka')

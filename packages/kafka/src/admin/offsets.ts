@@ -42,7 +42,7 @@ export async function offsetsOf(
 }
 
 /** As `offsetsOf`, for these partitions alone. What is known of their topics has to be fresh. */
-async function offsetsAt(
+export async function offsetsAt(
   cluster: Cluster,
   places: readonly Place[],
   at: OffsetAt,

@@ -1,23 +1,63 @@
 import type { Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { BrokerNode, FetchedPartition, FetchResponse } from '../driver/driver.ts'
-import type { Ask, FetchPlan, Intake } from './intake.ts'
-import type { ConsumerSettings } from './options.ts'
-import type { AssignedPartition } from './partition.ts'
+import type { BrokerNode, FetchedPartition, FetchResponse, Isolation } from '../driver/driver.ts'
+import type { Routed } from './router.ts'
 import { Signal } from './signal.ts'
 
-export interface BrokerLoopOptions {
+/** A partition as fetching sees it. */
+export interface FetchTarget extends Routed {
+  /** Where the next fetch starts. */
+  readonly position: number
+  /** Of the last batch fetched; -1 unknown. */
+  readonly lastEpoch: number
+  readonly wantsFetch: boolean
+  /** False: what a fetch under way brings for it is discarded. */
+  readonly takesAnswer: boolean
+}
+
+/** What one partition may bring in from one fetch; it was reserved and has to be settled. */
+export interface FetchAsk<P extends FetchTarget> {
+  readonly partition: P
+  readonly bytes: number
+}
+
+export interface FetchPlan<P extends FetchTarget, Ask extends FetchAsk<P> = FetchAsk<P>> {
+  readonly asks: readonly Ask[]
+  /** Some partitions were left out for want of room. */
+  readonly waiting: boolean
+  /** Of all asks together. Default: their sum. */
+  readonly maxBytes?: number
+}
+
+/** Decides how much may be fetched. */
+export interface FetchBudget<P extends FetchTarget, Ask extends FetchAsk<P>> {
+  /** Reserves for as many of the candidates as there is room for, in their order. */
+  plan(candidates: Iterable<P>): FetchPlan<P, Ask>
+  /** The answer to an ask: what it brought is charged, what it had reserved is refunded. */
+  settle(ask: Ask, bytes: number, records: number): void
+  /** The partition cannot fetch now. */
+  withdraw(partition: P): void
+}
+
+/** How a fetch is made. */
+export interface FetchSettings {
+  readonly isolation: Isolation
+  /** How long a broker may wait for records to come. */
+  readonly fetchMaxWaitMs: number
+}
+
+export interface BrokerLoopOptions<P extends FetchTarget, Ask extends FetchAsk<P>> {
   readonly broker: BrokerNode
   readonly cluster: Cluster
-  readonly settings: ConsumerSettings
+  readonly settings: FetchSettings
   readonly clock: Clock
-  readonly intake: Intake
+  readonly intake: FetchBudget<P, Ask>
   /** The answer for one partition; its ask has to be settled. */
   readonly onFetched: (ask: Ask, fetched: FetchedPartition) => void
   /** The whole fetch failed. */
-  readonly onFailed: (loop: BrokerLoop, error: Error) => void
+  readonly onFailed: (loop: BrokerLoop<P, Ask>, error: Error) => void
   /** There is no answer for longer than there should be. */
-  readonly onSilent: (loop: BrokerLoop) => void
+  readonly onSilent: (loop: BrokerLoop<P, Ask>) => void
 }
 
 /** While a partition waits for room, so that it is asked for as soon as there is. */
@@ -30,24 +70,24 @@ const SILENT_AFTER_MS = 3_000
  * up nobody but itself. Each request names its partitions (no fetch session), in turn, since the broker spends the
  * limit of bytes in their order.
  */
-export class BrokerLoop {
+export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   readonly broker: BrokerNode
-  readonly #options: BrokerLoopOptions
-  readonly #partitions = new Set<AssignedPartition>()
+  readonly #options: BrokerLoopOptions<P, Ask>
+  readonly #partitions = new Set<P>()
   readonly #signal: Signal
   #turn = 0
   #stopped = false
   readonly #stopping = new AbortController()
   #fetches = 0
 
-  constructor(options: BrokerLoopOptions) {
+  constructor(options: BrokerLoopOptions<P, Ask>) {
     this.broker = options.broker
     this.#options = options
     this.#signal = new Signal(options.clock)
     this.#run().catch((error: unknown) => options.onFailed(this, error as Error))
   }
 
-  get partitions(): ReadonlySet<AssignedPartition> {
+  get partitions(): ReadonlySet<P> {
     return this.#partitions
   }
 
@@ -55,16 +95,16 @@ export class BrokerLoop {
     return this.broker.host === host && this.broker.port === port
   }
 
-  leads(partition: AssignedPartition, broker: BrokerNode): boolean {
+  leads(partition: P, broker: BrokerNode): boolean {
     return this.isAt(broker) && this.#partitions.has(partition)
   }
 
-  add(partition: AssignedPartition): void {
+  add(partition: P): void {
     this.#partitions.add(partition)
     this.#signal.notify()
   }
 
-  remove(partition: AssignedPartition): boolean {
+  remove(partition: P): boolean {
     return this.#partitions.delete(partition)
   }
 
@@ -103,8 +143,8 @@ export class BrokerLoop {
   }
 
   /** Those that can be fetched, each time beginning with the next one. */
-  #inTurn(): AssignedPartition[] {
-    const wanting: AssignedPartition[] = []
+  #inTurn(): P[] {
+    const wanting: P[] = []
     for (const partition of this.#partitions) if (partition.wantsFetch) wanting.push(partition)
     if (wanting.length < 2) return wanting
     const first = this.#turn++ % wanting.length
@@ -112,7 +152,7 @@ export class BrokerLoop {
   }
 
   /** Returns for how long the broker wants to be left alone. */
-  async #fetch(plan: FetchPlan): Promise<number> {
+  async #fetch(plan: FetchPlan<P, Ask>): Promise<number> {
     const { cluster, clock, settings, onSilent, onFailed } = this.#options
     const offsets = plan.asks.map(({ partition }) => partition.position)
     const maxWaitMs = plan.waiting ? Math.min(WAITING_POLL_MS, settings.fetchMaxWaitMs) : settings.fetchMaxWaitMs
@@ -130,7 +170,7 @@ export class BrokerLoop {
         isolation: settings.isolation,
         maxWaitMs,
         minBytes: 1,
-        maxBytes: plan.asks.reduce((sum, { bytes }) => sum + bytes, 0),
+        maxBytes: plan.maxBytes ?? plan.asks.reduce((sum, { bytes }) => sum + bytes, 0),
         partitions: plan.asks.map(({ partition, bytes }) => ({
           topicId: partition.topicId,
           partition: partition.partition,
@@ -159,7 +199,7 @@ export class BrokerLoop {
       const fetched = answers.get(`${partition.topicId}/${partition.partition}`)
       // Meanwhile it may have been given back, led away or moved to another offset.
       const isCurrent = !this.#stopped && this.#partitions.has(partition) && partition.position === offsets[index]
-      if (fetched === undefined || !isCurrent || partition.phase !== 'active') this.#options.intake.settle(ask, 0, 0)
+      if (fetched === undefined || !isCurrent || !partition.takesAnswer) this.#options.intake.settle(ask, 0, 0)
       else this.#options.onFetched(ask, fetched)
     })
   }

@@ -1,14 +1,12 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import { brokerError, classify } from '../driver/classify.ts'
-import type { BrokerNode, FetchedPartition } from '../driver/driver.ts'
-import { BrokerLoop } from './broker-loop.ts'
+import type { FetchedPartition } from '../driver/driver.ts'
 import type { ConsumerEvents } from './events.ts'
+import { FetchLoops } from './fetch-loops.ts'
 import { takeIn } from './fetched.ts'
 import type { Ask, Intake } from './intake.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
-import { Router } from './router.ts'
 
 export interface FetcherOptions {
   readonly cluster: Cluster
@@ -25,140 +23,17 @@ export interface FetcherOptions {
   readonly onFatal: (error: Error) => void
 }
 
-/** Keeps one fetch loop for each broker that leads a partition of ours, and each partition in the loop of its leader. */
-export class Fetcher {
-  readonly #options: FetcherOptions
-  readonly #loops = new Map<number, BrokerLoop>()
-  readonly #router: Router
-  #stopped = false
-
-  constructor(options: FetcherOptions) {
-    this.#options = options
-    this.#router = new Router({
-      cluster: options.cluster,
-      clock: options.clock,
-      events: options.events,
-      onLeader: (partition, leader) => this.#place(partition, leader),
+/** The fetch loops of a consumer: what they bring goes into the lanes. */
+export class Fetcher extends FetchLoops<AssignedPartition, Ask> {
+  constructor({ events, onRecords, ...options }: FetcherOptions) {
+    const { intake, settings } = options
+    super({
+      ...options,
+      takeIn: (ask: Ask, fetched: FetchedPartition) => takeIn(ask, fetched, intake, settings.isolation),
+      onTaken: (partition) => {
+        if (partition.log!.hasMore) onRecords(partition)
+      },
+      onError: (during, error) => events.emit('error', { during, error }),
     })
   }
-
-  add(partition: AssignedPartition): void {
-    this.#router.route(partition)
-  }
-
-  remove(partition: AssignedPartition): void {
-    this.#takeOut(partition)
-    this.#router.forget(partition)
-  }
-
-  /** There is room, or a partition was resumed. */
-  wake(): void {
-    for (const loop of this.#loops.values()) loop.wake()
-  }
-
-  /** Fetches nothing more. What a fetch under way still brings is discarded. */
-  stop(): void {
-    this.#stopped = true
-    this.#router.stop()
-    for (const loop of this.#loops.values()) loop.stop()
-  }
-
-  inspect() {
-    return {
-      brokers: Array.from(this.#loops.values(), (loop) => loop.inspect()),
-      withoutLeader: this.#router.waiting,
-    }
-  }
-
-  #place(partition: AssignedPartition, leader: BrokerNode): void {
-    if (this.#stopped || this.#loops.get(leader.id)?.leads(partition, leader)) return
-    this.#takeOut(partition)
-    this.#loopOf(leader).add(partition)
-  }
-
-  #loopOf(broker: BrokerNode): BrokerLoop {
-    const found = this.#loops.get(broker.id)
-    if (found?.isAt(broker)) return found
-    if (found !== undefined) this.#end(found)
-    const { cluster, settings, clock, intake } = this.#options
-    const loop = new BrokerLoop({
-      broker,
-      cluster,
-      settings,
-      clock,
-      intake,
-      onFetched: (ask, fetched) => this.#fetched(ask, fetched),
-      onFailed: (failed, error) => this.#brokerFailed(failed, error),
-      onSilent: (silent) => this.#brokerSilent(silent),
-    })
-    this.#loops.set(broker.id, loop)
-    return loop
-  }
-
-  /** Its partitions look for a leader again. */
-  #end(loop: BrokerLoop): void {
-    loop.stop()
-    if (this.#loops.get(loop.broker.id) === loop) this.#loops.delete(loop.broker.id)
-    for (const partition of loop.partitions) {
-      this.#options.intake.withdraw(partition)
-      this.#router.reroute(partition)
-    }
-  }
-
-  #takeOut(partition: AssignedPartition): void {
-    this.#options.intake.withdraw(partition)
-    for (const loop of this.#loops.values()) {
-      if (!loop.remove(partition) || loop.partitions.size > 0) continue
-      loop.stop()
-      this.#loops.delete(loop.broker.id)
-    }
-  }
-
-  #brokerFailed(loop: BrokerLoop, error: Error): void {
-    if (this.#stopped) return
-    this.#options.events.emit('error', { during: 'fetch', error })
-    if ((error as { retriable?: boolean }).retriable !== true) this.#options.onFatal(error)
-    this.#end(loop)
-  }
-
-  /** Its partitions may have a new leader: they stay with it unless the metadata says so. */
-  #brokerSilent(loop: BrokerLoop): void {
-    for (const partition of loop.partitions) this.#router.reroute(partition)
-  }
-
-  #fetched(ask: Ask, fetched: FetchedPartition): void {
-    const { partition } = ask
-    const { intake, settings, onRecords, onFatal, onDiverged } = this.#options
-    if (fetched.errorCode !== 0 || fetched.diverging !== undefined) {
-      intake.settle(ask, 0, 0)
-      if (fetched.errorCode !== 0) return this.#failed(partition, fetched)
-      return onDiverged(partition, fetched.diverging!.endOffset)
-    }
-    this.#router.succeeded(partition)
-    try {
-      takeIn(ask, fetched, intake, settings.isolation)
-    } catch (error) {
-      intake.settle(ask, 0, 0)
-      return onFatal(error as Error)
-    }
-    if (partition.log!.hasMore) onRecords(partition)
-  }
-
-  #failed(partition: AssignedPartition, fetched: FetchedPartition): void {
-    const { topicName, partition: number } = partition
-    const { events, cluster, onOutOfRange, onFatal } = this.#options
-    const error = brokerError(fetched.errorCode, null, { topic: topicName, partition: number })
-    if (error.apiError === 'OFFSET_OUT_OF_RANGE') return onOutOfRange(partition)
-    events.emit('error', { during: 'fetch', error })
-    if (!mayPass(fetched.errorCode)) return onFatal(error)
-    if (fetched.leaderHint !== undefined) cluster.noteLeader(topicName, number, fetched.leaderHint)
-    this.#takeOut(partition)
-    this.#router.reroute(partition)
-  }
-}
-
-/** What a broker cannot name may be over at the next fetch, as a failing disk or a bug in it. */
-function mayPass(errorCode: number): boolean {
-  const { retriable, name } = classify(errorCode)
-  return retriable || name === 'UNKNOWN_SERVER_ERROR'
 }

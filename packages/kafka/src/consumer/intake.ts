@@ -1,4 +1,5 @@
 import { Gate, type GateState } from '@sluice/flow'
+import type { FetchAsk, FetchBudget, FetchPlan } from './broker-loop.ts'
 import type { AssignedPartition } from './partition.ts'
 
 export interface IntakeOptions {
@@ -13,16 +14,8 @@ export interface IntakeOptions {
 }
 
 /** What one partition may bring in from one fetch; it was reserved and has to be settled. */
-export interface Ask {
-  readonly partition: AssignedPartition
-  readonly bytes: number
+export interface Ask extends FetchAsk<AssignedPartition> {
   readonly records: number
-}
-
-export interface FetchPlan {
-  readonly asks: readonly Ask[]
-  /** Some partitions were left out for want of room. */
-  readonly waiting: boolean
 }
 
 /** What all partitions together leave of the half of the budget that belongs to nobody. */
@@ -45,7 +38,7 @@ interface Room {
  * slot is never left idle by the count alone. A batch that could never fit waits, on its own partition alone, until
  * the common half is unused, and passes then.
  */
-export class Intake {
+export class Intake implements FetchBudget<AssignedPartition, Ask> {
   readonly #options: IntakeOptions
   readonly #gate: Gate
   readonly #partitions = new Set<AssignedPartition>()
@@ -80,7 +73,7 @@ export class Intake {
   }
 
   /** Reserves for as many of the candidates as there is room for, in their order. */
-  plan(candidates: Iterable<AssignedPartition>): FetchPlan {
+  plan(candidates: Iterable<AssignedPartition>): FetchPlan<AssignedPartition, Ask> {
     const room = this.#room()
     const asks: Ask[] = []
     let left = this.#options.fetchMaxBytes

@@ -106,6 +106,10 @@ export class AssignedPartition {
     return this.phase === 'active' && !this.paused
   }
 
+  get takesAnswer(): boolean {
+    return this.phase === 'active'
+  }
+
   get wantsFetch(): boolean {
     return this.mayHandle && this.position >= 0
   }

@@ -1,31 +1,36 @@
-import type { Clock, Emitter } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { BrokerNode } from '../driver/driver.ts'
-import type { ConsumerEvents } from './events.ts'
-import type { AssignedPartition } from './partition.ts'
 import { Signal } from './signal.ts'
 
-export interface RouterOptions {
+export interface RouterOptions<P extends Routed> {
   readonly cluster: Cluster
   readonly clock: Clock
-  readonly events: Emitter<ConsumerEvents>
-  readonly onLeader: (partition: AssignedPartition, leader: BrokerNode) => void
+  readonly onLeader: (partition: P, leader: BrokerNode) => void
+  /** The cluster could not be asked; it is asked again. */
+  readonly onError: (error: unknown) => void
+}
+
+export interface Routed {
+  readonly topicName: string
+  readonly topicId: string
+  readonly partition: number
 }
 
 const FIRST_WAIT_MS = 20
 const LONGEST_WAIT_MS = 1_000
 
 /** Finds the leader of each partition that has none: at once where it is known, else by asking the cluster. */
-export class Router {
-  readonly #options: RouterOptions
-  readonly #waiting = new Set<AssignedPartition>()
+export class Router<P extends Routed> {
+  readonly #options: RouterOptions<P>
+  readonly #waiting = new Set<P>()
   /** Times in a row that a partition had to be routed anew. */
-  readonly #failures = new Map<AssignedPartition, number>()
+  readonly #failures = new Map<P, number>()
   readonly #signal: Signal
   #isRunning = false
   #stopped = false
 
-  constructor(options: RouterOptions) {
+  constructor(options: RouterOptions<P>) {
     this.#options = options
     this.#signal = new Signal(options.clock)
   }
@@ -35,22 +40,22 @@ export class Router {
     return this.#waiting.size
   }
 
-  route(partition: AssignedPartition): void {
+  route(partition: P): void {
     if (!this.#toKnownLeader(partition)) this.#wait(partition)
   }
 
   /** What was known of its leader has failed. A hint in the answer may have named the new one. */
-  reroute(partition: AssignedPartition): void {
+  reroute(partition: P): void {
     const failures = (this.#failures.get(partition) ?? 0) + 1
     this.#failures.set(partition, failures)
     this.#wait(partition)
   }
 
-  succeeded(partition: AssignedPartition): void {
+  succeeded(partition: P): void {
     if (this.#failures.size > 0) this.#failures.delete(partition)
   }
 
-  forget(partition: AssignedPartition): void {
+  forget(partition: P): void {
     this.#waiting.delete(partition)
     this.#failures.delete(partition)
   }
@@ -61,7 +66,7 @@ export class Router {
     this.#signal.notify()
   }
 
-  #wait(partition: AssignedPartition): void {
+  #wait(partition: P): void {
     if (this.#stopped) return
     this.#waiting.add(partition)
     if (!this.#isRunning) void this.#run()
@@ -93,11 +98,11 @@ export class Router {
     try {
       await this.#options.cluster.refresh([...names])
     } catch (error) {
-      this.#options.events.emit('error', { during: 'metadata', error })
+      this.#options.onError(error)
     }
   }
 
-  #toKnownLeader(partition: AssignedPartition): boolean {
+  #toKnownLeader(partition: P): boolean {
     const { cluster, onLeader } = this.#options
     const { topicName, topicId, partition: number } = partition
     // A topic that was created again has other partitions; ours wait here to be taken away by the group.

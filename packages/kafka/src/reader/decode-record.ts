@@ -1,0 +1,16 @@
+import type { DecodedRecord } from '../batch/decode.ts'
+import { ConsumerRecord } from '../consumer/consumer-record.ts'
+import type { AnyTopic } from '../consumer/options.ts'
+import { DecodeError, type RecordPart } from '../errors.ts'
+
+/** Key and value as the topic's codecs read them. @throws DecodeError */
+export function decodeRecord(topic: AnyTopic, partition: number, decoded: DecodedRecord): ConsumerRecord {
+  const read = (part: RecordPart): unknown => {
+    try {
+      return topic[part].decode(decoded[part])
+    } catch (cause) {
+      throw new DecodeError({ topic: topic.name, partition, offset: decoded.offset }, part, topic[part].name, cause)
+    }
+  }
+  return new ConsumerRecord(topic.name, partition, decoded, read('key'), read('value'))
+}
