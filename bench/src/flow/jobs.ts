@@ -1,17 +1,19 @@
 import { PassThrough, Readable } from 'node:stream'
-import { Flow, Gate, Lanes, Limiter } from '@sluice/flow'
+import { ReadableStream, TransformStream } from 'node:stream/web'
+import { Flow, Gate, Lanes, Limiter, RateLimiter } from '@sluice/flow'
 import type { LaneTask } from '@sluice/flow'
 import { Sema } from 'async-sema'
 import { from as fromIterable } from 'ix/asynciterable'
-import { flatMap as flatMapIx } from 'ix/asynciterable/operators'
+import { flatMap as flatMapIx, map as mapIx } from 'ix/asynciterable/operators'
 import pLimit from 'p-limit'
 import PQueue from 'p-queue'
-import { from, lastValueFrom, mergeMap, reduce } from 'rxjs'
+import { concatMap, from, lastValueFrom, mergeMap, reduce } from 'rxjs'
 
 /** Does so many items, gives how many it did. */
 export type Way = (items: number) => Promise<number>
 
 const bound = 16
+const oneAtATime = { concurrency: 1 }
 const callers = 1_000
 
 const task = async (): Promise<void> => {}
@@ -126,25 +128,44 @@ const mapAsyncJobs: Readonly<Record<string, Way>> = {
 
 const bufferJobs: Readonly<Record<string, Way>> = {
   'Sluice buffer': (items) => countAll(Flow.from(numbers(items)).buffer(bound)),
-  'Node PassThrough': (items) => {
-    const buffer = new PassThrough({ objectMode: true, highWaterMark: bound })
-    return countAll(
-      Readable.from(numbers(items))
-        .map((n: number) => n + 1)
-        .pipe(buffer),
-    )
+  'Node Readable': (items) => countAll(Readable.from(numbers(items), { highWaterMark: bound })),
+  'Node PassThrough': (items) =>
+    countAll(Readable.from(numbers(items)).pipe(new PassThrough({ objectMode: true, highWaterMark: bound }))),
+  'web TransformStream': (items) => {
+    const strategy = { highWaterMark: bound }
+    return countAll(ReadableStream.from(numbers(items)).pipeThrough(new TransformStream({}, strategy, strategy)))
   },
 }
 
 /** A rate that is never reached: what is measured is what the operator costs. */
+const rate = { elements: 1e9, perMs: 1 }
+
+/** No peer has a throttle that delays and holds its source back: their operators wait for our limiter. */
+function inTurn(): (n: number) => Promise<number> {
+  const limiter = new RateLimiter(rate)
+  return async (n) => {
+    await limiter.acquire()
+    return n
+  }
+}
+
 const throttleJobs: Readonly<Record<string, Way>> = {
-  'Sluice throttle': (items) => countAll(Flow.from(numbers(items)).throttle({ elements: 1e9, perMs: 1 })),
+  'Sluice throttle': (items) => countAll(Flow.from(numbers(items)).throttle(rate)),
+  'Node Readable.map and a limiter': (items) => countAll(Readable.from(numbers(items)).map(inTurn(), oneAtATime)),
+  'IxJS map and a limiter': (items) => countAll(fromIterable(numbers(items)).pipe(mapIx(inTurn()))),
+  'RxJS concatMap and a limiter (takes its source at once)': (items) =>
+    lastValueFrom(
+      from(numbers(items)).pipe(
+        concatMap(inTurn()),
+        reduce((count) => count + 1, 0),
+      ),
+    ),
 }
 
 export const flowJobs: Readonly<Record<string, Readonly<Record<string, Way>>>> = {
   'at most 16 at a time, 1,000 callers': boundJobs,
   'the same with priorities': priorityJobs,
   'mapAsync, at most 16 at a time': mapAsyncJobs,
-  'buffer of 16': bufferJobs,
-  'throttle, which no peer has with back-pressure': throttleJobs,
+  'buffer of 16 (IxJS and RxJS have none with a bound)': bufferJobs,
+  'throttle, delaying and with back-pressure (no peer has one: a limiter in its map)': throttleJobs,
 }
