@@ -69,7 +69,7 @@ function producerOf(read: Reader): ProducerOptions {
 function consumerOf(read: Reader): Partial<ConsumerOptions> {
   return defined({
     group: read.text('KAFKA_GROUP_ID'),
-    reset: read.oneOf('KAFKA_AUTO_OFFSET_RESET', ['latest', 'earliest'] as const),
+    reset: read.oneOf('KAFKA_AUTO_OFFSET_RESET', ['latest', 'earliest', 'none'] as const),
     isolation: read.oneOf('KAFKA_ISOLATION_LEVEL', ['read_committed', 'read_uncommitted'] as const),
     maxPollRecords: read.integer('KAFKA_MAX_POLL_RECORDS', 1),
     sessionTimeoutMs: read.integer('KAFKA_SESSION_TIMEOUT_MS', 1_000),

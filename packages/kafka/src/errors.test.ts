@@ -25,6 +25,7 @@ const samples: readonly flow.SluiceError[] = [
   new kafka.AbandonedHandlersError(2, 1),
   new kafka.RevokedError('t', 0),
   new kafka.MembershipError('g', 'm'),
+  new kafka.NoPositionError('g', [{ topic: 't', partition: 0 }], 'no_committed_offset'),
   new kafka.StateInUseError('p', 1),
   new flow.ConfigError('f', 1, '2'),
   new flow.BackpressureError('waiting_full', 'm'),

@@ -25,6 +25,7 @@ export {
   HandlerError,
   HandlerTimeoutError,
   MembershipError,
+  NoPositionError,
   RevokedError,
   StateInUseError,
   UnreadableBatchError,

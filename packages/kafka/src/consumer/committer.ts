@@ -9,6 +9,7 @@ import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
 import { encodeOffsetMap } from './offset-map.ts'
+import { withOrigin } from './origin.ts'
 import { Signal } from './signal.ts'
 import { endsWithin } from './within.ts'
 
@@ -210,7 +211,8 @@ function entryOf(partition: AssignedPartition): Entry {
   const { finishedTo: offset, topicId } = partition
   const { tracker, epoch } = partition.log!
   const ranges = tracker.rangesAhead()
-  const metadata = encodeOffsetMap({ base: offset, topicId, leaderEpoch: epoch, ranges })
+  const offsetMap = encodeOffsetMap({ base: offset, topicId, leaderEpoch: epoch, ranges })
+  const metadata = withOrigin(offsetMap, partition.origin)
   return { partition, offset, revision: tracker.revision, metadata }
 }
 

@@ -1,4 +1,5 @@
 import { SluiceError } from '@sluice/flow'
+import type { PartitionPlace, ResetReason } from './events.ts'
 
 /** Where a record is, as every error about one says it. */
 export interface RecordPlace {
@@ -85,6 +86,21 @@ export class MembershipError extends SluiceError<'membership_refused'> {
 
   constructor(group: string, message: string, cause?: unknown) {
     super('membership_refused', message, { cause, facts: { group } })
+  }
+}
+
+/** Partitions have no position in the log, and the reset policy is `none`. */
+export class NoPositionError extends SluiceError<'position_missing'> {
+  declare readonly group: string
+  declare readonly partitions: readonly PartitionPlace[]
+
+  constructor(group: string, partitions: readonly PartitionPlace[], reason: ResetReason) {
+    const names = partitions.map(({ topic, partition }) => `${topic}/${partition}`).join(', ')
+    const why =
+      reason === 'no_committed_offset'
+        ? `Group ${group} has committed no offset for ${names}`
+        : `What group ${group} has committed for ${names} is not in the log any more`
+    super('position_missing', `${why}, and reset is 'none'`, { facts: { group, partitions } })
   }
 }
 

@@ -1,8 +1,9 @@
 import { encodeOffsetMap } from './offset-map.ts'
+import { maxOriginLength } from './origin.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 /** What a broker allows by default (offset.metadata.max.bytes). */
-const defaultMaxLength = 4_096
+const defaultMaxLength = 4_096 - maxOriginLength
 /** Beside a bit an offset: the map's head and its topic id, generously. */
 const fixedLength = 128
 /** What one more finished record can add to a map, as base64: it parts a run, or breaks a repetition. */

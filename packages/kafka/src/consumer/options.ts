@@ -10,7 +10,18 @@ export type AnyTopic = Topic<any, any>
 
 export type ConsumerOrder = 'partition' | 'key' | 'unordered'
 
-export type ResetPolicy = 'latest' | 'earliest'
+/**
+ * `none`: an error that names the partitions. A time: the first record of that time or later, by the records' own
+ * timestamps; where there is none, the end.
+ */
+export type ResetPolicy =
+  | 'latest'
+  | 'earliest'
+  | 'none'
+  /** Milliseconds since the epoch. */
+  | { readonly timeMs: number }
+  /** So long before the moment of the reset. */
+  | { readonly agoMs: number }
 
 export interface ConsumerGateOptions {
   /** Records in memory; what one fetch brings may pass it by a batch. 1 to 10,000,000, default 1,000. */
@@ -34,7 +45,10 @@ export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
   readonly topics: readonly T[]
   /** Default `read_committed`: records of aborted and open transactions are not seen. */
   readonly isolation?: Isolation
-  /** Where a partition starts that the group has no offset for. Default `latest`. */
+  /**
+   * Where a partition starts that the group has no offset for, or one that the log has no longer. Default `latest`. One
+   * that was added after the group began starts at its first record.
+   */
   readonly reset?: ResetPolicy
   /**
    * What is handled one after the other: the records of a partition (the default), those of a key within a partition
@@ -176,7 +190,7 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     group: requireText('group', options.group, MAX_GROUP_LENGTH),
     topics: topicsByName(options.topics),
     isolation: requireOneOf('isolation', options.isolation ?? 'read_committed', ['read_committed', 'read_uncommitted']),
-    reset: requireOneOf('reset', options.reset ?? 'latest', ['latest', 'earliest']),
+    reset: parseReset(options.reset ?? 'latest'),
     order,
     concurrency,
     busyPartitions: typeof concurrency === 'number' ? concurrency : Math.max(1, Math.floor(concurrency.start().limit)),
@@ -206,6 +220,17 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     stateDir: optionalText('stateDir', options.stateDir),
     instanceName: optionalText('instanceName', options.instanceName ?? options.instanceId) ?? 'default',
   })
+}
+
+function parseReset(reset: ResetPolicy): ResetPolicy {
+  if (reset === 'latest' || reset === 'earliest' || reset === 'none') return reset
+  const entries = typeof reset === 'object' && reset !== null ? Object.entries(reset) : []
+  const [field, value] = entries[0] ?? []
+  if (entries.length !== 1 || (field !== 'timeMs' && field !== 'agoMs')) {
+    throw new ConfigError('reset', reset, "'latest', 'earliest', 'none', { timeMs } or { agoMs }")
+  }
+  const ms = requireInteger(`reset.${field}`, value, { min: 0 })
+  return Object.freeze(field === 'timeMs' ? { timeMs: ms } : { agoMs: ms })
 }
 
 function parseConcurrency(concurrency: number | Limit): number | Limit {

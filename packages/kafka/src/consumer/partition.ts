@@ -70,6 +70,8 @@ export class AssignedPartition {
   committed = -1
   /** The tracker's revision that is known to be committed, offset map included. */
   committedRevision = 0
+  /** How many partitions the topic had when the group began to read it, for commits that have to say so; -1: none. */
+  origin = -1
   /** Set once the position is known. */
   log: PartitionLog | undefined
   /** How long the offset map may become. */

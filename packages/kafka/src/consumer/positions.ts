@@ -1,14 +1,17 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
-import type { BrokerNode, CommittedOffset, ListedOffset } from '../driver/driver.ts'
+import type { CommittedOffset } from '../driver/driver.ts'
 import { BrokerError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
 import type { ConsumerEvents, ResetReason } from './events.ts'
+import { FirstSight } from './first-sight.ts'
 import type { Membership } from './membership.ts'
-import type { ConsumerSettings, ResetPolicy } from './options.ts'
+import type { ConsumerSettings } from './options.ts'
 import { decodeOffsetMap, type OffsetMap } from './offset-map.ts'
+import { withoutOrigin } from './origin.ts'
 import type { AssignedPartition } from './partition.ts'
+import { Resets } from './resets.ts'
 import type { OffsetRange } from './tracker.ts'
 
 export interface PositionsOptions {
@@ -33,17 +36,7 @@ export interface FoundPosition {
   readonly finished?: readonly OffsetRange[]
 }
 
-const LATEST = -1
-const EARLIEST = -2
 const UNKNOWN_TOPIC = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
-
-/** What the group knew of a topic before this consumer joined it. */
-interface FirstSight {
-  readonly topicId: string
-  readonly partitions: number
-  /** -1: none. */
-  readonly highestCommitted: number
-}
 
 /**
  * Where a partition begins: where the group has committed, else by the reset policy. Partitions that were added to a
@@ -52,10 +45,13 @@ interface FirstSight {
  */
 export class Positions {
   readonly #options: PositionsOptions
-  readonly #firstSight = new Map<string, FirstSight>()
+  readonly #firstSight = new FirstSight()
+  readonly #resets: Resets
 
   constructor(options: PositionsOptions) {
     this.#options = options
+    const onFailed = (error: Error): Promise<boolean> => this.#failed(error)
+    this.#resets = new Resets({ ...options, firstSight: this.#firstSight, onFailed })
   }
 
   /**
@@ -91,14 +87,9 @@ export class Positions {
     }
   }
 
-  /** Finds new positions for partitions by the reset policy, each leader asked on its own. */
+  /** Finds new positions for partitions by the reset policy. */
   reset(partitions: readonly AssignedPartition[], reason: ResetReason): void {
-    const byLeader = new Map<number, AssignedPartition[]>()
-    for (const partition of partitions) {
-      const leader = this.#options.cluster.leader(partition.topicName, partition.partition)?.id ?? -1
-      byLeader.set(leader, [...(byLeader.get(leader) ?? []), partition])
-    }
-    for (const group of byLeader.values()) void this.#resetAll(group, reason)
+    this.#resets.begin(partitions, reason)
   }
 
   async #look(): Promise<void> {
@@ -112,16 +103,9 @@ export class Positions {
       null,
     )
     for (const name of settings.topics.keys()) {
-      // All the partitions of a topic that is created later are new.
-      if (cluster.topic(name)?.errorCode === UNKNOWN_TOPIC) {
-        this.#firstSight.set(name, { topicId: '', partitions: 0, highestCommitted: -1 })
-      }
+      if (cluster.topic(name)?.errorCode === UNKNOWN_TOPIC) this.#firstSight.noteMissing(name)
     }
-    for (const { name, id, partitions } of topics) {
-      const own = committed.filter(({ topic, offset }) => topic === name && offset >= 0)
-      const highestCommitted = Math.max(-1, ...own.map(({ partition }) => partition))
-      this.#firstSight.set(name, { topicId: id, partitions: partitions.length, highestCommitted })
-    }
+    for (const topic of topics) this.#firstSight.note(topic, committed)
   }
 
   /** Tells those that are committed, resets those that are not, returns those to ask for again. */
@@ -131,6 +115,7 @@ export class Positions {
     const mapped: MappedPosition[] = []
     const again: AssignedPartition[] = []
     for (const partition of left) {
+      partition.origin = this.#firstSight.originFor(partition)
       const own = answer.find((one) => one.topic === partition.topicName && one.partition === partition.partition)
       if (own === undefined || own.errorCode !== 0) {
         if (own !== undefined && !classify(own.errorCode).retriable) throw refused(own)
@@ -201,71 +186,6 @@ export class Positions {
     })
   }
 
-  async #resetAll(partitions: readonly AssignedPartition[], reason: ResetReason): Promise<void> {
-    const { cluster, clock } = this.#options
-    const backoff = new Backoff(50, 2_000)
-    let left = partitions
-    for (;;) {
-      left = left.filter(({ phase }) => phase === 'starting' || phase === 'active')
-      const [first] = left
-      if (first === undefined) return
-      const leader = cluster.leader(first.topicName, first.partition)
-      try {
-        if (leader !== undefined) left = await this.#resetAt(leader, left, reason)
-        if (left.length > 0) await cluster.refresh(topicsOf(left))
-      } catch (error) {
-        if (!(await this.#failed(error as Error))) return
-      }
-      if (left.length > 0) await clock.sleep(backoff.nextMs())
-    }
-  }
-
-  /** Asks one leader; returns those that have to be asked for again. */
-  async #resetAt(
-    leader: BrokerNode,
-    partitions: readonly AssignedPartition[],
-    reason: ResetReason,
-  ): Promise<AssignedPartition[]> {
-    const { cluster, settings } = this.#options
-    const led = partitions.filter((one) => cluster.leader(one.topicName, one.partition)?.id === leader.id)
-    const answer = await cluster.driver.listOffsets(
-      leader,
-      settings.isolation,
-      led.map((one) => this.#query(one, reason)),
-    )
-    const found: FoundPosition[] = []
-    for (const partition of led) {
-      const own = findListed(answer, partition)
-      if (own !== undefined && own.errorCode !== 0 && !classify(own.errorCode).retriable) {
-        throw refused(own)
-      }
-      if (own === undefined || own.errorCode !== 0) continue
-      found.push({ partition, offset: own.offset, leaderEpoch: -1, reset: reason })
-    }
-    if (found.length > 0) this.#options.onFound(found.filter(({ partition }) => partition.isLive))
-    const done = new Set(found.map(({ partition }) => partition))
-    return partitions.filter((partition) => !done.has(partition))
-  }
-
-  #query(partition: AssignedPartition, reason: ResetReason) {
-    const { topicName, partition: number } = partition
-    return {
-      topic: topicName,
-      partition: number,
-      currentLeaderEpoch: this.#options.cluster.leaderEpoch(topicName, number),
-      timestampMs: this.#policy(partition, reason) === 'earliest' ? EARLIEST : LATEST,
-    }
-  }
-
-  #policy({ topicName, topicId, partition }: AssignedPartition, reason: ResetReason): ResetPolicy {
-    const seen = this.#firstSight.get(topicName)
-    const { reset } = this.#options.settings
-    if (reason !== 'no_committed_offset' || seen === undefined) return reset
-    const isNew = seen.topicId !== topicId || partition >= seen.partitions
-    const isBeyondCommits = seen.highestCommitted >= 0 && partition > seen.highestCommitted
-    return isNew || isBeyondCommits ? 'earliest' : reset
-  }
-
   /** False: it cannot be mended, and the consumer was told. */
   async #failed(error: Error): Promise<boolean> {
     const { cluster, settings, membership, events, onFatal } = this.#options
@@ -295,7 +215,7 @@ interface MappedPosition extends FoundPosition {
 
 /** The map of a commit, if it is of ours and of this very log. */
 function mapOf({ topicId }: AssignedPartition, { offset, metadata }: CommittedOffset): OffsetMap | undefined {
-  const map = metadata === '' ? undefined : decodeOffsetMap(metadata)
+  const map = metadata === '' ? undefined : decodeOffsetMap(withoutOrigin(metadata))
   return map?.base === offset && map.topicId === topicId && map.leaderEpoch >= 0 ? map : undefined
 }
 
@@ -307,14 +227,6 @@ function byTopic(partitions: readonly AssignedPartition[]): { topic: string; par
     else list.push(partition)
   }
   return [...numbers].map(([topic, list]) => ({ topic, partitions: list }))
-}
-
-function topicsOf(partitions: readonly AssignedPartition[]): string[] {
-  return [...new Set(partitions.map(({ topicName }) => topicName))]
-}
-
-function findListed(answer: readonly ListedOffset[], { topicName, partition }: AssignedPartition) {
-  return answer.find((one) => one.topic === topicName && one.partition === partition)
 }
 
 function refused({

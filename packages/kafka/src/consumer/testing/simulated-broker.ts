@@ -18,6 +18,7 @@ import type {
 interface Batch {
   readonly base: number
   readonly end: number
+  readonly timestampMs: number
   readonly bytes: Buffer
 }
 
@@ -72,6 +73,14 @@ export class SimulatedBroker {
     }
   }
 
+  addPartitions(name: string, total: number): void {
+    const topic = this.topics.get(name)!
+    for (let partition = topic.partitions; partition < total; partition++) {
+      this.#logs.set(`${name}/${partition}`, { start: 0, end: 0, batches: [] })
+    }
+    topic.partitions = total
+  }
+
   /** A value with a colon in it is a key and a value. */
   write(topic: string, partition: number, values: readonly string[], compression: Compression = 'none'): void {
     const log = this.#log(topic, partition)
@@ -84,7 +93,7 @@ export class SimulatedBroker {
     const bytes = encodeBatch(records, compression, null)
     bytes.writeBigInt64BE(BigInt(log.end), layout.baseOffset)
     bytes.writeInt32BE(0, layout.leaderEpoch)
-    log.batches.push({ base: log.end, end: log.end + values.length, bytes })
+    log.batches.push({ base: log.end, end: log.end + values.length, timestampMs: this.clock.now(), bytes })
     log.end += values.length
     this.#writes.resolve()
     this.#writes = Promise.withResolvers()
@@ -136,8 +145,9 @@ export class SimulatedBroker {
       fetch: (_, request) => this.#fetch(request),
       listOffsets: async (_, __, queries) =>
         queries.map(({ topic, partition, timestampMs }) => {
-          const { start, end } = this.#log(topic, partition)
-          const offset = timestampMs === -2 ? start : end
+          const { start, end, batches } = this.#log(topic, partition)
+          const since = batches.find((batch) => batch.timestampMs >= timestampMs)?.base ?? -1
+          const offset = timestampMs === -2 ? start : timestampMs === -1 ? end : since
           return { topic, partition, errorCode: 0, offset, timestampMs: -1, leaderEpoch: 0 }
         }),
       offsetsForLeaderEpoch: async (_, queries) =>

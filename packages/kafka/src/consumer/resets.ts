@@ -1,0 +1,136 @@
+import type { Clock } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { brokerError, classify } from '../driver/classify.ts'
+import type { BrokerNode, ListedOffset } from '../driver/driver.ts'
+import { NoPositionError } from './errors.ts'
+import type { ResetReason } from './events.ts'
+import type { FirstSight } from './first-sight.ts'
+import type { ConsumerSettings, ResetPolicy } from './options.ts'
+import type { AssignedPartition } from './partition.ts'
+import type { FoundPosition } from './positions.ts'
+
+export interface ResetsOptions {
+  readonly cluster: Cluster
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly firstSight: FirstSight
+  readonly onFound: (found: readonly FoundPosition[]) => void
+  readonly onFatal: (error: Error) => void
+  /** False: it cannot be mended. */
+  readonly onFailed: (error: Error) => Promise<boolean>
+}
+
+const LATEST = -1
+const EARLIEST = -2
+/** The answer where no record is of the time asked for, or later. */
+const NONE = -1
+
+/** Finds positions for partitions that have none, or none in the log any more, by the reset policy. */
+export class Resets {
+  readonly #options: ResetsOptions
+
+  constructor(options: ResetsOptions) {
+    this.#options = options
+  }
+
+  /** Each leader is asked on its own. */
+  begin(partitions: readonly AssignedPartition[], reason: ResetReason): void {
+    const { cluster, settings, onFatal } = this.#options
+    const byLeader = new Map<number, AssignedPartition[]>()
+    const refused: AssignedPartition[] = []
+    for (const partition of partitions) {
+      if (this.#policy(partition, reason) === 'none') {
+        refused.push(partition)
+        continue
+      }
+      const leader = cluster.leader(partition.topicName, partition.partition)?.id ?? -1
+      const led = byLeader.get(leader)
+      if (led === undefined) byLeader.set(leader, [partition])
+      else led.push(partition)
+    }
+    if (refused.length > 0) onFatal(new NoPositionError(settings.group, refused.map(placeOf), reason))
+    for (const led of byLeader.values()) void this.#resetAll(led, reason)
+  }
+
+  async #resetAll(partitions: readonly AssignedPartition[], reason: ResetReason): Promise<void> {
+    const { cluster, clock, onFailed } = this.#options
+    const backoff = new Backoff(50, 2_000)
+    let left = partitions
+    for (;;) {
+      left = left.filter(({ isLive }) => isLive)
+      const [first] = left
+      if (first === undefined) return
+      const leader = cluster.leader(first.topicName, first.partition)
+      try {
+        if (leader !== undefined) left = await this.#resetAt(leader, left, reason)
+        if (left.length > 0) await cluster.refresh([...new Set(left.map(({ topicName }) => topicName))])
+      } catch (error) {
+        if (!(await onFailed(error as Error))) return
+      }
+      if (left.length > 0) await clock.sleep(backoff.nextMs())
+    }
+  }
+
+  /** Asks one leader; returns those that have to be asked for again. */
+  async #resetAt(
+    leader: BrokerNode,
+    partitions: readonly AssignedPartition[],
+    reason: ResetReason,
+  ): Promise<AssignedPartition[]> {
+    const { cluster } = this.#options
+    const led = partitions.filter((one) => cluster.leader(one.topicName, one.partition)?.id === leader.id)
+    const policies = new Map(led.map((partition) => [partition, this.#policy(partition, reason)]))
+    // Before the others: a record that comes in between must not be passed over for want of an earlier one.
+    const byTime = led.filter((partition) => typeof policies.get(partition) === 'object')
+    const ends = await this.#ask(leader, byTime, () => LATEST)
+    const answer = await this.#ask(leader, led, (partition) => this.#timestampOf(policies.get(partition)!))
+    const found: FoundPosition[] = []
+    for (const partition of led) {
+      const offset = offsetOf(answer, partition)
+      const end = policies.get(partition) === 'earliest' ? undefined : offsetOf(ends, partition)
+      const at = offset === NONE ? end : offset
+      if (at !== undefined) found.push({ partition, offset: at, leaderEpoch: -1, reset: reason })
+    }
+    if (found.length > 0) this.#options.onFound(found.filter(({ partition }) => partition.isLive))
+    const done = new Set(found.map(({ partition }) => partition))
+    return partitions.filter((partition) => !done.has(partition))
+  }
+
+  async #ask(
+    leader: BrokerNode,
+    partitions: readonly AssignedPartition[],
+    timestampOf: (partition: AssignedPartition) => number,
+  ): Promise<readonly ListedOffset[]> {
+    if (partitions.length === 0) return []
+    const { cluster, settings } = this.#options
+    const queries = partitions.map((one) => ({
+      ...placeOf(one),
+      currentLeaderEpoch: cluster.leaderEpoch(one.topicName, one.partition),
+      timestampMs: timestampOf(one),
+    }))
+    return await cluster.driver.listOffsets(leader, settings.isolation, queries)
+  }
+
+  #timestampOf(policy: ResetPolicy): number {
+    if (typeof policy === 'string') return policy === 'earliest' ? EARLIEST : LATEST
+    return 'timeMs' in policy ? policy.timeMs : Math.max(0, Math.floor(this.#options.clock.now() - policy.agoMs))
+  }
+
+  #policy(partition: AssignedPartition, reason: ResetReason): ResetPolicy {
+    const isNew = reason === 'no_committed_offset' && this.#options.firstSight.isNew(partition)
+    return isNew ? 'earliest' : this.#options.settings.reset
+  }
+}
+
+/** Undefined: to be asked for again. @throws BrokerError where that would not help. */
+function offsetOf(answer: readonly ListedOffset[], partition: AssignedPartition): number | undefined {
+  const place = placeOf(partition)
+  const own = answer.find(({ topic, partition: number }) => topic === place.topic && number === place.partition)
+  if (own !== undefined && own.errorCode !== 0 && !classify(own.errorCode).retriable) {
+    throw brokerError(own.errorCode, null, place)
+  }
+  return own?.errorCode === 0 ? own.offset : undefined
+}
+
+const placeOf = ({ topicName, partition }: AssignedPartition) => ({ topic: topicName, partition })
