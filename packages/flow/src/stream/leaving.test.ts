@@ -109,3 +109,26 @@ test('who asks several times and leaves is told the end each time', async () => 
     expect(clock.pending).toBe(0)
   }
 })
+
+const waitsOfTheirOwn: [string, (flow: Flow<number>) => Flow<unknown>][] = [
+  ['throttle', (flow) => flow.throttle({ elements: 1, perMs: 1_000 })],
+  ['delayElements', (flow) => flow.delayElements(1_000)],
+  ['groupedWithin', (flow) => flow.groupedWithin(9, 1_000)],
+  ['retry', (flow) => flow.map(() => expect.unreachable()).retry({ delayMs: 1_000 })],
+]
+
+test.each(waitsOfTheirOwn)('%s leaves no timer when it is left while it waits', async (_, apply) => {
+  const clock = new ManualClock()
+  async function* two() {
+    yield 0
+    yield 1
+    await new Promise(() => {})
+  }
+  const iterator = apply(Flow.from(two(), { clock }))[Symbol.asyncIterator]()
+  void iterator.next()
+  void iterator.next()
+  await settled()
+  expect(clock.pending).toBe(1)
+  await iterator.return!()
+  expect(clock.pending).toBe(0)
+})
