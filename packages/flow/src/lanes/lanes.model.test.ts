@@ -53,6 +53,14 @@ const step = fc.oneof(
     }),
   },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('take' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('start' as const),
+      lane: fc.constantFrom('a', 'b', 'c', undefined),
+      priority: fc.constantFrom(...priorities),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('done' as const), pick: fc.nat(5) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('again' as const), pick: fc.nat(5), ms: fc.nat(20) }) },
   {
@@ -79,6 +87,14 @@ test('any history agrees with the model: order in a lane, importance, ageing bou
           const { lane, priority } = next
           items.push({ id: items.length, lane, priority, enteredMs: nowMs(), heldUntilMs: 0, state: 'waiting' })
           lanes.push(items.length - 1, { lane, priority })
+        } else if (next.kind === 'start') {
+          const { lane, priority } = next
+          const id = items.length
+          if (lane !== undefined && isAlive(lane)) expect(() => lanes.start(id, { lane })).toThrow('not free')
+          else {
+            items.push({ id, lane, priority, enteredMs: nowMs(), heldUntilMs: 0, state: 'running' })
+            tasks.push(lanes.start(id, { lane, priority }))
+          }
         } else if (next.kind === 'take') {
           const expected = nextOf(items, nowMs(), boosted)
           const task = lanes.take()
@@ -113,6 +129,9 @@ test('any history agrees with the model: order in a lane, importance, ageing bou
         const waiting = items.filter((item) => item.state === 'waiting')
         expect([lanes.waiting, lanes.running]).toEqual([waiting.length, tasks.length])
         expect(lanes.ready).toBe(headsOf(items, nowMs()).length)
+        const alive = items.filter((item) => item.state !== 'gone')
+        expect(['a', 'b', 'c'].filter((lane) => lanes.has(lane))).toEqual(['a', 'b', 'c'].filter(isAlive))
+        expect(lanes.size).toBe(new Set(alive.map(({ lane, id }) => lane ?? id)).size)
         const [oldest] = waiting
         expect(lanes.inspect().oldestWaitMs).toBe(oldest ? nowMs() - oldest.enteredMs : 0)
       }

@@ -80,6 +80,30 @@ test('a task that is to run again keeps its lane and gives its slot back until i
   expect(heard).toEqual([0, 50, 50])
 })
 
+test('a task that is to run again may come back as another item', () => {
+  const { lanes } = makeLanes()
+  lanes.push('a1', { lane: 'a', priority: 'high' })
+  lanes.push('a2', { lane: 'a' })
+  lanes.again(lanes.take()!, 0, 'the rest of a1')
+  const again = lanes.take()!
+  expect(again).toMatchObject({ item: 'the rest of a1', attempt: 2, priority: 'high' })
+  lanes.done(again)
+  expect(takeAll(lanes)).toEqual(['a2'])
+})
+
+test('what is started runs at once and keeps its lane busy', () => {
+  const { lanes, clock } = makeLanes({ stuckAfterMs: 10 })
+  lanes.push('waits', { lane: 'b' })
+  const started = lanes.start('runs', { lane: 'a', priority: 'low' })
+  lanes.push('behind', { lane: 'a', priority: 'high' })
+  expect([lanes.running, lanes.waiting, lanes.size]).toEqual([1, 2, 2])
+  expect(takeAll(lanes)).toEqual(['waits'])
+  clock.advance(10)
+  expect(lanes.stuck()).toContainEqual({ item: 'runs', lane: 'a', runningMs: 10, attempt: 1 })
+  lanes.done(started)
+  expect(takeAll(lanes)).toEqual(['behind'])
+})
+
 test('a boosted lane goes first once', () => {
   const { lanes } = makeLanes()
   lanes.push('high', { priority: 'high' })
@@ -218,6 +242,9 @@ test('settings and arguments that make no sense are refused by name', () => {
   expect(() => laneOf('keys' as Order)).toThrow(expect.objectContaining({ field: 'order' }))
   const { lanes } = makeLanes()
   expect(() => lanes.push('x', { priority: 'urgent' as Priority })).toThrow(
+    expect.objectContaining({ field: 'priority' }),
+  )
+  expect(() => lanes.start('x', { priority: 'urgent' as Priority })).toThrow(
     expect.objectContaining({ field: 'priority' }),
   )
   lanes.push('x')
