@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Consumer, Kafka, type RecordOf, json, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runOk } from './support/child.ts'
-import { kafkaTool } from './support/java.ts'
+import { canCompileJava, kafkaTool } from './support/java.ts'
 
 let stack: Stack
 let kafka: Kafka
@@ -20,7 +19,7 @@ afterAll(async () => {
 })
 
 /** A JRE alone cannot run a program from its source. */
-const canCompileJava = (await runOk('java', ['--list-modules'])).includes('jdk.compiler')
+const compilesJava = await canCompileJava()
 
 const textTopic = (name: string) => topic(name, { value: text })
 type TextTopic = ReturnType<typeof textTopic>
@@ -72,7 +71,7 @@ describe('reading', () => {
     expect(seen).toEqual(Array.from({ length: 4 }, () => numbered(2_500)))
   })
 
-  test.skipIf(!canCompileJava)(
+  test.skipIf(!compilesJava)(
     'leaves out what transactions have aborted, and the markers of those that committed',
     async () => {
       const target = await create('transactions')

@@ -1,2 +1,3 @@
 export { ExitCode } from './exit-codes.ts'
 export { run } from './program.ts'
+export { Terminal } from './terminal.ts'

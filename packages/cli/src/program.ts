@@ -10,14 +10,18 @@ Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wr
 Data is kept in .sluice of the project; SLUICE_DATA_DIR moves it.`
 
 /** Runs one command line and resolves with its exit code. It never rejects: an error is one line on the standard error. */
-export async function run(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<ExitCode> {
-  const terminal = new Terminal()
+export async function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  terminal: Terminal = new Terminal(),
+): Promise<ExitCode> {
   let exitCode: ExitCode = ExitCode.ok
   const program = new Command('sluice')
     .description('Run, watch and steer a flow-controlled Kafka platform')
     .addHelpText('after', exitCodesHelp)
     .showHelpAfterError('(sluice --help shows what there is)')
     .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.note(text.trimEnd()) })
     .exitOverride()
   for (const register of commands) register(program, { terminal, env, exitWith: (code) => (exitCode = code) })
   try {

@@ -58,3 +58,8 @@ export async function writeWithJava(
   const stdin = lines.map((line) => `${line}\n`).join('')
   await kafkaTool('org.apache.kafka.tools.ConsoleProducer', args, { stdin })
 }
+
+/** Whether this Java can run a program from its source. */
+export async function canCompileJava(): Promise<boolean> {
+  return (await runOk('java', ['--list-modules'])).includes('jdk.compiler')
+}

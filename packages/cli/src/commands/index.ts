@@ -5,6 +5,8 @@ import { registerDown } from './down.ts'
 import { registerGroups } from './groups/index.ts'
 import { registerLag } from './lag.ts'
 import { registerLogs } from './logs.ts'
+import { registerProduce } from './produce.ts'
+import { registerTail } from './tail.ts'
 import { registerStatus } from './status.ts'
 import { registerTopics } from './topics/index.ts'
 import { registerUp } from './up.ts'
@@ -20,4 +22,6 @@ export const commands: readonly RegisterCommand[] = [
   registerTopics,
   registerGroups,
   registerLag,
+  registerTail,
+  registerProduce,
 ]

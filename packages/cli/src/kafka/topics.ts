@@ -1,4 +1,4 @@
-import { BrokerError, requireTopicName, type Admin, type PartitionMetadata } from '@sluice/kafka'
+import { BrokerError, requireTopicName, type Admin, type PartitionMetadata, type TopicDescription } from '@sluice/kafka'
 import { CliError } from '../cli-error.ts'
 import { nearest } from '../nearest.ts'
 
@@ -16,14 +16,23 @@ export interface SizedPartition extends PartitionMetadata {
 }
 
 /** That these topics are there and may be seen. @throws CliError that names what is most like the one that is missing */
-export async function requireTopics(admin: Admin, names: readonly string[]): Promise<void> {
+export async function requireTopics(admin: Admin, names: readonly string[]): Promise<readonly TopicDescription[]> {
   for (const name of names) requireTopicName('topic', name)
   try {
-    await admin.describeTopics(names, { configs: false })
+    return await admin.describeTopics(names, { configs: false })
   } catch (error) {
     if (!(error instanceof BrokerError && error.apiError === 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
-    await throwUnknown(admin, names)
+    return await throwUnknown(admin, names)
   }
+}
+
+/** The same for one topic and some of its partitions. @throws CliError that names a partition that it does not have */
+export async function requirePartitions(admin: Admin, name: string, wanted: readonly number[] = []): Promise<void> {
+  const [topic] = await requireTopics(admin, [name])
+  const count = topic!.partitions.length
+  const missing = wanted.find((partition) => partition >= count)
+  if (missing === undefined) return
+  throw new CliError('partition_unknown', `${name} has no partition ${missing}`, `it has 0 to ${count - 1}`)
 }
 
 async function throwUnknown(admin: Admin, names: readonly string[]): Promise<never> {

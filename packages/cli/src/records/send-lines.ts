@@ -1,0 +1,93 @@
+import type { Producer } from '@sluice/kafka'
+import { describeError } from '../describe-error.ts'
+import type { Terminal } from '../terminal.ts'
+import { counted, figure } from '../output/figures.ts'
+import { linesOf } from './lines.ts'
+import type { LineParser } from './parse-line.ts'
+import { rawTopic } from './show.ts'
+
+export interface LineFailure {
+  readonly line: number
+  readonly error: string
+}
+
+/** What became of the lines. */
+export interface SendReport {
+  readonly acknowledged: number
+  readonly failed: number
+  /** The first of those that failed. */
+  readonly failures: readonly LineFailure[]
+}
+
+const MAX_FAILURES = 100
+/** More than any record may have; what is below it and still too large is refused by the producer. */
+const MAX_LINE_BYTES = 67_108_864
+const PROGRESS_EVERY_MS = 500
+
+/** Sends lines as records, as fast as the producer takes them; a line that fails stops no other. */
+export class LineSender {
+  readonly #terminal: Terminal
+  readonly #producer: Producer
+  readonly #topic: ReturnType<typeof rawTopic>
+  readonly #parse: LineParser
+  readonly #failures: LineFailure[] = []
+  #line = 0
+  #acknowledged = 0
+  #failed = 0
+  #progressMs = performance.now()
+  readonly #acknowledge = (): void => {
+    this.#acknowledged++
+  }
+
+  constructor(terminal: Terminal, producer: Producer, topic: string, parse: LineParser) {
+    this.#terminal = terminal
+    this.#producer = producer
+    this.#topic = rawTopic(topic)
+    this.#parse = parse
+  }
+
+  get report(): SendReport {
+    const failures = this.#failures.toSorted((a, b) => a.line - b.line)
+    return { acknowledged: this.#acknowledged, failed: this.#failed, failures }
+  }
+
+  /** Until the source ends or the signal comes; then what was sent is waited for. */
+  async run(source: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
+    for await (const lines of linesOf(source, MAX_LINE_BYTES)) {
+      for (const line of lines) {
+        if (signal.aborted) break
+        this.#line++
+        if (this.#producer.throttled) await this.#producer.ready(signal)
+        if (line === undefined) this.#fail(this.#line, `it is longer than ${figure(MAX_LINE_BYTES)} bytes`)
+        else this.#send(line)
+      }
+      if (signal.aborted) break
+      this.#tellProgress()
+    }
+    await this.#producer.flush()
+  }
+
+  #send(line: Buffer): void {
+    const number = this.#line
+    try {
+      const sent = this.#producer.send(this.#topic, this.#parse(line))
+      sent.then(this.#acknowledge, (error: unknown) => this.#fail(number, describeError(error)))
+    } catch (error) {
+      this.#fail(number, describeError(error))
+    }
+  }
+
+  #fail(line: number, error: string): void {
+    this.#failed++
+    if (this.#failures.length >= MAX_FAILURES) return
+    this.#failures.push({ line, error })
+    this.#terminal.note(`line ${line}: ${error}`)
+    if (this.#failures.length === MAX_FAILURES) this.#terminal.note('more that fail are only counted')
+  }
+
+  #tellProgress(): void {
+    if (performance.now() - this.#progressMs < PROGRESS_EVERY_MS) return
+    this.#progressMs = performance.now()
+    this.#terminal.progress(`sending: ${counted(this.#acknowledged, 'record')} acknowledged`)
+  }
+}
