@@ -9,6 +9,7 @@ import { Child, fromSource, run } from './support/child.ts'
 import { canCompileJava, kafkaTool } from './support/java.ts'
 import { sluice as runSluice, type SluiceResult } from './support/sluice.ts'
 
+const compilesJava = await canCompileJava()
 const program = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 let stack: Stack
 let kafka: Kafka
@@ -198,7 +199,7 @@ describe('sluice tail', () => {
     expect(await tail('thousand', '{partition} {value}')).toEqual(['900 here'])
   })
 
-  test.skipIf(!(await canCompileJava()))('shows what was aborted only when asked, and counts no transaction marker', async () => {
+  test.skipIf(!compilesJava)('shows what was aborted only when asked, and counts no transaction marker', async () => {
     await create('transactions')
     const javaProgram = join(import.meta.dirname, 'programs/TransactionalWriter.java')
     const args = [stack.kafka.bootstrapServers, 'transactions', '4', '3']
