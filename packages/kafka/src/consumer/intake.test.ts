@@ -122,6 +122,52 @@ describe('a partition', () => {
   })
 })
 
+describe('of topics declared high', () => {
+  test('partitions have a quarter of the budget that no others can take', () => {
+    const { intake, partitions } = open(9, { maxRecords: 100_000 })
+    const [urgent, ...others] = partitions
+    urgent!.priority = 'high'
+    for (let round = 0; round < 40; round++) fill(intake, intake.plan(others).asks)
+    expect(intake.plan(others).asks).toEqual([])
+    expect(intake.inspect().bytes).toBeLessThanOrEqual(768 * KiB)
+    for (let round = 0; round < 40; round++) fill(intake, intake.plan([urgent!]).asks)
+    expect(urgent!.usage.heldBytes).toBeGreaterThanOrEqual(240 * KiB)
+  })
+
+  test('partitions have what others have, where all are', () => {
+    const { intake, partitions } = open(4, { maxRecords: 100_000 })
+    for (const partition of partitions) partition.priority = 'high'
+    for (let round = 0; round < 40; round++) fill(intake, intake.plan([partitions[0]!]).asks)
+    expect(partitions[0]!.usage.heldBytes).toBe(640 * KiB)
+  })
+})
+
+describe('under pressure', () => {
+  test('only a part of the budget is used, and what is in memory stays', () => {
+    const { intake, partitions } = open(1)
+    intake.use(0.1)
+    const { asks } = intake.plan(partitions)
+    expect(asks[0]!.bytes).toBeLessThanOrEqual(102 * KiB)
+    expect(asks[0]!.records).toBe(100)
+    fill(intake, asks)
+    expect(intake.plan(partitions)).toEqual({ asks: [], waiting: true })
+    intake.use(1)
+    expect(onRoom).toHaveBeenCalledOnce()
+    expect(intake.plan(partitions).asks).toHaveLength(1)
+  })
+
+  test('a batch larger than that part still comes, alone', () => {
+    const { intake, partitions } = open(2, { maxBytes: 128 * KiB })
+    intake.use(0.1)
+    const { asks } = intake.plan(partitions)
+    expect(asks).toMatchObject([{ partition: partitions[0], bytes: 16 * KiB }])
+    fill(intake, asks)
+    expect(intake.plan([partitions[1]!]).asks).toEqual([])
+    intake.release(partitions[0]!, 16 * KiB, 100)
+    expect(intake.plan([partitions[1]!]).asks).toHaveLength(1)
+  })
+})
+
 test('a compressed batch is opened beyond the limit only where no other is open', () => {
   const { intake, partitions } = open(2)
   expect(intake.mayExpand()).toBe(true)
@@ -138,12 +184,16 @@ test('whatever is fetched and finished: never more bytes than the limit, and alw
     fc.property(
       fc.integer({ min: 1, max: 12 }),
       fc.integer({ min: 64, max: 2_048 }),
+      fc.nat(12),
+      fc.constantFrom(1, 0.5, 0.1),
       fc.array(fc.record({ who: fc.nat(), share: fc.double({ min: 0, max: 1, noNaN: true }), free: fc.boolean() }), {
         maxLength: 60,
       }),
-      (count, maxKiB, steps) => {
+      (count, maxKiB, high, budgetShare, steps) => {
         const maxBytes = maxKiB * KiB
         const { intake, partitions } = open(count, { maxBytes })
+        for (const partition of partitions.slice(0, high)) partition.priority = 'high'
+        intake.use(budgetShare)
         for (const { who, share, free } of steps) {
           const partition = partitions[who % count]!
           if (free) intake.release(partition, partition.usage.heldBytes, partition.usage.heldRecords)

@@ -1,5 +1,6 @@
 import { Gate, type GateState } from '@sluice/flow'
 import type { FetchAsk, FetchBudget, FetchPlan } from './broker-loop.ts'
+import { divideBudget } from './budget-division.ts'
 import type { AssignedPartition } from './partition.ts'
 
 export interface IntakeOptions {
@@ -18,10 +19,17 @@ export interface Ask extends FetchAsk<AssignedPartition> {
   readonly records: number
 }
 
-/** What all partitions together leave of the half of the budget that belongs to nobody. */
+/** A share of the budget. */
+interface Share {
+  readonly bytes: number
+  readonly records: number
+}
+
+/** What each partition owns, and what all together leave of the part that belongs to nobody. */
 interface Room {
-  readonly ownBytes: number
-  readonly ownRecords: number
+  readonly ofHigh: Share
+  readonly ofOthers: Share
+  readonly commonBytes: number
   sharedBytes: number
   sharedRecords: number
   /** Partitions that have records or are about to. */
@@ -32,6 +40,7 @@ interface Room {
  * The consumer's budget. Bytes are reserved before a fetch and refunded on the answer; records are counted when they
  * arrive and stop the next fetch. Half of the budget is divided among the partitions, each owning its share, so that
  * none starves behind others; the other half goes to whoever asks first. Who asks in vain has the first claim on it.
+ * Partitions of topics declared high own a quarter of the budget together. Under pressure only a part of it is used.
  *
  * Batches come whole, which decides the edges. Where a share is less than a batch, partitions take turns. As many
  * partitions as there are handler slots may hold one batch each, even past the limit of records (not of bytes): a free
@@ -47,6 +56,8 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   #refused = false
   /** Bytes that decompression added to what was fetched. */
   #expandedBytes = 0
+  /** How much of the budget is used, above 0 and at most 1. */
+  #share = 1
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -119,9 +130,16 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#tellRoom()
   }
 
+  /** How much of the budget to use from now on; what is in memory already stays until it is handled. */
+  use(share: number): void {
+    const isMore = share > this.#share
+    this.#share = share
+    if (isMore) this.#tellRoom()
+  }
+
   /** Whether a compressed batch may be opened now; the first one always may, or nobody could go on. */
   mayExpand(): boolean {
-    if (this.#expandedBytes === 0 || this.#gate.bytes < this.#options.maxBytes) return true
+    if (this.#expandedBytes === 0 || this.#gate.bytes < this.#maxBytes) return true
     this.#refused = true
     return false
   }
@@ -151,21 +169,29 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#options.onRoom()
   }
 
+  get #maxBytes(): number {
+    return Math.floor(this.#options.maxBytes * this.#share)
+  }
+
   #room(): Room {
-    const { maxBytes, maxRecords } = this.#options
-    const count = Math.max(1, this.#partitions.size)
-    const ownBytes = Math.floor(maxBytes / 2 / count)
-    const ownRecords = maxRecords / 2 / count
-    let sharedBytes = Math.floor(maxBytes / 2)
-    let sharedRecords = maxRecords / 2
-    let busy = 0
-    for (const { usage } of this.#partitions) {
-      const records = usage.heldRecords + usage.reservedRecords
-      sharedBytes -= Math.max(0, usage.heldBytes + usage.reservedBytes - ownBytes)
-      sharedRecords -= Math.max(0, records - ownRecords)
-      if (records > 0) busy++
+    let high = 0
+    for (const { priority } of this.#partitions) if (priority === 'high') high++
+    const parts = divideBudget(this.#partitions.size, high)
+    const share = (part: number): Share => ({
+      bytes: Math.floor(this.#maxBytes * part),
+      records: this.#options.maxRecords * this.#share * part,
+    })
+    const common = share(parts.common)
+    const room: Room = {
+      ofHigh: share(parts.ofHigh),
+      ofOthers: share(parts.ofOthers),
+      commonBytes: common.bytes,
+      sharedBytes: common.bytes,
+      sharedRecords: common.records,
+      busy: 0,
     }
-    return { ownBytes, ownRecords, sharedBytes, sharedRecords, busy }
+    for (const partition of this.#partitions) deduct(room, partition)
+    return room
   }
 
   #ask(partition: AssignedPartition, room: Room, left: number): Ask | undefined {
@@ -173,19 +199,20 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     const mayShare = this.#claimant === undefined || this.#claimant === partition
     const usedRecords = usage.heldRecords + usage.reservedRecords
     const usedBytes = usage.heldBytes + usage.reservedBytes
-    const ownRecords = Math.max(0, room.ownRecords - usedRecords)
+    const own = ownOf(partition, room)
+    const ownRecords = Math.max(0, own.records - usedRecords)
     const sharedRecords = mayShare ? Math.max(0, room.sharedRecords) : 0
-    const bytes = Math.max(0, room.ownBytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
+    const bytes = Math.max(0, own.bytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
     const fillsSlot = usedRecords === 0 && room.busy < this.#options.busyPartitions
     const hasRoom = sharedRecords > 0 || ownRecords >= sizes.batchRecords || fillsSlot
     if (!hasRoom) return this.#refuse(partition, mayShare)
 
     const wanted = this.#wantedBytes(partition, ownRecords + sharedRecords)
     const granted = Math.min(wanted, bytes)
-    const passesAlone = this.#neverFits(sizes.batchBytes, room) && usedBytes === 0 && this.#commonIsUnused(room)
+    const passesAlone = sizes.batchBytes > own.bytes + room.commonBytes && usedBytes === 0 && commonIsUnused(room)
     if (granted < sizes.batchBytes && !passesAlone) return this.#refuse(partition, mayShare)
     const amount = passesAlone ? sizes.batchBytes : Math.max(sizes.batchBytes, Math.min(granted, left))
-    if (!passesAlone && this.#gate.bytes + amount > this.#options.maxBytes) return this.#refuse(partition, mayShare)
+    if (!passesAlone && this.#gate.bytes + amount > this.#maxBytes) return this.#refuse(partition, mayShare)
     return this.#reserve(partition, room, amount)
   }
 
@@ -194,14 +221,6 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     if (sizes.caughtUp) return sizes.batchBytes
     const batches = Math.max(1, Math.floor(records / sizes.batchRecords))
     return Math.max(sizes.batchBytes, Math.min(batches * sizes.batchBytes, this.#options.partitionMaxBytes))
-  }
-
-  #neverFits(batchBytes: number, room: Room): boolean {
-    return batchBytes > room.ownBytes + Math.floor(this.#options.maxBytes / 2)
-  }
-
-  #commonIsUnused(room: Room): boolean {
-    return room.sharedBytes >= Math.floor(this.#options.maxBytes / 2)
   }
 
   #refuse(partition: AssignedPartition, mayClaim: boolean): undefined {
@@ -217,14 +236,30 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     const before = { bytes: usage.heldBytes + usage.reservedBytes, records: usage.heldRecords + usage.reservedRecords }
     usage.reservedBytes += bytes
     usage.reservedRecords += records
-    room.sharedBytes -= beyond(before.bytes, bytes, room.ownBytes)
-    room.sharedRecords -= beyond(before.records, records, room.ownRecords)
+    const own = ownOf(partition, room)
+    room.sharedBytes -= beyond(before.bytes, bytes, own.bytes)
+    room.sharedRecords -= beyond(before.records, records, own.records)
     if (before.records === 0 && records > 0) room.busy++
     if (this.#claimant === partition) this.#claimant = undefined
     this.#gate.charge(bytes, 0)
     return { partition, bytes, records }
   }
 }
+
+function ownOf({ priority }: AssignedPartition, { ofHigh, ofOthers }: Room): Share {
+  return priority === 'high' ? ofHigh : ofOthers
+}
+
+/** Takes off what the partition holds beyond its own share. */
+function deduct(room: Room, partition: AssignedPartition): void {
+  const { heldBytes, reservedBytes, heldRecords, reservedRecords } = partition.usage
+  const own = ownOf(partition, room)
+  room.sharedBytes -= beyond(0, heldBytes + reservedBytes, own.bytes)
+  room.sharedRecords -= beyond(0, heldRecords + reservedRecords, own.records)
+  if (heldRecords + reservedRecords > 0) room.busy++
+}
+
+const commonIsUnused = ({ sharedBytes, commonBytes }: Room): boolean => sharedBytes >= commonBytes
 
 /** How much of an addition goes beyond the own share. */
 function beyond(before: number, added: number, own: number): number {

@@ -1,3 +1,4 @@
+import type { Priority } from '@sluice/flow'
 import type { AnyTopic } from './options.ts'
 import type { Invocation } from './invocation.ts'
 import { MapBudget } from './map-budget.ts'
@@ -59,6 +60,8 @@ export class AssignedPartition {
   readonly partition: number
   readonly incarnation: number
   phase: PartitionPhase = 'starting'
+  /** Of its topic. */
+  priority: Priority = 'medium'
   /** By the user; dies with the assignment. */
   paused = false
   /** Where the next fetch starts; -1 while it is not known. */
