@@ -1,3 +1,5 @@
+import type { ConsumerPressure } from './pressure.ts'
+
 export interface PartitionPlace {
   readonly topic: string
   readonly partition: number
@@ -34,6 +36,13 @@ export type ConsumerEvents = {
   /** No heartbeat was answered for `sessionTimeoutMs`: nothing new is handled until one is. */
   suspended: { readonly silentMs: number }
   resumed: { readonly silentMs: number }
+  /** A condition of pressure holds, or holds no longer; `all` names those that do. */
+  pressure: {
+    readonly condition: ConsumerPressure
+    readonly active: boolean
+    readonly value: number
+    readonly all: readonly ConsumerPressure[]
+  }
   /** Something failed that is tried again. */
   error: { readonly during: ConsumerActivity; readonly error: unknown }
 }
