@@ -1,8 +1,9 @@
 // A member of a consumer group in a process of its own. Each step of its handler is a line in a file, written at once,
-// so that a kill loses nothing of it: `begin partition offset time`, `end partition offset time`.
+// so that a kill loses nothing of it: `begin partition offset time`, `end partition offset time`. So is each commit that
+// was answered: `commit partition offset time`.
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Kafka, text, topic } from '@sluice/kafka'
+import { type ConsumerOptions, Kafka, text, topic } from '@sluice/kafka'
 
 export interface GroupMemberJob {
   readonly bootstrap: string
@@ -12,6 +13,10 @@ export interface GroupMemberJob {
   readonly log: string
   readonly stateDir?: string
   readonly handlerMs: number
+  /** The handler of an offset that is a multiple of this one does not end before it is aborted. */
+  readonly openEvery?: number
+  /** Beside those above. */
+  readonly options?: Partial<ConsumerOptions>
 }
 
 const job = JSON.parse(process.argv[2]!) as GroupMemberJob
@@ -27,6 +32,10 @@ await using consumer = await kafka.consumer({
   reset: 'earliest',
   instanceName: job.name,
   ...(job.stateDir !== undefined && { stateDir: job.stateDir }),
+  ...job.options,
+})
+consumer.on('committed', ({ offsets }) => {
+  for (const { partition, offset } of offsets) note('commit', partition, offset)
 })
 consumer.on('assigned', ({ partitions }) => console.log(`assigned ${partitions.map((one) => one.partition).join(' ')}`))
 consumer.on('revoked', ({ partitions }) => console.log(`revoked ${partitions.map((one) => one.partition).join(' ')}`))
@@ -36,9 +45,10 @@ const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())
 console.log('started')
 await consumer.run(
-  async ({ partition, offset }) => {
+  async ({ partition, offset }, { signal }) => {
     note('begin', partition, offset)
-    await sleep(job.handlerMs)
+    const isOpen = job.openEvery !== undefined && offset % job.openEvery === 0
+    await sleep(isOpen ? 2 ** 31 - 1 : job.handlerMs, undefined, { signal })
     note('end', partition, offset)
   },
   { signal: stop.signal },

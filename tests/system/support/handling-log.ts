@@ -19,6 +19,7 @@ export function readHandlings(process: string, file: string): Handling[] {
   for (const line of lines) {
     const [what, partition, offset, timeMs] = line.split(' ') as [string, string, string, string]
     const place = `${partition}/${offset}`
+    if (what === 'commit') continue
     if (what === 'begin') open.set(place, Number(timeMs))
     else {
       const beginMs = open.get(place)!
@@ -31,6 +32,12 @@ export function readHandlings(process: string, file: string): Handling[] {
     handlings.push({ process, partition, offset, beginMs, endMs: Infinity })
   }
   return handlings
+}
+
+/** When the commits of a `group-member` program were answered, in order. */
+export function readCommits(file: string): number[] {
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
+  return lines.filter((line) => line.startsWith('commit ')).map((line) => Number(line.split(' ')[3]))
 }
 
 /** Offsets below `end` that no process has handled to the end. */
