@@ -2,6 +2,7 @@ import type { Clock, Emitter } from '@sluice/flow'
 import { Deadlines } from './deadlines.ts'
 import { HandlerTimeoutError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
+import { HandlingTimes } from './handling-times.ts'
 import type { HandlerContext, Invocation } from './invocation.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { Slots } from './slots.ts'
@@ -23,6 +24,7 @@ export class Calls {
   readonly #options: CallsOptions
   readonly #handler: (input: unknown, context: HandlerContext) => unknown
   readonly #deadlines: Deadlines
+  readonly #times = new HandlingTimes()
   #abandoned = 0
   #handledRecords = 0
 
@@ -42,6 +44,11 @@ export class Calls {
   /** Handlers that were given up and have not settled. */
   get abandoned(): number {
     return this.#abandoned
+  }
+
+  /** Of those that are or were waited for lately; 0: none. */
+  get meanHandlingMs(): number {
+    return this.#times.meanMs(this.#deadlines.ages())
   }
 
   /** True: it is done. False: it has failed, or is to be waited for. */
@@ -102,6 +109,7 @@ export class Calls {
       return
     }
     this.#deadlines.delete(invocation)
+    this.#times.record(this.#options.clock.monotonicMs() - invocation.startedAtMs)
     if (failed) {
       invocation.token?.ignore()
       this.#options.onFailed(invocation, invocation.abortedBy ?? error)

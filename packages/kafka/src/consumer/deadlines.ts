@@ -41,6 +41,13 @@ export class Deadlines {
     return undefined
   }
 
+  /** How long each call that is out has been so. */
+  *ages(): Generator<number, void, undefined> {
+    const nowMs = this.#options.clock.monotonicMs()
+    for (const { startedAtMs } of this.#running) yield nowMs - startedAtMs
+    for (const [{ startedAtMs }] of this.#late) yield nowMs - startedAtMs
+  }
+
   stop(): void {
     this.#timer?.cancel()
     this.#timer = undefined

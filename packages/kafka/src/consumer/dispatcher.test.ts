@@ -39,6 +39,7 @@ function open(handlerMs: number) {
     handler: () => clock.advance(handlerMs),
     batch: false,
     route: new LaneRetries(settings),
+    pollRecords: () => RECORDS,
     mayDispatch: () => true,
     onFatal: () => undefined,
   })

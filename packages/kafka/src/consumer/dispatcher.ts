@@ -21,6 +21,8 @@ export interface DispatcherOptions {
   /** The handler takes lists of records. */
   readonly batch: boolean
   readonly route: FailureRoute
+  /** Records of one partition before the next one's turn, and at most in one batch. */
+  readonly pollRecords: () => number
   /** Whether the membership is sure enough to begin anything. */
   readonly mayDispatch: () => boolean
   /** Called once, with what makes it senseless to go on. */
@@ -57,6 +59,15 @@ export class Dispatcher {
       onFailed: (invocation, error) => this.#failed(invocation, error),
     })
     this.#order = this.#newOrder()
+  }
+
+  /** Handlers that could run beside those that do. */
+  get freeSlots(): number {
+    return Math.max(0, this.#slots.limit - this.#slots.running)
+  }
+
+  get meanHandlingMs(): number {
+    return this.#calls.meanHandlingMs
   }
 
   /** The partition has something to handle. */
@@ -137,10 +148,11 @@ export class Dispatcher {
   }
 
   #newOrder(): Order {
-    const { settings, batch, clock, events, mayDispatch } = this.#options
+    const { settings, batch, clock, events, mayDispatch, pollRecords } = this.#options
     const host: OrderHost = {
       settings,
       batch,
+      pollRecords,
       slots: this.#slots,
       calls: this.#calls,
       turn: this.#turn,

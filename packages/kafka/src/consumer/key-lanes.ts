@@ -239,7 +239,7 @@ export class KeyLanes implements Order {
 
   /** Others have their turn. */
   #rotate(partition: AssignedPartition): void {
-    partition.work.turnLeft = this.#host.settings.maxPollRecords
+    partition.work.turnLeft = this.#host.pollRecords()
     partition.log!.settle()
     if (this.#ready.length > 1) this.#ready.push(this.#ready.shift()!)
   }

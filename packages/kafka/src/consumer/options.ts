@@ -68,8 +68,16 @@ export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
   /** A record that is handled for so long is told by a `stuck` event. From 1, default 30,000. */
   readonly stuckAfterMs?: number
   readonly gate?: ConsumerGateOptions
-  /** Records of one partition before the next partition's turn, and at most in one batch. From 1, default 100. */
+  /**
+   * Records of one partition before the next partition's turn, and at most in one batch; under pressure fewer. From 1,
+   * default 100.
+   */
   readonly maxPollRecords?: number
+  /**
+   * Whether slow handlers, memory or processors near their limit make batches and budget smaller, down to a tenth and
+   * never less than a batch; told by `pressure` events. Default true.
+   */
+  readonly pressure?: boolean
   /** From 1, Infinity: never. Default 30,000. */
   readonly handlerTimeoutMs?: number
   /** How long a timed-out handler keeps its partition before it is abandoned. Default 30,000. */
@@ -120,6 +128,7 @@ export interface ConsumerSettings {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly maxPollRecords: number
+  readonly pressure: boolean
   readonly handlerTimeoutMs: number
   readonly abandonAfterMs: number
   readonly attempts: number
@@ -156,6 +165,7 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   stuckAfterMs: true,
   gate: true,
   maxPollRecords: true,
+  pressure: true,
   handlerTimeoutMs: true,
   abandonAfterMs: true,
   retry: true,
@@ -199,6 +209,7 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     maxRecords: requireInteger('gate.maxRecords', gate.maxRecords ?? 1_000, { min: 1, max: 10_000_000 }),
     maxBytes: requireInteger('gate.maxBytes', gate.maxBytes ?? 64 * MiB, { min: 64 * KiB }),
     maxPollRecords: int32('maxPollRecords', options.maxPollRecords, 100, 1),
+    pressure: requireSwitch('pressure', options.pressure ?? true),
     handlerTimeoutMs: requireNumber('handlerTimeoutMs', options.handlerTimeoutMs ?? 30_000, { min: 1, max: Infinity }),
     abandonAfterMs: requireNumber('abandonAfterMs', options.abandonAfterMs ?? 30_000, { min: 0 }),
     attempts,
@@ -243,6 +254,11 @@ function parsePriority(priority: ConsumerOptions['priority'], order: ConsumerOrd
   if (typeof priority !== 'function') throw new ConfigError('priority', priority, 'a function of a record')
   if (order !== 'partition') return priority
   throw new ConfigError('priority', 'a function', "left out where order is 'partition': there nothing may overtake")
+}
+
+function requireSwitch(field: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value
+  throw new ConfigError(field, value, 'true or false')
 }
 
 function requireText(field: string, value: unknown, maxLength: number): string {

@@ -13,6 +13,8 @@ export interface OrderHost {
   readonly turn: LoopTurn
   /** The handler takes lists of records. */
   readonly batch: boolean
+  /** Records of one partition before the next one's turn, and at most in one batch. */
+  readonly pollRecords: () => number
   /** Whether anything may begin: not after the end, nor while the membership is in doubt. */
   readonly mayBegin: () => boolean
   readonly isStopped: () => boolean

@@ -6,7 +6,7 @@ import type { PartitionLog } from './partition-log.ts'
 
 /**
  * Order by partition: each partition is one lane. A slot is lent to a partition, which calls the handler for its records
- * one after the other; after `maxPollRecords` the next partition in line has its turn.
+ * one after the other; after `pollRecords` the next partition in line has its turn.
  */
 export class PartitionTurns implements Order {
   readonly #host: OrderHost
@@ -132,7 +132,7 @@ export class PartitionTurns implements Order {
   #startTurn(partition: AssignedPartition): void {
     const { work } = partition
     work.status = 'running'
-    work.turnLeft = this.#host.settings.maxPollRecords
+    work.turnLeft = this.#host.pollRecords()
     this.#host.slots.take()
     const waiting = work.invocation
     const log = partition.log!
@@ -166,9 +166,10 @@ export class PartitionTurns implements Order {
     const start = log.takenFrom
     if (!this.#host.batch) return new Invocation(partition, record, 1, start, log.takenTo)
     const records = [record]
+    const most = this.#host.pollRecords()
     let end = log.takenTo
     if (log.takenError) return new Invocation(partition, records, 1, start, end)
-    while (records.length < this.#host.settings.maxPollRecords && !log.mustWait) {
+    while (records.length < most && !log.mustWait) {
       const next = log.take()
       if (next === undefined) break
       if (log.takenFrom !== end || log.takenError) {

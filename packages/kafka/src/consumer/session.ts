@@ -14,6 +14,7 @@ import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
 import { PartitionLog } from './partition-log.ts'
 import { Positions, type FoundPosition } from './positions.ts'
+import { Pressure, type ProcessReadings } from './pressure.ts'
 import type { StateFile } from './state-file.ts'
 import { Tracker } from './tracker.ts'
 
@@ -25,6 +26,8 @@ export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'bat
   readonly stateFile: StateFile | undefined
   /** What becomes of records that fail. Default: a few attempts in their lane, then the consumer stops. */
   readonly route?: FailureRoute
+  /** What tells of memory and processors. Default: those of this process. */
+  readonly readings?: ProcessReadings
   /** Something made it senseless to go on: the session is to be closed. */
   readonly onFatal: (error: Error) => void
 }
@@ -47,6 +50,7 @@ export class Session implements MembershipListener {
   readonly #dispatcher: Dispatcher
   readonly #fetcher: Fetcher
   readonly #assignment: Assignment
+  readonly #pressure: Pressure | undefined
   readonly #closing = new AbortController()
 
   constructor(options: SessionOptions) {
@@ -58,7 +62,13 @@ export class Session implements MembershipListener {
     this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
     this.#committer = new Committer(shared)
     const route = options.route ?? new LaneRetries(settings)
-    this.#dispatcher = new Dispatcher({ ...options, route, mayDispatch: () => this.#membership.isAlive })
+    this.#dispatcher = new Dispatcher({
+      ...options,
+      route,
+      pollRecords: () => this.#pressure?.pollRecords ?? settings.maxPollRecords,
+      mayDispatch: () => this.#membership.isAlive,
+    })
+    this.#pressure = settings.pressure ? this.#newPressure() : undefined
     this.#fetcher = new Fetcher({
       ...shared,
       onRecords: (partition) => this.#dispatcher.offer(partition),
@@ -90,6 +100,7 @@ export class Session implements MembershipListener {
     if (this.#closing.signal.aborted) return
     this.#membership.start()
     this.#committer.start()
+    this.#pressure?.start()
   }
 
   setPaused(topic: string, partition: number, paused: boolean): boolean {
@@ -111,6 +122,7 @@ export class Session implements MembershipListener {
     const untilMs = this.#options.clock.monotonicMs() + timeoutMs
     const leftMs = (): number => Math.max(0, untilMs - this.#options.clock.monotonicMs())
     this.#closing.abort()
+    this.#pressure?.stop()
     this.#fetcher.stop()
     const report = await this.#assignment.close(timeoutMs)
     this.#dispatcher.close()
@@ -146,8 +158,22 @@ export class Session implements MembershipListener {
       fetcher: this.#fetcher.inspect(),
       dispatcher: this.#dispatcher.inspect(),
       committer: this.#committer.inspect(),
+      pressure: this.#pressure?.inspect(),
       partitions: Array.from(this.#assignment.partitions, inspectPartition),
     }
+  }
+
+  #newPressure(): Pressure {
+    const { clock, events, settings, readings } = this.#options
+    return new Pressure({
+      clock,
+      events,
+      readings,
+      maxPollRecords: settings.maxPollRecords,
+      freeSlots: () => this.#dispatcher.freeSlots,
+      meanHandlingMs: () => this.#dispatcher.meanHandlingMs,
+      onBudgetShare: (share) => this.#intake.use(share),
+    })
   }
 
   #roomed(): void {

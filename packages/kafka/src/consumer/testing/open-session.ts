@@ -6,6 +6,7 @@ import type { ConsumerRecord } from '../consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'
 import type { HandlerContext } from '../invocation.ts'
 import { parseConsumerOptions, type ConsumerOptions } from '../options.ts'
+import type { ProcessReadings } from '../pressure.ts'
 import { Session } from '../session.ts'
 import { SimulatedBroker } from './simulated-broker.ts'
 
@@ -19,11 +20,13 @@ export async function openSession(
   {
     partitions = 2,
     batch = false,
+    readings = { memory: () => 0, cpu: () => 0 },
     on,
     ...options
   }: Partial<ConsumerOptions> & {
     partitions?: number
     batch?: boolean
+    readings?: ProcessReadings
     /** A broker that another session has used before. */
     on?: SimulatedBroker
   } = {},
@@ -45,6 +48,7 @@ export async function openSession(
     stateFile: undefined,
     handler,
     batch,
+    readings,
     onFatal: (error) => failures.push(error),
   })
   return {
@@ -76,6 +80,7 @@ const eventNames = [
   'handlerTimedOut',
   'handlerAbandoned',
   'stuck',
+  'pressure',
   'suspended',
   'resumed',
   'error',
