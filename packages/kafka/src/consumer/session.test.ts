@@ -584,3 +584,54 @@ describe('what comes late', () => {
     await close()
   })
 })
+
+describe('pressure', () => {
+  test('is told by name, and makes batches smaller for as long as it lasts', async () => {
+    const sizes: number[] = []
+    let memory = 0.9
+    const readings = { memory: () => memory, cpu: () => 0 }
+    const handler = (records: unknown): void => void sizes.push((records as unknown[]).length)
+    const { broker, session, pass, close, heard } = await openSession(handler, { batch: true, readings })
+    broker.assign('letters', [0])
+    await session.start()
+    const values = Array.from({ length: 100 }, (_, number) => `${number}`)
+    broker.write('letters', 0, values)
+    await pass(100)
+    expect(sizes).toEqual([100])
+    await pass(10_000)
+    expect(heard('pressure')).toEqual([{ condition: 'memory', active: true, value: 0.9, all: ['memory'] }])
+    broker.write('letters', 0, values)
+    await pass(1_000)
+    expect(sizes.slice(1)).toEqual(Array.from({ length: 10 }, () => 10))
+    memory = 0.5
+    await pass(20_000)
+    expect(heard('pressure').at(-1)).toMatchObject({ condition: 'memory', active: false })
+    broker.write('letters', 0, values)
+    await pass(100)
+    expect(sizes.at(-1)).toBe(100)
+    await close()
+  })
+
+  test('of handlers that take long is seen in those that run', async () => {
+    const { handler, calls } = held()
+    const { broker, session, pass, close, heard } = await openSession(handler)
+    broker.write('letters', 0, ['a'])
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(12_500)
+    expect(heard('pressure')).toMatchObject([{ condition: 'handlingTime', active: true }])
+    calls[0]!.end()
+    await close()
+  })
+
+  test('is not watched where it is switched off', async () => {
+    const readings = { memory: () => 1, cpu: () => 1 }
+    const { broker, session, pass, close, heard } = await openSession(() => {}, { pressure: false, readings })
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(20_000)
+    expect(heard('pressure')).toEqual([])
+    expect(session.inspect().pressure).toBeUndefined()
+    await close()
+  })
+})
