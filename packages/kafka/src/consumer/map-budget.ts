@@ -26,7 +26,7 @@ export class MapBudget {
   allows(log: PartitionLog, topicId: string, out: number): boolean {
     const { tracker } = log
     // A bit for each offset always does.
-    if (fixedLength + (tracker.taken - tracker.position) / 6 < this.#maxLength) return true
+    if (fixedLength + tracker.span / 6 < this.#maxLength) return true
     if (out === 0) return true
     if (this.#granted === 0) {
       const ranges = tracker.rangesAhead()
@@ -40,7 +40,7 @@ export class MapBudget {
 
   /** Whether the unfinished head of the partition should hurry, so that it does not come to a stop. */
   isHalfFull({ tracker }: PartitionLog): boolean {
-    return fixedLength + (tracker.taken - tracker.position) / 6 > this.#maxLength / 2
+    return fixedLength + tracker.span / 6 > this.#maxLength / 2
   }
 
   /** The broker allows less. */

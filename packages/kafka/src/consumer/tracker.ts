@@ -14,8 +14,9 @@ export interface OffsetRange {
 export class Tracker {
   #position: number
   #taken: number
-  /** Finished ranges beyond a hole: end by start. */
+  /** What is finished beyond a hole, ranges that touch as one: their ends by their starts, and the other way round. */
   readonly #ahead = new Map<number, number>()
+  readonly #aheadByEnd = new Map<number, number>()
   /** Finished before this assignment, in rising order; those below `#taken` are of no more use. */
   readonly #before: readonly OffsetRange[]
   #beforeIndex = 0
@@ -43,9 +44,14 @@ export class Tracker {
     return this.#revision
   }
 
-  /** Finished ranges that wait for one before them. */
+  /** Finished ranges that wait for one before them; those that touch are one. */
   get finishedAhead(): number {
     return this.#ahead.size
+  }
+
+  /** How many offsets an offset map would span. */
+  get span(): number {
+    return Math.max(this.#taken, this.#before.at(-1)?.end ?? 0) - this.#position
   }
 
   get idle(): boolean {
@@ -74,12 +80,9 @@ export class Tracker {
       this.#keepAhead(start, end)
       return
     }
-    this.#position = end
-    if (this.#ahead.size === 0) return
-    for (let next = this.#ahead.get(end); next !== undefined; next = this.#ahead.get(next)) {
-      this.#ahead.delete(this.#position)
-      this.#position = next
-    }
+    const next = this.#ahead.size === 0 ? undefined : this.#ahead.get(end)
+    if (next !== undefined) this.#forget(end, next)
+    this.#position = next ?? end
   }
 
   /** What is finished beyond the position, in rising order, ranges that touch as one. */
@@ -107,6 +110,16 @@ export class Tracker {
         taken: this.#taken,
       })
     }
-    this.#ahead.set(start, end)
+    const from = this.#aheadByEnd.get(start)
+    const to = this.#ahead.get(end)
+    if (from !== undefined) this.#forget(from, start)
+    if (to !== undefined) this.#forget(end, to)
+    this.#ahead.set(from ?? start, to ?? end)
+    this.#aheadByEnd.set(to ?? end, from ?? start)
+  }
+
+  #forget(start: number, end: number): void {
+    this.#ahead.delete(start)
+    this.#aheadByEnd.delete(end)
   }
 }
