@@ -141,6 +141,7 @@ describe('records finished ahead of open ones', () => {
       group: name,
       name,
       log,
+      stateDir: folder,
       handlerMs: 60,
       openEvery: 100,
       options: { ...options, commitIntervalMs: 200 },
@@ -159,9 +160,12 @@ describe('records finished ahead of open ones', () => {
     const seen = new Set(endedAt.keys())
     const again: number[] = []
     await read(
-      { name, options: { ...options, sessionTimeoutMs: 45_000 }, handler: ({ offset }) => void again.push(offset) },
+      {
+        name,
+        options: { ...options, stateDir: folder, instanceName: name },
+        handler: ({ offset }) => void again.push(offset),
+      },
       () => seen.union(new Set(again)).size === count,
-      100_000,
     )
     const repeats = again.filter((offset) => endedAt.has(offset))
     // The last commit was made up after the one before it had been answered.

@@ -32,6 +32,7 @@ export {
 } from './consumer/errors.ts'
 export type { ConsumerActivity, ConsumerEvents, OffsetPlace, PartitionPlace, ResetReason } from './consumer/events.ts'
 export type { HandlerContext } from './consumer/invocation.ts'
+export type { ConsumerPressure } from './consumer/pressure.ts'
 export type {
   AnyTopic,
   ConsumerGateOptions,

@@ -32,6 +32,11 @@ test.each([3, 5_000, 2 ** 31])('a map says again what it was told, with gaps and
   )
 })
 
+test('a map may begin with what is finished', () => {
+  const map = { base: 7, topicId: 'id', leaderEpoch: 0, ranges: [{ start: 7, end: 9_000 }] }
+  expect(decodeOffsetMap(encodeOffsetMap(map))).toEqual(map)
+})
+
 test('nothing finished ahead is no metadata at all', () => {
   expect(encodeOffsetMap({ base: 5, topicId: 'id', leaderEpoch: 0, ranges: [] })).toBe('')
 })

@@ -8,7 +8,7 @@ export interface OffsetMap {
   readonly topicId: string
   /** Of the last record that was read; -1 unknown. */
   readonly leaderEpoch: number
-  /** Finished, in rising order, none touching another, all beyond `base`. */
+  /** Finished, in rising order, none touching another, none below `base`. */
   readonly ranges: readonly OffsetRange[]
 }
 
@@ -16,6 +16,9 @@ export interface OffsetMap {
 const prefix = 'sluice1:'
 /** More than this a map cannot hold: what claims to is damaged. */
 const maxPayloadBytes = 1_048_576
+
+/** Beyond this, long runs of the same bit are better told as runs, and quicker too. */
+const maxBitsToRuns = 16
 
 const form = { runs: 0, bits: 1, deflated: 2 } as const
 const fixedBytes = 1 + 8 + 4 + 1
@@ -50,9 +53,11 @@ export function decodeOffsetMap(metadata: string): OffsetMap | undefined {
 }
 
 function shortest(base: number, ranges: readonly OffsetRange[]): { kind: number; payload: Buffer } {
-  const candidates = [{ kind: form.runs as number, payload: writeRuns(base, ranges) }]
-  if ((ranges.at(-1)!.end - base) / 8 <= maxPayloadBytes) {
-    candidates.push({ kind: form.bits, payload: writeBits(base, ranges) })
+  const runs = writeRuns(base, ranges)
+  const candidates = [{ kind: form.runs as number, payload: runs }]
+  const bitBytes = Math.ceil((ranges.at(-1)!.end - base) / 8)
+  if (bitBytes <= Math.min(maxPayloadBytes, runs.length * maxBitsToRuns)) {
+    candidates.push({ kind: form.bits, payload: writeBits(base, ranges, bitBytes) })
   }
   const deflated = candidates.map(({ kind, payload }) => {
     return { kind: kind | form.deflated, payload: deflateRawSync(payload) }
@@ -71,10 +76,14 @@ function writeRuns(base: number, ranges: readonly OffsetRange[]): Buffer {
   return Buffer.from(bytes)
 }
 
-function writeBits(base: number, ranges: readonly OffsetRange[]): Buffer {
-  const bits = Buffer.alloc(Math.ceil((ranges.at(-1)!.end - base) / 8))
+function writeBits(base: number, ranges: readonly OffsetRange[], length: number): Buffer {
+  const bits = Buffer.alloc(length)
   for (const { start, end } of ranges) {
-    for (let bit = start - base; bit < end - base; bit++) bits[bit >>> 3]! |= 1 << (bit & 7)
+    let bit = start - base
+    const to = end - base
+    for (; bit < to && (bit & 7) !== 0; bit++) bits[bit >>> 3]! |= 1 << (bit & 7)
+    bits.fill(0xff, bit >>> 3, Math.max(bit, to) >>> 3)
+    for (bit = Math.max(bit, to & ~7); bit < to; bit++) bits[bit >>> 3]! |= 1 << (bit & 7)
   }
   return bits
 }
@@ -98,7 +107,8 @@ function readRuns(base: number, payload: Buffer): OffsetRange[] {
     index = run.next
     const start = at + gap.value
     at = start + run.value
-    if (gap.value === 0 || run.value === 0) throw new RangeError('a run of nothing')
+    // Only the first may begin at the base: after a restart, up to there all may be finished already.
+    if ((gap.value === 0 && ranges.length > 0) || run.value === 0) throw new RangeError('a run of nothing')
     ranges.push({ start, end: at })
   }
   return ranges
