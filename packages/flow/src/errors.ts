@@ -88,6 +88,13 @@ export class BufferOverflowError extends SluiceError<'buffer_overflow'> {
   }
 }
 
+/** An operator of a stream had no room for the element, or left it out. */
+export class DroppedError extends SluiceError<'element_dropped'> {
+  constructor() {
+    super('element_dropped', 'The stream dropped the element', { retriable: true })
+  }
+}
+
 /** A publisher does not take this subscriber: it subscribed before, or there is room for one only. */
 export class SubscribeError extends SluiceError<'subscribe_refused'> {
   constructor(message: string) {

@@ -49,6 +49,7 @@ export type {
   BreakerStateName,
   BreakerTransition,
 } from './control/breaker.ts'
+export type { Acknowledgeable, OnDrop } from './stream/dropping.ts'
 export { FlowController } from './control/flow-controller.ts'
 export type {
   FlowAlert,

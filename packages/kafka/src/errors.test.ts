@@ -25,6 +25,7 @@ const samples: readonly flow.SluiceError[] = [
   new kafka.AbandonedHandlersError(2, 1),
   new kafka.RevokedError('t', 0),
   new kafka.MembershipError('g', 'm'),
+  new kafka.UnknownEventTypeError(place, 'order.lost'),
   new kafka.NoPositionError('g', [{ topic: 't', partition: 0 }], 'no_committed_offset'),
   new kafka.StateInUseError('p', 1),
   new flow.ConfigError('f', 1, '2'),
@@ -33,6 +34,7 @@ const samples: readonly flow.SluiceError[] = [
   new flow.CircuitOpenError('m', 1),
   new flow.RateLimitError(1),
   new flow.BufferOverflowError(1),
+  new flow.DroppedError(),
   new flow.SubscribeError('m'),
   new flow.InvariantError('m'),
 ]

@@ -18,7 +18,15 @@ export type { Acks, ProducerOptions, QueueOptions } from './producer/options.ts'
 export type { CloseReport, ProducerState, QueueState } from './producer/producer-state.ts'
 export type { RecordSource, SendAllOptions } from './producer/send-all.ts'
 
-export type { BatchHandler, Consumer, RecordHandler, RecordOf, RunOptions } from './consumer/consumer.ts'
+export type {
+  BatchHandler,
+  Consumer,
+  PauseTarget,
+  RecordHandler,
+  RecordOf,
+  RecordRunOptions,
+  RunOptions,
+} from './consumer/consumer.ts'
 export { ConsumerRecord, RecordHeaders } from './consumer/consumer-record.ts'
 export {
   AbandonedHandlersError,
@@ -28,9 +36,11 @@ export {
   NoPositionError,
   RevokedError,
   StateInUseError,
+  UnknownEventTypeError,
   UnreadableBatchError,
 } from './consumer/errors.ts'
 export type { ConsumerActivity, ConsumerEvents, OffsetPlace, PartitionPlace, ResetReason } from './consumer/events.ts'
+export type { EventTypeSource, HandlersByType } from './consumer/handlers.ts'
 export type { HandlerContext } from './consumer/invocation.ts'
 export type { ConsumerPressure } from './consumer/pressure.ts'
 export type {
@@ -40,6 +50,8 @@ export type {
   HandlerRetryOptions,
   ResetPolicy,
 } from './consumer/options.ts'
+export type { ConsumerStream } from './consumer/stream.ts'
+export type { Carrier, StreamElement } from './consumer/stream-element.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
 
 export type { ReaderOptions, ReadFrom } from './reader/options.ts'

@@ -7,6 +7,7 @@ import type { RateLimiterOptions } from '../rate/token-bucket.ts'
 import { FlowPublisher } from '../reactive/flow-publisher.ts'
 import type { Publisher } from '../reactive/types.ts'
 import { requireFunction, requireInteger, requireNumber, requireOneOf } from '../require.ts'
+import { dropListener, dropSilently, type OnDrop } from './dropping.ts'
 import { buffer, overflows } from './operators/buffer.ts'
 import type { Overflow } from './operators/buffer.ts'
 import { batch } from './operators/conflate.ts'
@@ -37,7 +38,6 @@ export interface FlatMapConcurrency {
 }
 
 type Open<T> = () => AsyncIterator<T, unknown>
-type DropListener<T> = (value: T) => void
 
 /**
  * A stream of elements that moves only as fast as its end takes them. A flow is a description: nothing runs before a
@@ -80,11 +80,17 @@ export class Flow<T> implements AsyncIterable<T> {
     return this.#step(requireFunction('mapper', mapper))
   }
 
-  filter<S extends T>(isWanted: (value: T) => value is S): Flow<S>
-  filter(isWanted: (value: T) => boolean): Flow<T>
-  filter(isWanted: (value: T) => boolean): Flow<T> {
+  /** Elements that wait for an ack need to be told `onDrop`. */
+  filter<S extends T>(isWanted: (value: T) => value is S, onDrop?: OnDrop<T>): Flow<S>
+  filter(isWanted: (value: T) => boolean, onDrop?: OnDrop<T>): Flow<T>
+  filter(isWanted: (value: T) => boolean, onDrop?: OnDrop<T>): Flow<T> {
     requireFunction('isWanted', isWanted)
-    return this.#step((value: T) => (isWanted(value) ? value : skip))
+    const drop = onDrop === undefined ? dropSilently : dropListener(onDrop)
+    return this.#step((value: T) => {
+      if (isWanted(value)) return value
+      drop(value)
+      return skip
+    })
   }
 
   /** Sees each element on its way, without waiting. */
@@ -136,11 +142,12 @@ export class Flow<T> implements AsyncIterable<T> {
   }
 
   /** Up to `size` elements between this and what follows. A policy that drops tells `onDrop` of each. */
-  buffer(size: number, overflow: Overflow = 'backpressure', onDrop?: DropListener<T>): Flow<T> {
+  buffer(size: number, overflow: Overflow = 'backpressure', onDrop?: OnDrop<T>): Flow<T> {
     requireInteger('size', size, { min: 1 })
     requireOneOf('overflow', overflow, overflows)
-    if (overflow.startsWith('drop')) requireFunction('onDrop', onDrop as DropListener<T>)
-    return this.#then((source) => buffer(source, { size, overflow, onDrop }))
+    const isDropping = overflow.startsWith('drop')
+    const drop = isDropping || onDrop !== undefined ? dropListener(onDrop as OnDrop<T>) : undefined
+    return this.#then((source) => buffer(source, { size, overflow, onDrop: drop }))
   }
 
   /**
@@ -149,16 +156,16 @@ export class Flow<T> implements AsyncIterable<T> {
    */
   onBackpressureBuffer(
     size: number,
-    onDrop?: DropListener<T>,
+    onDrop?: OnDrop<T>,
     overflow: 'drop-newest' | 'drop-oldest' = 'drop-newest',
   ): Flow<T> {
     return this.buffer(size, onDrop ? overflow : 'fail', onDrop)
   }
 
   /** Takes from the source as it comes and drops, telling, what arrives while nobody waits. */
-  onBackpressureDrop(onDrop: DropListener<T>): Flow<T> {
-    requireFunction('onDrop', onDrop)
-    return this.#then((source) => buffer(source, { size: 0, overflow: 'drop-newest', onDrop }))
+  onBackpressureDrop(onDrop: OnDrop<T>): Flow<T> {
+    const drop = dropListener(onDrop)
+    return this.#then((source) => buffer(source, { size: 0, overflow: 'drop-newest', onDrop: drop }))
   }
 
   /** Reads ahead by up to `count`, asking for more when three quarters of that are used. Default 256. */

@@ -54,13 +54,6 @@ export class Assignment {
     return this.#owned.values()
   }
 
-  find(topic: string, partition: number): AssignedPartition | undefined {
-    for (const owned of this.#owned.values()) {
-      if (owned.topicName === topic && owned.partition === partition) return owned
-    }
-    return undefined
-  }
-
   owned(): readonly TopicPartitions[] {
     const byTopic = new Map<string, number[]>()
     for (const { topicId, partition } of this.#owned.values()) {

@@ -1,11 +1,14 @@
 import { ClosedError, ConfigError, Emitter, requireNumber, systemClock, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
-import type { ConsumerEvents, PartitionPlace } from './events.ts'
+import type { ConsumerEvents } from './events.ts'
+import { byEventType, type EventTypeSource, type HandlersByType } from './handlers.ts'
 import type { HandlerContext } from './invocation.ts'
 import { parseConsumerOptions, type AnyTopic, type ConsumerOptions, type ConsumerSettings } from './options.ts'
-import { Session, type CloseReport } from './session.ts'
+import type { AssignedPartition } from './partition.ts'
+import { Session, type CloseReport, type SessionOptions } from './session.ts'
 import { StateFile } from './state-file.ts'
+import { ConsumerStream } from './stream.ts'
 
 /** The records of these topics. */
 export type RecordOf<T extends AnyTopic> = T extends AnyTopic
@@ -19,6 +22,23 @@ export type BatchHandler<T extends AnyTopic> = (records: readonly RecordOf<T>[],
 export interface RunOptions {
   /** Closes the consumer when it is aborted. */
   readonly signal?: AbortSignal
+}
+
+export type RecordRunOptions<T extends AnyTopic> = RunOptions & {
+  readonly batch?: false
+  /** For handlers by type: the header that says the type, default `event-type`; or a function of the record. */
+  readonly eventType?: EventTypeSource<RecordOf<T>>
+}
+
+interface RunKind<T extends AnyTopic> {
+  readonly batch?: boolean
+  readonly eventType?: EventTypeSource<RecordOf<T>>
+}
+
+/** A partition, or all that are assigned of a topic. */
+export interface PauseTarget {
+  readonly topic: string
+  readonly partition?: number
 }
 
 export interface CloseOptions {
@@ -40,6 +60,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
   readonly #events = new Emitter<ConsumerEvents>()
   readonly #stateFile: StateFile | undefined
   #session: Session | undefined
+  #stream: ConsumerStream<RecordOf<T>> | undefined
   #closing: Promise<CloseReport> | undefined
   #state: 'open' | 'running' | 'closing' | 'closed' = 'open'
   #failure: Error | undefined
@@ -76,44 +97,57 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
   }
 
   /**
-   * Joins the group and hands records to the handler until the consumer is closed. Called once.
+   * Joins the group and hands records to the handler until the consumer is closed. Called once, or `stream` instead. The
+   * handler is a function, or one for each type of event, which stands in the header `event-type` unless said otherwise.
    * @throws what stopped the consumer, after it has been closed in order: HandlerError, DecodeError, ...
    */
-  run(handler: RecordHandler<T>, options?: RunOptions & { readonly batch?: false }): Promise<void>
+  run(handler: RecordHandler<T> | HandlersByType<RecordOf<T>>, options?: RecordRunOptions<T>): Promise<void>
   run(handler: BatchHandler<T>, options: RunOptions & { readonly batch: true }): Promise<void>
   async run(
-    handler: RecordHandler<T> | BatchHandler<T>,
-    { batch = false, signal }: RunOptions & { readonly batch?: boolean } = {},
+    handler: RecordHandler<T> | BatchHandler<T> | HandlersByType<RecordOf<T>>,
+    { batch = false, eventType, signal }: RunOptions & RunKind<T> = {},
   ): Promise<void> {
-    if (typeof handler !== 'function') throw new ConfigError('handler', handler, 'a function')
-    if (this.#state === 'running') throw new ConfigError('run', 'called again', 'called once for each consumer')
-    if (this.#state !== 'open') throw new ClosedError('The consumer')
+    this.#requireUnused('run')
     const stop = (): void => this.#stop()
+    const run = { handler: toFunction(handler, batch, eventType), batch, settings: this.#settings }
     signal?.addEventListener('abort', stop, { once: true })
-    this.#state = 'running'
-    this.#session = new Session({
-      cluster: this.#cluster,
-      settings: this.#settings,
-      clock: this.#clock,
-      events: this.#events,
-      stateFile: this.#stateFile,
-      handler,
-      batch,
-      onFatal: (error) => this.#fail(error),
-    })
-    this.#tellMissingTopics()
     if (signal?.aborted) stop()
-    else await this.#session.start().catch((error: unknown) => this.#fail(error as Error))
+    else void this.#begin(run)
     await this.#ended.promise.finally(() => signal?.removeEventListener('abort', stop))
   }
 
-  /** Handles and fetches nothing more of these partitions until `resume`. Ends with the assignment. */
-  pause(partitions: readonly PartitionPlace[]): void {
-    this.#setPaused(partitions, true)
+  /**
+   * The records as a stream for `Flow` or `for await`, each with its ack, taken only as they are asked for. Called once,
+   * or `run` instead; joins the group when the first record is asked for. Records come in the order of their partitions
+   * and need not be acked in it; with order by key, the next of a key comes when the one before is settled. Leaving the
+   * stream (`break`, an error) closes the consumer, and what was not acked by then comes again; closing the consumer ends
+   * the stream, and what is out may still be acked for as long as `close` waits. There is no handler timeout.
+   */
+  stream(): ConsumerStream<RecordOf<T>> {
+    this.#requireUnused('stream')
+    const settings = streamSettings(this.#settings)
+    this.#stream = new ConsumerStream<RecordOf<T>>({
+      begin: (handler, hasDemand) => {
+        if (this.#state === 'open') void this.#begin({ handler, batch: false, settings, hasDemand })
+        return this.#ended.promise
+      },
+      demanded: () => this.#session?.demanded(),
+      close: () => this.close(),
+    })
+    return this.#stream
   }
 
-  resume(partitions: readonly PartitionPlace[]): void {
-    this.#setPaused(partitions, false)
+  /**
+   * Handles and fetches nothing more of these partitions, topics, or all there are now, until `resume`. A pause ends with
+   * its assignment: a partition that goes to another member, or comes back, is not paused.
+   * @throws ConfigError for one that is not assigned to this consumer
+   */
+  pause(which?: readonly PauseTarget[]): void {
+    this.#setPaused(which, true)
+  }
+
+  resume(which?: readonly PauseTarget[]): void {
+    this.#setPaused(which, false)
   }
 
   /**
@@ -137,6 +171,8 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
 
   async #close(timeoutMs: number): Promise<CloseReport> {
     this.#state = 'closing'
+    // A failure is told once all is closed.
+    if (this.#failure === undefined) this.#stream?.end()
     try {
       const report = (await this.#session?.close(timeoutMs)) ?? nothingLeft
       await this.#letGoOfState()
@@ -171,10 +207,36 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
     this.close().catch(() => {})
   }
 
-  #setPaused(partitions: readonly PartitionPlace[], paused: boolean): void {
-    for (const { topic, partition } of partitions) {
-      if (this.#session?.setPaused(topic, partition, paused)) continue
-      throw new ConfigError('partitions', `${topic}/${partition}`, 'assigned to this consumer')
+  #requireUnused(call: 'run' | 'stream'): void {
+    if (this.#state === 'closing' || this.#state === 'closed') throw new ClosedError('The consumer')
+    if (this.#state === 'open' && this.#stream === undefined) return
+    throw new ConfigError(call, 'called again', 'called once for each consumer, `run` or `stream`')
+  }
+
+  async #begin(run: Pick<SessionOptions, 'handler' | 'batch' | 'settings' | 'hasDemand'>): Promise<void> {
+    this.#state = 'running'
+    this.#session = new Session({
+      ...run,
+      cluster: this.#cluster,
+      clock: this.#clock,
+      events: this.#events,
+      stateFile: this.#stateFile,
+      onFatal: (error) => this.#fail(error),
+    })
+    this.#tellMissingTopics()
+    await this.#session.start().catch((error: unknown) => this.#fail(error as Error))
+  }
+
+  #setPaused(which: readonly PauseTarget[] | undefined, paused: boolean): void {
+    const assigned = [...(this.#session?.partitions ?? [])]
+    for (const { topic, partition } of which ?? []) {
+      const isThere = assigned.some((one) => fits(one, topic, partition))
+      const name = partition === undefined ? topic : `${topic}/${partition}`
+      if (!isThere) throw new ConfigError('partitions', name, 'assigned to this consumer')
+    }
+    for (const one of assigned) {
+      const isMeant = which === undefined || which.some(({ topic, partition }) => fits(one, topic, partition))
+      if (isMeant) this.#session!.setPaused(one, paused)
     }
   }
 
@@ -190,3 +252,25 @@ async function claimState(cluster: Cluster, settings: ConsumerSettings, folder: 
   await stateFile.claim()
   return stateFile
 }
+
+function toFunction<T extends AnyTopic>(
+  handler: RecordHandler<T> | BatchHandler<T> | HandlersByType<RecordOf<T>>,
+  batch: boolean,
+  eventType: EventTypeSource<RecordOf<T>> | undefined,
+): SessionOptions['handler'] {
+  if (typeof handler === 'function') {
+    if (eventType === undefined) return handler
+    throw new ConfigError('eventType', eventType, 'left out where one handler takes all')
+  }
+  if (typeof handler === 'object' && handler !== null && !batch) return byEventType(handler, eventType)
+  throw new ConfigError('handler', handler, batch ? 'a function' : 'a function, or an object with one for each type')
+}
+
+/** The one who reads the stream decides how much is out, and for how long. */
+function streamSettings(settings: ConsumerSettings): ConsumerSettings {
+  const order = settings.order === 'partition' ? 'unordered' : settings.order
+  return { ...settings, order, concurrency: Number.MAX_SAFE_INTEGER, handlerTimeoutMs: Infinity }
+}
+
+const fits = (one: AssignedPartition, topic: string, partition: number | undefined): boolean =>
+  one.topicName === topic && (partition === undefined || one.partition === partition)

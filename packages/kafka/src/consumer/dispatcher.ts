@@ -23,6 +23,8 @@ export interface DispatcherOptions {
   readonly route: FailureRoute
   /** Records of one partition before the next one's turn, and at most in one batch. */
   readonly pollRecords: () => number
+  /** Whether anybody takes what begins. Default: always. */
+  readonly hasDemand?: (() => boolean) | undefined
   /** Whether the membership is sure enough to begin anything. */
   readonly mayDispatch: () => boolean
   /** Called once, with what makes it senseless to go on. */
@@ -51,7 +53,7 @@ export class Dispatcher {
     this.#turn = new LoopTurn(clock)
     this.#drains = new Drains(clock, (partition) => this.isBusy(partition))
     const runnable = (): number => this.#slots.running + this.#order.runnable()
-    this.#slots = new Slots({ concurrency: settings.concurrency, clock, runnable })
+    this.#slots = new Slots({ concurrency: settings.concurrency, clock, runnable, hasDemand: options.hasDemand })
     this.#calls = new Calls({
       ...options,
       slots: this.#slots,

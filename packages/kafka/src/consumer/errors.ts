@@ -89,6 +89,21 @@ export class MembershipError extends SluiceError<'membership_refused'> {
   }
 }
 
+/** There is no handler for the type of an event, nor a default. */
+export class UnknownEventTypeError extends SluiceError<'event_type_unknown'> {
+  declare readonly topic: string
+  declare readonly partition: number
+  declare readonly offset: number
+  /** Null: the record does not say. */
+  declare readonly eventType: string | null
+
+  constructor(place: RecordPlace, eventType: string | null) {
+    const what = eventType === null ? 'No event type is said' : `No handler takes the event type ${eventType}`
+    const { topic, partition, offset } = place
+    super('event_type_unknown', `${what}: ${at(place)}`, { facts: { topic, partition, offset, eventType } })
+  }
+}
+
 /** Partitions have no position in the log, and the reset policy is `none`. */
 export class NoPositionError extends SluiceError<'position_missing'> {
   declare readonly group: string

@@ -120,11 +120,11 @@ describe('order by key', () => {
 
   test('what of a paused partition has not begun waits until it is resumed', async () => {
     const { begun, end, session, pass, close } = await openHeld(['a:1', 'a:2', 'b:1', 'c:1', 'd:1'])
-    session.setPaused('letters', 0, true)
+    session.setPaused([...session.partitions][0]!, true)
     end('a:1', 'b:1')
     await pass(100)
     expect(begun).toEqual(['a:1', 'b:1', 'c:1'])
-    session.setPaused('letters', 0, false)
+    session.setPaused([...session.partitions][0]!, false)
     await pass(100)
     expect(begun.slice(3)).toEqual(['a:2', 'd:1'])
     end('c:1', 'a:2', 'd:1')

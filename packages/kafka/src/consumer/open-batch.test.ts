@@ -33,13 +33,13 @@ const nothing = { bytes: 0, records: 0, expandedBytes: 0 }
 describe('a batch that is open beyond the budget does not hold up other partitions', () => {
   test('while its own is paused', async () => {
     const { seen, end, broker, session, pass, close } = await openLarge({})
-    session.setPaused('letters', 0, true)
+    session.setPaused([...session.partitions][0]!, true)
     end()
     await pass(100)
     for (const value of ['x', 'y']) broker.write('letters', 1, [value], 'gzip')
     await pass(1_000)
     expect(seen).toEqual(['0/a', '1/x', '1/y'])
-    session.setPaused('letters', 0, false)
+    session.setPaused([...session.partitions][0]!, false)
     await pass(1_100)
     expect(seen).toEqual(['0/a', '1/x', '1/y', '0/b', '0/c'])
     expect(broker.committedOf('letters', 0)).toBe(3)
@@ -64,7 +64,7 @@ describe('a batch that is open beyond the budget does not hold up other partitio
 
   test('and leaves nothing in the books when it is taken away meanwhile', async () => {
     const { end, broker, session, pass, close } = await openLarge({})
-    session.setPaused('letters', 0, true)
+    session.setPaused([...session.partitions][0]!, true)
     end()
     await pass(100)
     broker.assign('letters', [1])

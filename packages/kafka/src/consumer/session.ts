@@ -18,7 +18,7 @@ import { Pressure, type ProcessReadings } from './pressure.ts'
 import type { StateFile } from './state-file.ts'
 import { Tracker } from './tracker.ts'
 
-export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch'> {
+export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch' | 'hasDemand'> {
   readonly cluster: Cluster
   readonly settings: ConsumerSettings
   readonly clock: Clock
@@ -103,18 +103,21 @@ export class Session implements MembershipListener {
     this.#pressure?.start()
   }
 
-  setPaused(topic: string, partition: number, paused: boolean): boolean {
-    const found = this.#assignment.find(topic, partition)
-    if (found === undefined) return false
-    found.paused = paused
+  setPaused(partition: AssignedPartition, paused: boolean): void {
+    if (partition.paused === paused) return
+    partition.paused = paused
     if (paused) {
-      this.#intake.withdraw(found)
-      this.#dispatcher.paused(found)
+      this.#intake.withdraw(partition)
+      this.#dispatcher.paused(partition)
     } else {
       this.#fetcher.wake()
-      this.#dispatcher.resumed(found)
+      this.#dispatcher.resumed(partition)
     }
-    return true
+  }
+
+  /** Somebody asks for more. */
+  demanded(): void {
+    this.#dispatcher.schedule()
   }
 
   /** Stops fetching, waits for what runs, commits, leaves. */

@@ -10,15 +10,19 @@ export interface SlotsOptions {
   readonly clock: Clock
   /** Lanes that could be handled now, those that are included. */
   readonly runnable: () => number
+  /** Whether anybody takes what begins. Default: always. */
+  readonly hasDemand?: (() => boolean) | undefined
 }
 
 /** How many handlers may run at once, and how many do. */
 export class Slots {
   readonly #fixed: number
   readonly #limiter: Limiter | undefined
+  readonly #hasDemand: (() => boolean) | undefined
   #running = 0
 
-  constructor({ concurrency, clock, runnable }: SlotsOptions) {
+  constructor({ concurrency, clock, runnable, hasDemand }: SlotsOptions) {
+    this.#hasDemand = hasDemand
     this.#fixed = typeof concurrency === 'number' ? concurrency : 0
     if (typeof concurrency === 'number') return
     this.#limiter = new Limiter({ limit: concurrency, clock, cap: runnable, isSaturated: saturation(clock) })
@@ -33,7 +37,7 @@ export class Slots {
   }
 
   get hasFree(): boolean {
-    return this.#running < this.limit
+    return this.#running < this.limit && (this.#hasDemand === undefined || this.#hasDemand())
   }
 
   /** The limit has fallen below what runs: who can end, should. */

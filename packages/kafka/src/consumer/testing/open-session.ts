@@ -90,7 +90,7 @@ const STEP_MS = 10
 /** The dispatcher goes on in the next turn of the event loop, and what it brings about in the one after. */
 const TURNS_A_STEP = 4
 
-async function pass(clock: ManualClock, ms: number): Promise<void> {
+export async function pass(clock: ManualClock, ms: number): Promise<void> {
   for (let left = ms; left >= 0; left -= STEP_MS) {
     for (let turn = 0; turn < TURNS_A_STEP; turn++) await new Promise((resolve) => setImmediate(resolve))
     if (left > 0) await clock.advanceAsync(Math.min(left, STEP_MS))
