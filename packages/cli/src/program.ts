@@ -1,13 +1,22 @@
 import { Command, CommanderError } from 'commander'
 import { UsageError } from './cli-error.ts'
-import { commands } from './commands/index.ts'
+import { commandGroups } from './commands/index.ts'
+import type { CommandContext } from './command.ts'
 import { describeError } from './describe-error.ts'
 import { ExitCode } from './exit-codes.ts'
 import { Terminal } from './terminal.ts'
 
 const exitCodesHelp = `
 Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wrong usage, ${ExitCode.beyondThreshold} beyond a threshold that was asked about, ${ExitCode.interrupted} interrupted.
-Data is kept in .sluice of the project; SLUICE_DATA_DIR moves it.`
+Data is kept in .sluice of the project; SLUICE_DATA_DIR moves it.
+Which Kafka: --bootstrap, else KAFKA_BOOTSTRAP_SERVERS, else what \`sluice up\` has started.
+
+Examples:
+  sluice up                                          start Kafka, PostgreSQL and Redis
+  sluice topics create orders -p 3                   a topic with three partitions
+  echo user-1:hello | sluice produce orders -s :     a record with a key
+  sluice tail orders -f                              what is there, and what comes
+  sluice lag --watch                                 how far groups are behind`
 
 /** Runs one command line and resolves with its exit code. It never rejects: an error is one line on the standard error. */
 export async function run(
@@ -16,14 +25,7 @@ export async function run(
   terminal: Terminal = new Terminal(),
 ): Promise<ExitCode> {
   let exitCode: ExitCode = ExitCode.ok
-  const program = new Command('sluice')
-    .description('Run, watch and steer a flow-controlled Kafka platform')
-    .addHelpText('after', exitCodesHelp)
-    .showHelpAfterError('(sluice --help shows what there is)')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.note(text.trimEnd()) })
-    .exitOverride()
-  for (const register of commands) register(program, { terminal, env, exitWith: (code) => (exitCode = code) })
+  const program = createProgram({ terminal, env, exitWith: (code) => (exitCode = code) })
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -32,4 +34,21 @@ export async function run(
     return error instanceof UsageError ? ExitCode.usage : ExitCode.failed
   }
   return exitCode
+}
+
+/** All commands, with nothing run yet. */
+export function createProgram(context: CommandContext): Command {
+  const { terminal } = context
+  const program = new Command('sluice')
+    .description('Run, watch and steer a flow-controlled Kafka platform')
+    .addHelpText('after', exitCodesHelp)
+    .showHelpAfterError('(sluice --help shows what there is)')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.note(text.trimEnd()) })
+    .exitOverride()
+  for (const { title, commands } of commandGroups) {
+    program.commandsGroup(title)
+    for (const register of commands) register(program, context)
+  }
+  return program
 }

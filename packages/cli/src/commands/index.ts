@@ -12,16 +12,13 @@ import { registerTopics } from './topics/index.ts'
 import { registerUp } from './up.ts'
 
 /** All commands, in the order in which the help lists them. */
-export const commands: readonly RegisterCommand[] = [
-  registerUp,
-  registerDown,
-  registerStatus,
-  registerLogs,
-  registerDemo,
-  registerDoctor,
-  registerTopics,
-  registerGroups,
-  registerLag,
-  registerTail,
-  registerProduce,
+export const commandGroups: readonly { readonly title: string; readonly commands: readonly RegisterCommand[] }[] = [
+  {
+    title: 'Servers on this machine:',
+    commands: [registerUp, registerDown, registerStatus, registerLogs, registerDoctor, registerDemo],
+  },
+  {
+    title: 'Kafka, here or anywhere:',
+    commands: [registerTopics, registerGroups, registerLag, registerTail, registerProduce],
+  },
 ]

@@ -19,19 +19,21 @@ interface LagFlags extends ConnectionFlags {
 const defaultIntervalMs = 2_000
 
 export const registerLag: RegisterCommand = (program, context) => {
-  withConnectionOptions(program.command('lag'))
-    .description('Show how many records groups are behind; of one group, by partition')
-    .argument('[group]', 'default: all')
-    .option('--fail-above <count>', 'end with code 3 where a group is further behind', wholeNumber(0, 1e15))
-    .option('-w, --watch [interval]', 'look again and again until Ctrl-C (default: every 2s)', duration)
-    .option('--json', 'for programs: [{ group, state, members, lag, partitions }]; with --watch one a line')
-    .action((group: string | undefined, flags: LagFlags) =>
-      flags.watch === undefined
-        ? withKafka(context, flags, (kafka) => showOnce(kafka.admin(), group, flags, context))
-        : interruptible(context, (signal) =>
-            withKafka(context, flags, (kafka) => showAgain(kafka.admin(), group, flags, context, signal)),
-          ),
-    )
+  withConnectionOptions(
+    program
+      .command('lag')
+      .description('Show how many records groups are behind; of one group, by partition')
+      .argument('[group]', 'default: all')
+      .option('--fail-above <count>', 'end with code 3 where a group is further behind', wholeNumber(0, 1e15))
+      .option('-w, --watch [interval]', 'look again and again until Ctrl-C (default: every 2s)', duration)
+      .option('--json', 'for programs: [{ group, state, members, lag, partitions }]; with --watch one a line'),
+  ).action((group: string | undefined, flags: LagFlags) =>
+    flags.watch === undefined
+      ? withKafka(context, flags, (kafka) => showOnce(kafka.admin(), group, flags, context))
+      : interruptible(context, (signal) =>
+          withKafka(context, flags, (kafka) => showAgain(kafka.admin(), group, flags, context, signal)),
+        ),
+  )
 }
 
 async function showOnce(

@@ -23,25 +23,35 @@ interface ProduceFlags extends ConnectionFlags {
 }
 
 export const registerProduce: RegisterCommand = (program, context) => {
-  withConnectionOptions(program.command('produce'))
-    .description('Send records to a topic, one a line of the standard input or of a file')
-    .argument('<topic>')
-    .option('--file <path>', 'read this instead of the standard input')
-    .option(
-      '-i, --input <format>',
-      'lines: the line is the value; json: an object a line, as `tail --json` writes',
-      parseInput,
-      'lines',
-    )
-    .option('-k, --key <text>', 'the key of every record')
-    .option('-s, --key-separator <text>', 'each line is key, separator, value')
-    .option('--header <name=value>', 'a header of every record; more than once for more', assignment)
-    .option('-p, --partition <number>', 'send all to this one (default: by key)', wholeNumber(0, 99_999))
-    .option('--json', 'for programs: { acknowledged, failed, failures: [{ line, error }] }')
-    .action((name: string, flags: ProduceFlags) => {
-      const parse = parserOf(flags)
-      return interruptible(context, (signal) => produce(context, name, flags, parse, signal))
-    })
+  withConnectionOptions(
+    program
+      .command('produce')
+      .description('Send records to a topic, one a line of the standard input or of a file')
+      .argument('<topic>')
+      .option('--file <path>', 'read this instead of the standard input')
+      .option(
+        '-i, --input <format>',
+        'lines: the line is the value; json: an object a line, as `tail --json` writes',
+        parseInput,
+        'lines',
+      )
+      .option('-k, --key <text>', 'the key of every record')
+      .option('-s, --key-separator <text>', 'each line is key, separator, value')
+      .option('--header <name=value>', 'a header of every record; more than once for more', assignment)
+      .option('-p, --partition <number>', 'send all to this one (default: by key)', wholeNumber(0, 99_999))
+      .option('--json', 'for programs: { acknowledged, failed, failures: [{ line, error }] }')
+      .addHelpText(
+        'after',
+        `
+Examples:
+  echo hello | sluice produce orders              a value without a key
+  sluice produce orders -s : --file orders.txt    key:value, a record a line
+  sluice tail orders --from earliest --json | sluice produce copy -i json`,
+      ),
+  ).action((name: string, flags: ProduceFlags) => {
+    const parse = parserOf(flags)
+    return interruptible(context, (signal) => produce(context, name, flags, parse, signal))
+  })
 }
 
 function parseInput(text: string): 'lines' | 'json' {

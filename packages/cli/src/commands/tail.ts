@@ -34,35 +34,46 @@ const DEFAULT_COUNT = 10
 const MAX_COUNT = 100_000
 
 export const registerTail: RegisterCommand = (program, context) => {
-  withConnectionOptions(program.command('tail'))
-    .description(
-      'Show records of a topic without joining a group: the newest 10, all that fit a filter, or from a place',
-    )
-    .argument('<topic>')
-    .option('--from <place>', placeHelp, (text) => parsePlace(text))
-    .option('-f, --follow', 'go on with what comes, until Ctrl-C')
-    .option('-n, --newest <count>', 'begin with the newest so many (default: 10)', wholeNumber(0, MAX_COUNT))
-    .option('-l, --limit <count>', 'end after so many', wholeNumber(1, 1e15))
-    .option('-p, --partitions <list>', 'only these, such as 0,2-5', partitionList)
-    .option('-k, --key <text>', 'only records with this key')
-    .option('--header <name[=value]>', 'only records with this header; more than once for more', parseHeaderFilter)
-    .option('-g, --grep <text>', 'only records with this text in their key or value')
-    .option('--uncommitted', 'also records of transactions that are open or were aborted')
-    .option('--json', 'an object a line: { topic, partition, offset, timestamp, key, value, headers }')
-    .option('--raw', 'the value alone, byte by byte')
-    .option('--format <template>', `a line of your own: ${templateHelp}`, templateFormat)
-    .action((name: string, flags: TailFlags) => {
-      const format = formatOf(context, flags)
-      requireSense(flags)
-      return interruptible(context, (signal) =>
-        withKafka(context, flags, async (kafka) => {
-          await requirePartitions(kafka.admin(), name, flags.partitions)
-          const { read, shown } = await tail(context, kafka, flags, { ...optionsOf(name, flags), format, signal })
-          const all = counted(read, 'record')
-          context.terminal.note(read === shown ? all : `${figure(shown)} of ${all}`)
-        }),
+  withConnectionOptions(
+    program
+      .command('tail')
+      .description(
+        'Show records of a topic without joining a group: the newest 10, all that fit a filter, or from a place',
       )
-    })
+      .argument('<topic>')
+      .option('--from <place>', placeHelp, (text) => parsePlace(text))
+      .option('-f, --follow', 'go on with what comes, until Ctrl-C')
+      .option('-n, --newest <count>', 'begin with the newest so many (default: 10)', wholeNumber(0, MAX_COUNT))
+      .option('-l, --limit <count>', 'end after so many', wholeNumber(1, 1e15))
+      .option('-p, --partitions <list>', 'only these, such as 0,2-5', partitionList)
+      .option('-k, --key <text>', 'only records with this key')
+      .option('--header <name[=value]>', 'only records with this header; more than once for more', parseHeaderFilter)
+      .option('-g, --grep <text>', 'only records with this text in their key or value')
+      .option('--uncommitted', 'also records of transactions that are open or were aborted')
+      .option('--json', 'an object a line: { topic, partition, offset, timestamp, key, value, headers }')
+      .option('--raw', 'the value alone, byte by byte')
+      .option('--format <template>', `a line of your own: ${templateHelp}`, templateFormat)
+      .addHelpText(
+        'after',
+        `
+Examples:
+  sluice tail orders -f                           the newest ten, then what comes
+  sluice tail orders --from 15m --key user-1      of the last quarter of an hour, one key
+  sluice tail orders --from earliest --json > orders.jsonl
+  sluice tail orders -f --format '{time} {key}\\t{value}'`,
+      ),
+  ).action((name: string, flags: TailFlags) => {
+    const format = formatOf(context, flags)
+    requireSense(flags)
+    return interruptible(context, (signal) =>
+      withKafka(context, flags, async (kafka) => {
+        await requirePartitions(kafka.admin(), name, flags.partitions)
+        const { read, shown } = await tail(context, kafka, flags, { ...optionsOf(name, flags), format, signal })
+        const all = counted(read, 'record')
+        context.terminal.note(read === shown ? all : `${figure(shown)} of ${all}`)
+      }),
+    )
+  })
 }
 
 function requireSense({ from, newest, follow }: TailFlags): void {

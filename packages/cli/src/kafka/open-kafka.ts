@@ -1,6 +1,6 @@
 import { Kafka, type Environment } from '@sluice/kafka'
 import { projectDataDir, readStatus } from '@sluice/stack'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
 import type { CommandContext } from '../command.ts'
 
@@ -10,10 +10,8 @@ export interface ConnectionFlags {
 
 /** Adds the options that say which Kafka is meant. */
 export function withConnectionOptions(command: Command): Command {
-  return command.option(
-    '-b, --bootstrap <servers>',
-    'brokers as host:port,host:port (default: KAFKA_BOOTSTRAP_SERVERS, else what `sluice up` has started)',
-  )
+  const text = 'brokers as host:port,host:port (default: KAFKA_BOOTSTRAP_SERVERS, else what `sluice up` has started)'
+  return command.addOption(new Option('-b, --bootstrap <servers>', text).helpGroup('Connection:'))
 }
 
 /** Opens the Kafka that the command line, the environment or the running local stack names, and closes it afterwards. */

@@ -6,22 +6,24 @@ import { printable } from '../../output/printable.ts'
 import { tableLines } from '../../output/table.ts'
 
 export const registerDescribe: RegisterCommand = (groups, context) => {
-  withConnectionOptions(groups.command('describe'))
-    .description('Show the members of groups, what each reads, and how far it is behind')
-    .argument('<group...>')
-    .option('--json', 'for programs: [{ group, protocol, state, epoch, assignor, members, lag, partitions }]')
-    .action((names: string[], flags: ConnectionFlags & { readonly json?: boolean }) =>
-      withKafka(context, flags, async (kafka) => {
-        const admin = kafka.admin()
-        const described: GroupLag[] = []
-        for (const name of names) described.push(await lagOfGroup(admin, name))
-        if (flags.json) return context.terminal.json(described)
-        for (const [index, group] of described.entries()) {
-          if (index > 0) context.terminal.line()
-          context.terminal.lines(describeLines(group))
-        }
-      }),
-    )
+  withConnectionOptions(
+    groups
+      .command('describe')
+      .description('Show the members of groups, what each reads, and how far it is behind')
+      .argument('<group...>')
+      .option('--json', 'for programs: [{ group, protocol, state, epoch, assignor, members, lag, partitions }]'),
+  ).action((names: string[], flags: ConnectionFlags & { readonly json?: boolean }) =>
+    withKafka(context, flags, async (kafka) => {
+      const admin = kafka.admin()
+      const described: GroupLag[] = []
+      for (const name of names) described.push(await lagOfGroup(admin, name))
+      if (flags.json) return context.terminal.json(described)
+      for (const [index, group] of described.entries()) {
+        if (index > 0) context.terminal.line()
+        context.terminal.lines(describeLines(group))
+      }
+    }),
+  )
 }
 
 function describeLines(described: GroupLag): string[] {

@@ -20,32 +20,43 @@ interface ResetFlags extends ConnectionFlags, PlanFlags {
 }
 
 export const registerReset: RegisterCommand = (groups, context) => {
-  withConnectionOptions(groups.command('reset'))
-    .description('Move the offsets of a group without members: shows the plan, and does it with --execute')
-    .argument('<group>')
-    .option('--to <place>', `${placeHelp}; -100 for the last hundred`, (text) => parsePlace(text))
-    .option('--shift-by <count>', 'so many records on, or back with a minus', parseShift)
-    .option(
-      '-t, --topic <topic[:partitions]>',
-      'such as orders or orders:0,2-5; more than once for more',
-      parseSelection,
-    )
-    .option('--all-topics', 'every topic that the group has committed in')
-    .option('--new', 'the group need not exist yet')
-    .option('--execute', 'do it')
-    .option('--json', 'for programs: { plan: { group, changes: [{ topic, partition, from, to }] }, executed }')
-    .action((group: string, flags: ResetFlags) => {
-      const target = targetOf(flags)
-      return withKafka(context, flags, async (kafka) => {
-        const admin = kafka.admin()
-        if (!flags.new) requireNoMembers(await describeGroup(admin, group))
-        const selected = await selectionOf(admin, group, flags)
-        const changes = await planReset(admin, group, selected, target)
-        await planned(context.terminal, planOf(group, changes), flags, () =>
-          admin.alterOffsets(group, commitsOf(changes)),
-        )
-      })
+  withConnectionOptions(
+    groups
+      .command('reset')
+      .description('Move the offsets of a group without members: shows the plan, and does it with --execute')
+      .argument('<group>')
+      .option('--to <place>', `${placeHelp}; -100 for the last hundred`, (text) => parsePlace(text))
+      .option('--shift-by <count>', 'so many records on, or back with a minus', parseShift)
+      .option(
+        '-t, --topic <topic[:partitions]>',
+        'such as orders or orders:0,2-5; more than once for more',
+        parseSelection,
+      )
+      .option('--all-topics', 'every topic that the group has committed in')
+      .option('--new', 'the group need not exist yet')
+      .option('--execute', 'do it')
+      .option('--json', 'for programs: { plan: { group, changes: [{ topic, partition, from, to }] }, executed }')
+      .addHelpText(
+        'after',
+        `
+Examples:
+  sluice groups reset billing --to earliest --topic orders             shows what would change
+  sluice groups reset billing --to earliest --topic orders --execute   changes it
+  sluice groups reset billing --to 2026-11-26T10:30 --all-topics
+  sluice groups reset billing --shift-by -100 --topic orders:0,2`,
+      ),
+  ).action((group: string, flags: ResetFlags) => {
+    const target = targetOf(flags)
+    return withKafka(context, flags, async (kafka) => {
+      const admin = kafka.admin()
+      if (!flags.new) requireNoMembers(await describeGroup(admin, group))
+      const selected = await selectionOf(admin, group, flags)
+      const changes = await planReset(admin, group, selected, target)
+      await planned(context.terminal, planOf(group, changes), flags, () =>
+        admin.alterOffsets(group, commitsOf(changes)),
+      )
     })
+  })
 }
 
 function parseShift(text: string): number {

@@ -14,21 +14,26 @@ interface WatchFlags extends ConnectionFlags {
 }
 
 export const registerWatch: RegisterCommand = (groups, context) => {
-  withConnectionOptions(groups.command('watch'))
-    .description('Show how groups get on, drawn again in place until Ctrl-C')
-    .argument('[group...]', 'default: all')
-    .option('-i, --interval <duration>', 'how often', duration, 2_000)
-    .option('--json', 'for programs, an object a line: { time, groups: [{ group, state, members, lag, perSecond }] }')
-    .action((names: string[], flags: WatchFlags) =>
-      interruptible(context, (signal) =>
-        withKafka(context, flags, async (kafka) => {
-          const admin = kafka.admin()
-          const rates = new Rates()
-          const look = (): Promise<Snapshot> => snapshotOf(admin, names, rates)
-          await watch(context.terminal, look, { intervalMs: flags.interval, json: flags.json ?? false, signal })
-        }),
+  withConnectionOptions(
+    groups
+      .command('watch')
+      .description('Show how groups get on, drawn again in place until Ctrl-C')
+      .argument('[group...]', 'default: all')
+      .option('-i, --interval <duration>', 'how often', duration, 2_000)
+      .option(
+        '--json',
+        'for programs, an object a line: { time, groups: [{ group, state, members, lag, perSecond }] }',
       ),
-    )
+  ).action((names: string[], flags: WatchFlags) =>
+    interruptible(context, (signal) =>
+      withKafka(context, flags, async (kafka) => {
+        const admin = kafka.admin()
+        const rates = new Rates()
+        const look = (): Promise<Snapshot> => snapshotOf(admin, names, rates)
+        await watch(context.terminal, look, { intervalMs: flags.interval, json: flags.json ?? false, signal })
+      }),
+    ),
+  )
 }
 
 async function snapshotOf(admin: Admin, names: readonly string[], rates: Rates): Promise<Snapshot> {

@@ -13,25 +13,27 @@ interface AlterFlags extends ConnectionFlags, PlanFlags {
 }
 
 export const registerAlter: RegisterCommand = (topics, context) => {
-  withConnectionOptions(topics.command('alter'))
-    .description('Give a topic more partitions or other settings: shows the plan, and does it with --execute')
-    .argument('<topic>')
-    .option('-p, --partitions <count>', 'how many there shall be; a topic cannot lose any', wholeNumber(1, 100_000))
-    .option('-c, --config <name=value>', 'a setting; more than once for more', assignment)
-    .option('--reset-config <name>', "put a setting back to the brokers' own; more than once for more", repeated)
-    .option('--execute', 'do it')
-    .option('--json', 'for programs: { plan, executed }')
-    .action((name: string, flags: AlterFlags) => {
-      const change = changeOf(flags)
-      return withKafka(context, flags, async (kafka) => {
-        const admin = kafka.admin()
-        await requireTopics(admin, [name])
-        // The brokers say now, and not half way, what they would refuse.
-        await admin.alterTopic(name, change, { validateOnly: true })
-        const plan = await planOf(admin, name, change)
-        await planned(context.terminal, plan, flags, () => admin.alterTopic(name, change))
-      })
+  withConnectionOptions(
+    topics
+      .command('alter')
+      .description('Give a topic more partitions or other settings: shows the plan, and does it with --execute')
+      .argument('<topic>')
+      .option('-p, --partitions <count>', 'how many there shall be; a topic cannot lose any', wholeNumber(1, 100_000))
+      .option('-c, --config <name=value>', 'a setting; more than once for more', assignment)
+      .option('--reset-config <name>', "put a setting back to the brokers' own; more than once for more", repeated)
+      .option('--execute', 'do it')
+      .option('--json', 'for programs: { plan, executed }'),
+  ).action((name: string, flags: AlterFlags) => {
+    const change = changeOf(flags)
+    return withKafka(context, flags, async (kafka) => {
+      const admin = kafka.admin()
+      await requireTopics(admin, [name])
+      // The brokers say now, and not half way, what they would refuse.
+      await admin.alterTopic(name, change, { validateOnly: true })
+      const plan = await planOf(admin, name, change)
+      await planned(context.terminal, plan, flags, () => admin.alterTopic(name, change))
     })
+  })
 }
 
 function changeOf({ partitions, config = new Map(), resetConfig = [] }: AlterFlags): TopicChange {

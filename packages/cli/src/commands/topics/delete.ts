@@ -5,20 +5,22 @@ import { counted } from '../../output/figures.ts'
 import { type Plan, planned, type PlanFlags } from '../../output/plan.ts'
 
 export const registerDelete: RegisterCommand = (topics, context) => {
-  withConnectionOptions(topics.command('delete'))
-    .description('Delete topics with all their records: shows the plan, and does it with --execute')
-    .argument('<topic...>')
-    .option('--execute', 'do it')
-    .option('--json', 'for programs: { plan, executed }')
-    .action((names: string[], flags: ConnectionFlags & PlanFlags) =>
-      withKafka(context, flags, async (kafka) => {
-        const admin = kafka.admin()
-        const once = [...new Set(names)]
-        await requireTopics(admin, once)
-        const plan = planOf(await sizesOf(admin, once))
-        await planned(context.terminal, plan, flags, () => admin.deleteTopics(once))
-      }),
-    )
+  withConnectionOptions(
+    topics
+      .command('delete')
+      .description('Delete topics with all their records: shows the plan, and does it with --execute')
+      .argument('<topic...>')
+      .option('--execute', 'do it')
+      .option('--json', 'for programs: { plan, executed }'),
+  ).action((names: string[], flags: ConnectionFlags & PlanFlags) =>
+    withKafka(context, flags, async (kafka) => {
+      const admin = kafka.admin()
+      const once = [...new Set(names)]
+      await requireTopics(admin, once)
+      const plan = planOf(await sizesOf(admin, once))
+      await planned(context.terminal, plan, flags, () => admin.deleteTopics(once))
+    }),
+  )
 }
 
 function planOf(topics: readonly SizedTopic[]): Plan {

@@ -17,25 +17,27 @@ interface Configs {
 }
 
 export const registerDescribe: RegisterCommand = (topics, context) => {
-  withConnectionOptions(topics.command('describe'))
-    .description('Show partitions, leaders, replicas, ends and settings of topics')
-    .argument('<topic...>')
-    .option('--all-configs', 'all settings, not only those that were set for the topic')
-    .option('--json', 'for programs: [{ name, records, partitions: [...], configs, ownConfigs }]')
-    .action((names: string[], flags: DescribeFlags) =>
-      withKafka(context, flags, async (kafka) => {
-        const admin = kafka.admin()
-        await requireTopics(admin, names)
-        const described = await Promise.all(
-          (await sizesOf(admin, names)).map(async (topic) => ({ ...topic, ...(await configsOf(admin, topic.name)) })),
-        )
-        if (flags.json) return context.terminal.json(described)
-        for (const [index, topic] of described.entries()) {
-          if (index > 0) context.terminal.line()
-          context.terminal.lines(describeLines(topic, flags.allConfigs ?? false))
-        }
-      }),
-    )
+  withConnectionOptions(
+    topics
+      .command('describe')
+      .description('Show partitions, leaders, replicas, ends and settings of topics')
+      .argument('<topic...>')
+      .option('--all-configs', 'all settings, not only those that were set for the topic')
+      .option('--json', 'for programs: [{ name, records, partitions: [...], configs, ownConfigs }]'),
+  ).action((names: string[], flags: DescribeFlags) =>
+    withKafka(context, flags, async (kafka) => {
+      const admin = kafka.admin()
+      await requireTopics(admin, names)
+      const described = await Promise.all(
+        (await sizesOf(admin, names)).map(async (topic) => ({ ...topic, ...(await configsOf(admin, topic.name)) })),
+      )
+      if (flags.json) return context.terminal.json(described)
+      for (const [index, topic] of described.entries()) {
+        if (index > 0) context.terminal.line()
+        context.terminal.lines(describeLines(topic, flags.allConfigs ?? false))
+      }
+    }),
+  )
 }
 
 /** Settings need a right of their own: without it the rest is still shown. */

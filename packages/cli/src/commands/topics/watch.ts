@@ -13,26 +13,28 @@ interface WatchFlags extends ConnectionFlags {
 }
 
 export const registerWatch: RegisterCommand = (topics, context) => {
-  withConnectionOptions(topics.command('watch'))
-    .description('Show how topics grow, drawn again in place until Ctrl-C')
-    .argument('[topic...]', 'default: all')
-    .option('-i, --interval <duration>', 'how often', duration, 2_000)
-    .option('--json', 'for programs, an object a line: { time, topics: [{ name, records, end, perSecond }] }')
-    .action((names: string[], flags: WatchFlags) =>
-      interruptible(context, (signal) =>
-        withKafka(context, flags, async (kafka) => {
-          const admin = kafka.admin()
-          await requireTopics(admin, names)
-          const rates = new Rates()
-          const look = async () => {
-            const shown = names.length > 0 ? names : await admin.listTopics()
-            return snapshotOf(await sizesOf(admin, shown), rates)
-          }
-          const options = { intervalMs: flags.interval, json: flags.json ?? false, signal }
-          await watch(context.terminal, look, options)
-        }),
-      ),
-    )
+  withConnectionOptions(
+    topics
+      .command('watch')
+      .description('Show how topics grow, drawn again in place until Ctrl-C')
+      .argument('[topic...]', 'default: all')
+      .option('-i, --interval <duration>', 'how often', duration, 2_000)
+      .option('--json', 'for programs, an object a line: { time, topics: [{ name, records, end, perSecond }] }'),
+  ).action((names: string[], flags: WatchFlags) =>
+    interruptible(context, (signal) =>
+      withKafka(context, flags, async (kafka) => {
+        const admin = kafka.admin()
+        await requireTopics(admin, names)
+        const rates = new Rates()
+        const look = async () => {
+          const shown = names.length > 0 ? names : await admin.listTopics()
+          return snapshotOf(await sizesOf(admin, shown), rates)
+        }
+        const options = { intervalMs: flags.interval, json: flags.json ?? false, signal }
+        await watch(context.terminal, look, options)
+      }),
+    ),
+  )
 }
 
 function snapshotOf(sized: readonly SizedTopic[], rates: Rates) {
