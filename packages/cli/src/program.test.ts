@@ -21,7 +21,7 @@ describe('the program', () => {
   it('has the commands and the options that its page tells of, and no others', () => {
     const page = readFileSync(new URL('../../../docs/command-line.md', import.meta.url), 'utf8')
     const options = new Set(commands.flatMap(({ command }) => command.options.map(({ long }) => long!)))
-    for (const option of options) expect(page, option).toContain(`${option}`)
+    for (const option of options) expect(page, option).toContain(option)
     for (const { path } of commands) expect(page).toContain(`sluice ${path.join(' ')}`)
     const own = page.slice(page.indexOf('## The commands'), page.indexOf('## For programs'))
     const told = [...own.matchAll(/--[a-z][a-z-]+/g)].map(([option]) => option)
