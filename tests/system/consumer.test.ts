@@ -90,13 +90,14 @@ describe('reading', () => {
     },
   )
 
-  test('of a record that cannot be decoded stops the consumer, says where, and commits up to it', async () => {
+  test('of a record that cannot be decoded stops a consumer without dead letters, says where, and commits up to it', async () => {
     const target = await create('broken')
     await write(target, ['{"a":1}', '{"a":2}', 'nonsense', '{"a":3}'])
     await using consumer = await kafka.consumer({
       group: 'broken',
       topics: [topic('broken', { value: json<{ a: number }>() })],
       reset: 'earliest',
+      deadLetters: false,
     })
     const seen: number[] = []
     await expect(consumer.run(({ value }) => void seen.push(value.a))).rejects.toMatchObject({

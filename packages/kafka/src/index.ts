@@ -41,12 +41,16 @@ export {
 } from './consumer/errors.ts'
 export type { ConsumerActivity, ConsumerEvents, OffsetPlace, PartitionPlace, ResetReason } from './consumer/events.ts'
 export type { EventTypeSource, HandlersByType } from './consumer/handlers.ts'
+export { deadLetterHeader, readDeadLetter, type DeadLetter } from './failure/dead-letter-headers.ts'
+export { deadLetterTopic, retryTopic } from './failure/topic-names.ts'
 export type { HandlerContext } from './consumer/invocation.ts'
 export type { ConsumerPressure } from './consumer/pressure.ts'
 export type {
   AnyTopic,
   ConsumerGateOptions,
   ConsumerOptions,
+  ConsumerOrder,
+  DeadLetterListener,
   HandlerRetryOptions,
   ResetPolicy,
 } from './consumer/options.ts'

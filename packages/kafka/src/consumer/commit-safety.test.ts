@@ -60,7 +60,7 @@ class Partition {
   take(): void {
     while (this.next < logEnd) {
       const offset = this.next++
-      if (offset % 3 === 2) continue
+      if (offset % 3 === 2 || offset < this.tracker.taken) continue
       const end = offset + 1
       if (this.tracker.wasFinished(offset)) {
         this.tracker.finish(this.tracker.take(end), end)

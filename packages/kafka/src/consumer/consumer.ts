@@ -5,6 +5,9 @@ import type { ConsumerEvents } from './events.ts'
 import { byEventType, type EventTypeSource, type HandlersByType } from './handlers.ts'
 import type { HandlerContext } from './invocation.ts'
 import { parseConsumerOptions, type AnyTopic, type ConsumerOptions, type ConsumerSettings } from './options.ts'
+import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
+import { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import { LaneRetries, type FailureRoute } from './failure-route.ts'
 import type { AssignedPartition } from './partition.ts'
 import { Session, type CloseReport, type SessionOptions } from './session.ts'
 import { StateFile } from './state-file.ts'
@@ -59,6 +62,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
   readonly #clock: Clock
   readonly #events = new Emitter<ConsumerEvents>()
   readonly #stateFile: StateFile | undefined
+  readonly #deadLetters: DeadLetterWriter
   #session: Session | undefined
   #stream: ConsumerStream<RecordOf<T>> | undefined
   #closing: Promise<CloseReport> | undefined
@@ -83,6 +87,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
     this.#settings = settings
     this.#clock = clock
     this.#stateFile = stateFile
+    this.#deadLetters = new DeadLetterWriter(cluster, clock)
     // Nobody has to call `run`, and so nobody may be there to hear of a failure.
     this.#ended.promise.catch(() => {})
   }
@@ -169,12 +174,19 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
     return { group: this.#settings.group, state: this.#state, ...this.#session?.inspect() }
   }
 
+  #newRoute(): FailureRoute {
+    const shared = { settings: this.#settings, clock: this.#clock, events: this.#events }
+    if (!this.#settings.deadLetters) return new LaneRetries(this.#settings)
+    return new DeadLetterRoute({ ...shared, writer: this.#deadLetters })
+  }
+
   async #close(timeoutMs: number): Promise<CloseReport> {
     this.#state = 'closing'
     // A failure is told once all is closed.
     if (this.#failure === undefined) this.#stream?.end()
     try {
       const report = (await this.#session?.close(timeoutMs)) ?? nothingLeft
+      await this.#deadLetters.close(timeoutMs)
       await this.#letGoOfState()
       return report
     } catch (error) {
@@ -221,6 +233,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
       clock: this.#clock,
       events: this.#events,
       stateFile: this.#stateFile,
+      route: this.#newRoute(),
       onFatal: (error) => this.#fail(error),
     })
     this.#tellMissingTopics()

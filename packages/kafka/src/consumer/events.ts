@@ -31,6 +31,10 @@ export type ConsumerEvents = {
   handlerTimedOut: OffsetPlace & { readonly attempt: number; readonly timeoutMs: number }
   /** A handler did not settle after its signal was aborted; it may still have effects. */
   handlerAbandoned: OffsetPlace & { readonly attempt: number }
+  /** A record that failed for good is safe in the topic `to`, and counts as finished. */
+  deadLettered: OffsetPlace & { readonly to: string; readonly attempts: number; readonly error: unknown }
+  /** A dead letter could not be written. It is tried again, and its lane waits. */
+  deadLetterFailed: OffsetPlace & { readonly error: unknown }
   /** A record has been handled for `stuckAfterMs`, and everything behind it in its lane waits for it alone. */
   stuck: OffsetPlace & { readonly key: unknown; readonly runningMs: number; readonly attempt: number }
   /** No heartbeat was answered for `sessionTimeoutMs`: nothing new is handled until one is. */
@@ -48,4 +52,12 @@ export type ConsumerEvents = {
 }
 
 export type ResetReason = 'no_committed_offset' | 'offset_out_of_range' | 'log_diverged'
-export type ConsumerActivity = 'metadata' | 'heartbeat' | 'leave' | 'positions' | 'fetch' | 'commit' | 'state_file'
+export type ConsumerActivity =
+  | 'metadata'
+  | 'heartbeat'
+  | 'leave'
+  | 'positions'
+  | 'fetch'
+  | 'commit'
+  | 'state_file'
+  | 'dead_letter'

@@ -38,8 +38,8 @@ export class LaneRetries implements FailureRoute {
   }
 
   next({ attempt, error }: Failure): Next {
-    const { attempts, retryInitialMs, retryMaxMs } = this.#settings
-    if (error instanceof DecodeError || attempt >= attempts) return { again: false }
+    const { attempts, retryInitialMs, retryMaxMs, isRetryable } = this.#settings
+    if (error instanceof DecodeError || attempt >= attempts || !isRetryable(error)) return { again: false }
     return { again: true, delayMs: Math.min(retryMaxMs, retryInitialMs * 2 ** (attempt - 1)) }
   }
 

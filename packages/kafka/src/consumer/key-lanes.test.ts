@@ -131,6 +131,29 @@ describe('order by key', () => {
     await close()
   })
 
+  test('a handler that closes the session is not waited for by itself', async () => {
+    let closing: Promise<unknown> | undefined
+    const first = Promise.withResolvers<void>()
+    const opened = await openSession(
+      ({ value }) => {
+        if (value === 'a:1') return first.promise
+        closing = opened.session.close(10_000)
+        return undefined
+      },
+      { order: 'key', partitions: 1 },
+    )
+    opened.broker.write('letters', 0, ['a:1', 'a:2'])
+    opened.broker.assign('letters', [0])
+    await opened.session.start()
+    await opened.pass(50)
+    first.resolve()
+    await opened.pass(1_000)
+    let isClosed = false
+    void closing!.then(() => (isClosed = true))
+    await opened.pass(10)
+    expect([isClosed, opened.broker.committedOf('letters', 0)]).toEqual([true, 2])
+  })
+
   test('a stuck record is named', async () => {
     const { heard, end, pass, close } = await openHeld(['a:1', 'a:2'], { stuckAfterMs: 200 })
     await pass(200)

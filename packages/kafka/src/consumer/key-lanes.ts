@@ -202,6 +202,7 @@ export class KeyLanes implements Order {
     else if (this.#host.calls.call(invocation)) {
       this.#finish(invocation)
       this.#end(invocation)
+      this.#host.ended(invocation.partition)
     }
   }
 

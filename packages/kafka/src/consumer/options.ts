@@ -37,7 +37,12 @@ export interface HandlerRetryOptions {
   readonly initialMs?: number
   /** Longest wait between attempts. Default 10,000. */
   readonly maxMs?: number
+  /** Whether another attempt can help after this error. Default: always. */
+  readonly isRetryable?: (error: unknown) => boolean
 }
+
+/** Told of a record after it has become a dead letter. */
+export type DeadLetterListener = (record: ConsumerRecord, error: unknown) => unknown
 
 export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
   /** The consumer group: 1 to 249 characters. */
@@ -83,6 +88,12 @@ export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
   /** How long a timed-out handler keeps its partition before it is abandoned. Default 30,000. */
   readonly abandonAfterMs?: number
   readonly retry?: HandlerRetryOptions
+  /**
+   * Whether a record that fails for good, or cannot be decoded, becomes a dead letter in `<topic>.dlq`, and is finished
+   * then. False: the consumer stops with the error instead. Default true.
+   */
+  readonly deadLetters?: boolean
+  readonly onDeadLetter?: DeadLetterListener
   /** From 10, default 1,000. */
   readonly commitIntervalMs?: number
   /** How long the group waits for this member to give a partition back; half of it is for handlers. Default 300,000. */
@@ -134,6 +145,9 @@ export interface ConsumerSettings {
   readonly attempts: number
   readonly retryInitialMs: number
   readonly retryMaxMs: number
+  readonly isRetryable: (error: unknown) => boolean
+  readonly deadLetters: boolean
+  readonly onDeadLetter: DeadLetterListener | undefined
   readonly commitIntervalMs: number
   readonly rebalanceTimeoutMs: number
   readonly sessionTimeoutMs: number
@@ -169,6 +183,8 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   handlerTimeoutMs: true,
   abandonAfterMs: true,
   retry: true,
+  deadLetters: true,
+  onDeadLetter: true,
   commitIntervalMs: true,
   rebalanceTimeoutMs: true,
   sessionTimeoutMs: true,
@@ -188,7 +204,7 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
   const { gate = {}, retry = {} } = options
   requireKnownFields('', options, consumerFields)
   requireKnownFields('gate.', gate, { maxRecords: true, maxBytes: true })
-  requireKnownFields('retry.', retry, { attempts: true, initialMs: true, maxMs: true })
+  requireKnownFields('retry.', retry, { attempts: true, initialMs: true, maxMs: true, isRetryable: true })
   const int32 = (field: string, value: number | undefined, standard: number, min: number): number =>
     requireInteger(field, value ?? standard, { min, max: MAX_INT32 })
   const attempts = int32('retry.attempts', retry.attempts, 3, 1)
@@ -215,6 +231,9 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
     attempts,
     retryInitialMs: initialMs,
     retryMaxMs: requireNumber('retry.maxMs', retry.maxMs ?? Math.max(10_000, initialMs), { min: initialMs }),
+    isRetryable: requireFunction('retry.isRetryable', retry.isRetryable ?? (() => true)),
+    deadLetters: requireBoolean('deadLetters', options.deadLetters ?? true),
+    onDeadLetter: options.onDeadLetter && requireFunction('onDeadLetter', options.onDeadLetter),
     commitIntervalMs: int32('commitIntervalMs', options.commitIntervalMs, 1_000, 10),
     rebalanceTimeoutMs: int32('rebalanceTimeoutMs', options.rebalanceTimeoutMs, 300_000, 100),
     sessionTimeoutMs,
@@ -242,6 +261,16 @@ function parseReset(reset: ResetPolicy): ResetPolicy {
   }
   const ms = requireInteger(`reset.${field}`, value, { min: 0 })
   return Object.freeze(field === 'timeMs' ? { timeMs: ms } : { agoMs: ms })
+}
+
+function requireBoolean(field: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new ConfigError(field, value, 'true or false')
+}
+
+function requireFunction<F>(field: string, value: F): F {
+  if (typeof value === 'function') return value
+  throw new ConfigError(field, value, 'a function')
 }
 
 function parseConcurrency(concurrency: number | Limit): number | Limit {

@@ -29,6 +29,8 @@ export async function openConsumer(config: ConsumerConfig, context: ServiceConte
     maxPollRecords: config.maxPollRecords,
     gate: { maxRecords: config.maxPollRecords * CONCURRENCY * BATCHES_A_WRITER },
     instanceName: config.instance,
+    // A list that fails says nothing of its single records: rather stop than set a thousand good ones aside.
+    deadLetters: false,
     ...(config.stateDir !== undefined && { stateDir: config.stateDir }),
   })
   const rows = poll(() => countRows(pool), COUNT_INTERVAL_MS)

@@ -1,0 +1,68 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import type { ConsumerRecord } from '../consumer/consumer-record.ts'
+import type { ConsumerEvents } from '../consumer/events.ts'
+import { LaneRetries, type Failure, type FailureRoute, type Next } from '../consumer/failure-route.ts'
+import type { ConsumerSettings, DeadLetterListener } from '../consumer/options.ts'
+import { DecodeError } from '../errors.ts'
+import { deadLetterHeader, deadLetterHeaders } from './dead-letter-headers.ts'
+import type { DeadLetterWriter } from './dead-letter-writer.ts'
+import { deadLetterTopic, isOwnTopic } from './topic-names.ts'
+
+export interface DeadLetterRouteOptions {
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly writer: DeadLetterWriter
+}
+
+/** Tries again in the lane; what fails for good becomes a dead letter, and is finished once that is in the log. */
+export class DeadLetterRoute implements FailureRoute {
+  readonly #options: DeadLetterRouteOptions
+  readonly #retries: LaneRetries
+
+  constructor(options: DeadLetterRouteOptions) {
+    this.#options = options
+    this.#retries = new LaneRetries(options.settings)
+  }
+
+  next(failure: Failure): Next {
+    return this.#retries.next(failure)
+  }
+
+  async divert(failure: Failure, signal: AbortSignal): Promise<void> {
+    // Dead letters of dead letters would only go in circles.
+    if (isOwnTopic(failure.partition.topicName)) return await this.#retries.divert(failure)
+    await Promise.all(failure.records.map((record) => this.#bury(record, failure, signal)))
+  }
+
+  async #bury(record: ConsumerRecord, { attempt, error }: Failure, signal: AbortSignal): Promise<void> {
+    const { writer, events, clock, settings } = this.#options
+    const { topic, partition, offset, timestampMs } = record
+    const place = { topic, partition, offset }
+    const headers = deadLetterHeaders(record.headers, {
+      ...place,
+      timestampMs,
+      group: settings.group,
+      attempts: attempt,
+      stage: error instanceof DecodeError ? 'decode' : 'handler',
+      errorClass: error instanceof Error ? error.name : typeof error,
+      errorMessage: error instanceof Error ? error.message : String(error),
+      failedAtMs: Math.floor(clock.now()),
+      outcome: null,
+      replays: Number(record.headers.get(deadLetterHeader.replays) ?? 0) || 0,
+    })
+    const letter = { topic, partition, key: record.rawKey, value: record.rawValue, headers, timestampMs }
+    await writer.write(letter, signal, (cause) => events.emit('deadLetterFailed', { ...place, error: cause }))
+    events.emit('deadLettered', { ...place, to: deadLetterTopic(topic), attempts: attempt, error })
+    if (settings.onDeadLetter) void this.#tell(settings.onDeadLetter, record, error)
+  }
+
+  /** What is thrown there breaks nothing here. */
+  async #tell(listener: DeadLetterListener, record: ConsumerRecord, error: unknown): Promise<void> {
+    try {
+      await listener(record, error)
+    } catch (cause) {
+      this.#options.events.emit('error', { during: 'dead_letter', error: cause })
+    }
+  }
+}

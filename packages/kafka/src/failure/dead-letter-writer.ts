@@ -1,0 +1,119 @@
+import type { Clock } from '@sluice/flow'
+import { Admin } from '../admin/admin.ts'
+import { Backoff } from '../backoff.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { bytes } from '../codecs/bytes.ts'
+import { Producer } from '../producer/producer.ts'
+import type { HeadersInput } from '../record.ts'
+import { topic } from '../topic.ts'
+import { deadLetterTopic } from './topic-names.ts'
+
+/** A record that goes to the dead letter topic of its topic. */
+export interface DeadLetterRecord {
+  /** The topic that it was for. */
+  readonly topic: string
+  /** Where it was; the dead letter goes to the partition of the same number. -1: by its key. */
+  readonly partition: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: HeadersInput
+  readonly timestampMs?: number
+}
+
+/** The facts of a failure are so much longer than the record, at most. */
+const headersRoomBytes = 65_536
+/** No broker takes a larger request by default, less what the request itself takes. */
+const maxRecordBytes = 64 * 1_048_576
+
+/** What one topic's dead letters need to know: its own partitions, and those of where they go. */
+interface Target {
+  readonly name: string
+  readonly partitions: number
+}
+
+/** Writes dead letters, by a producer of its own that is opened with the first. */
+export class DeadLetterWriter {
+  readonly #cluster: Cluster
+  readonly #clock: Clock
+  readonly #targets = new Map<string, Promise<Target>>()
+  #producer: Promise<Producer> | undefined
+  #closed = false
+
+  constructor(cluster: Cluster, clock: Clock) {
+    this.#cluster = cluster
+    this.#clock = clock
+  }
+
+  /**
+   * Resolves when it is acknowledged. Tries until then, for as long as it takes: each failure is told, and so is the
+   * signal's reason at the end.
+   * @throws the signal's reason
+   */
+  async write(record: DeadLetterRecord, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<void> {
+    const backoff = new Backoff(100, 5_000)
+    for (;;) {
+      signal.throwIfAborted()
+      try {
+        return await this.#writeOnce(record, signal)
+      } catch (error) {
+        if (signal.aborted) throw signal.reason
+        onFailure(error)
+      }
+      await this.#clock.sleep(backoff.nextMs(), signal)
+    }
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    this.#closed = true
+    const producer = await this.#producer?.catch(() => undefined)
+    await producer?.close({ timeoutMs })
+  }
+
+  async #writeOnce({ partition, ...record }: DeadLetterRecord, signal: AbortSignal): Promise<void> {
+    const target = await this.#target(record.topic)
+    const producer = await this.#open()
+    const { key, value, headers, timestampMs } = record
+    const place = partition >= 0 && partition < target.partitions ? { partition } : {}
+    const to = topic(target.name, { key: bytes, value: bytes })
+    const time = timestampMs === undefined ? {} : { timestampMs }
+    await producer.send(to, { key, value, headers, ...place, ...time }, { signal })
+  }
+
+  #open(): Promise<Producer> {
+    if (this.#closed) throw new Error('the consumer is closed')
+    const limits = { maxRecordBytes, maxRequestBytes: maxRecordBytes, queue: { maxBytes: 2 * maxRecordBytes } }
+    this.#producer ??= Producer.open(this.#cluster, { ...limits, lingerMs: 0, clock: this.#clock }).catch(
+      (error: unknown) => {
+        this.#producer = undefined
+        throw error
+      },
+    )
+    return this.#producer
+  }
+
+  #target(source: string): Promise<Target> {
+    let target = this.#targets.get(source)
+    if (target === undefined) {
+      target = this.#ensure(source)
+      this.#targets.set(source, target)
+      // One that failed is looked for anew.
+      target.catch(() => this.#targets.delete(source))
+    }
+    return target
+  }
+
+  /** Makes the dead letter topic where there is none: as many partitions, and room for the headers. */
+  async #ensure(source: string): Promise<Target> {
+    const name = deadLetterTopic(source)
+    const admin = new Admin(this.#cluster, this.#clock)
+    await this.#cluster.refresh([name])
+    const known = this.#cluster.topic(name)
+    if (known?.errorCode === 0) return { name, partitions: known.partitions.length }
+    const [described] = await admin.describeTopics([source])
+    const { partitions, configs } = described!
+    const maxBytes = Number(configs['max.message.bytes'] ?? 1_048_588) + headersRoomBytes
+    const spec = { name, partitions: partitions.length, configs: { 'max.message.bytes': String(maxBytes) } }
+    await admin.createTopics([spec], { ifNotExists: true })
+    return { name, partitions: this.#cluster.topic(name)?.partitions.length ?? partitions.length }
+  }
+}
