@@ -1,3 +1,4 @@
+import type { Priority } from '@sluice/flow'
 import type { Codec } from './codecs/codec.ts'
 
 /** Headers as a user writes them; text is UTF-8. An array of pairs allows the same name twice. */
@@ -32,6 +33,11 @@ export interface OutgoingRecord<K, V> {
   readonly partition?: number
   /** Milliseconds since the epoch. Default: now. */
   readonly timestampMs?: number
+  /**
+   * Who has to give way once the queue is full, and only then: high evicts, medium waits a moment, low is refused.
+   * Default medium.
+   */
+  readonly priority?: Priority
 }
 
 /** Where an acknowledged record is. */

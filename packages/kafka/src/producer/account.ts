@@ -13,9 +13,15 @@ export interface AccountState {
 }
 
 /** Records accepted between two calls of `flush`, and who waits until they are settled. */
-export interface Settlements {
+interface Settlements {
   pending: number
+  /** The ordinal of the first record that is not among them. */
+  end: number
   readonly onSettled: Set<() => void>
+}
+
+function newSettlements(): Settlements {
+  return { pending: 0, end: Infinity, onSettled: new Set() }
 }
 
 /** Counts each accepted record once when it comes and once when it is settled. */
@@ -26,7 +32,7 @@ export class Account {
   #unknown = 0
   /** The oldest first; the newest takes what comes. */
   readonly #settlements = new Ring<Settlements>()
-  #newest: Settlements = { pending: 0, onSettled: new Set() }
+  #newest = newSettlements()
 
   constructor() {
     this.#settlements.push(this.#newest)
@@ -37,13 +43,13 @@ export class Account {
   }
 
   accept(record: PendingRecord): void {
-    record.settlements = this.#newest
+    record.ordinal = this.#accepted++
     this.#newest.pending++
-    this.#accepted++
   }
 
   settle(records: readonly PendingRecord[], outcome: 'delivered' | 'refused' | 'unknown'): void {
-    for (const record of records) record.settlements!.pending--
+    if (this.#settlements.length === 1) this.#newest.pending -= records.length
+    else for (const record of records) this.#settlementsOf(record).pending--
     if (outcome === 'delivered') this.#delivered += records.length
     else if (outcome === 'refused') this.#refused += records.length
     else this.#unknown += records.length
@@ -55,7 +61,8 @@ export class Account {
     signal?.throwIfAborted()
     if (this.pending === 0) return
     const { onSettled } = this.#newest
-    this.#newest = { pending: 0, onSettled: new Set() }
+    this.#newest.end = this.#accepted
+    this.#newest = newSettlements()
     this.#settlements.push(this.#newest)
     await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => {
@@ -79,6 +86,12 @@ export class Account {
       unknown: this.#unknown,
       pending: this.pending,
     }
+  }
+
+  /** Those that settle are the oldest, as a rule. */
+  #settlementsOf({ ordinal }: PendingRecord): Settlements {
+    for (const settlements of this.#settlements) if (ordinal < settlements.end) return settlements
+    return this.#newest
   }
 
   #closeSettled(): void {

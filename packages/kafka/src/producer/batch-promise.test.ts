@@ -5,7 +5,8 @@ import { PendingRecord } from './pending-record.ts'
 const written = { topic: 'letters', partition: 3, baseOffset: 70, logAppendTimeMs: -1 }
 const failure = new Error('shed')
 
-const newRecord = (timestampMs: number) => new PendingRecord(null, Buffer.from('x'), undefined, timestampMs, -1)
+const newRecord = (timestampMs: number) =>
+  new PendingRecord(null, Buffer.from('x'), undefined, timestampMs, -1, 'medium')
 
 /** A batch of three, and what became of its promises so far. */
 function three() {

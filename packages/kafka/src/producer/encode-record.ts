@@ -1,4 +1,4 @@
-import { ConfigError } from '@sluice/flow'
+import { ConfigError, priorities, requireOneOf } from '@sluice/flow'
 import { batchOverheadBytes } from '../batch/encode.ts'
 import type { Codec } from '../codecs/codec.ts'
 import { EncodeError, RecordTooLargeError } from '../errors.ts'
@@ -16,13 +16,14 @@ export function encodeRecord<K, V>(
   maxRecordBytes: number,
   nowMs: number,
 ): PendingRecord {
-  const { key: plainKey, partition, timestampMs } = record
+  const { key: plainKey, partition, timestampMs, priority = 'medium' } = record
   if (partition !== undefined) requireNatural('partition', partition)
   if (timestampMs !== undefined) requireNatural('timestampMs', timestampMs)
+  if (priority !== 'medium') requireOneOf('priority', priority, priorities)
   const key = plainKey === undefined || plainKey === null ? null : encodePart(topic, 'key', topic.key, plainKey)
   const value = encodePart(topic, 'value', topic.value, record.value)
   const headers = record.headers === undefined ? undefined : encodeHeaders(record.headers)
-  const pending = new PendingRecord(key, value, headers, timestampMs ?? nowMs, partition ?? -1)
+  const pending = new PendingRecord(key, value, headers, timestampMs ?? nowMs, partition ?? -1, priority)
   const bytes = pending.bytes + batchOverheadBytes
   if (bytes > maxRecordBytes) throw new RecordTooLargeError(topic.name, bytes, maxRecordBytes)
   return pending

@@ -75,8 +75,7 @@ export class PartitionQueue {
   /** Ends the open batch: it takes no more records. */
   closeOpen(): void {
     if (this.#open) this.#full.push(this.#open)
-    this.#open = undefined
-    this.#openIsDue = false
+    this.#dropOpen()
   }
 
   /** Ends the linger of the open batch: it is sent as soon as it can be, and takes records until then. */
@@ -124,6 +123,26 @@ export class PartitionQueue {
     return taken
   }
 
+  /** The batches without a sequence, the oldest first. The queue must not change on the way. */
+  *unsealed(): Generator<RecordBatch, void, undefined> {
+    yield* this.#halves.toReversed()
+    yield* this.#full
+    if (this.#open) yield this.#open
+  }
+
+  /** Takes a record out of one of the batches that are not sealed. */
+  evict(record: PendingRecord, batch: RecordBatch): void {
+    batch.remove(record)
+    if (batch.records.length > 0) return
+    const half = this.#halves.indexOf(batch)
+    if (half >= 0) this.#halves.splice(half, 1)
+    for (let left = this.#full.length; left > 0; left--) {
+      const full = this.#full.shift()!
+      if (full !== batch) this.#full.push(full)
+    }
+    if (this.#open === batch) this.#dropOpen()
+  }
+
   /** When its oldest record was accepted; undefined where it has none. */
   get oldestAcceptedAtMs(): number | undefined {
     return (this.#head ?? this.#oldestUnsealed())?.records[0]?.acceptedAtMs
@@ -135,6 +154,10 @@ export class PartitionQueue {
 
   #removeOldestUnsealed(): void {
     if (this.#halves.pop() || this.#full.shift()) return
+    this.#dropOpen()
+  }
+
+  #dropOpen(): void {
     this.#open = undefined
     this.#openIsDue = false
   }

@@ -1,6 +1,6 @@
+import type { Priority } from '@sluice/flow'
 import { recordSizeUpperBound } from '../batch/encode.ts'
 import type { Delivery, WireHeaders, WireRecord } from '../record.ts'
-import type { Settlements } from './account.ts'
 
 /** A record on its way out. */
 export class PendingRecord implements WireRecord {
@@ -14,8 +14,9 @@ export class PendingRecord implements WireRecord {
   readonly bytes: number
   /** When the queue took it, in whole monotonic milliseconds, rounded up. */
   acceptedAtMs = 0
-  /** Those that `flush` waits for together with it; set when the queue takes it. */
-  settlements: Settlements | undefined = undefined
+  readonly priority: Priority
+  /** How many were accepted before it; set when the queue takes it. */
+  ordinal = 0
   /** A promise of its own, for a record that is in no batch or whose batch came apart. */
   own: PromiseWithResolvers<Delivery> | undefined = undefined
 
@@ -25,12 +26,14 @@ export class PendingRecord implements WireRecord {
     headers: WireHeaders | undefined,
     timestampMs: number,
     partition: number,
+    priority: Priority,
   ) {
     this.key = key
     this.value = value
     this.headers = headers
     this.timestampMs = timestampMs
     this.partition = partition
+    this.priority = priority
     this.bytes = recordSizeUpperBound(this)
   }
 

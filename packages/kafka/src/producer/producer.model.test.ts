@@ -1,3 +1,4 @@
+import { priorities } from '@sluice/flow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Producer } from './producer.ts'
@@ -19,9 +20,15 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
     .map((refusedWith) => ({ refusedWith, afterAppend: true })),
 )
 
+const send = fc.record({
+  kind: fc.constant('send' as const),
+  records: fc.integer({ min: 1, max: 30 }),
+  partition: fc.nat(1),
+  priority: fc.constantFrom(...priorities),
+})
+
 const step = fc.oneof(
-  fc.record({ kind: fc.constant('send' as const), records: fc.integer({ min: 1, max: 30 }), partition: fc.nat(1) }),
-  fc.record({ kind: fc.constant('send' as const), records: fc.integer({ min: 1, max: 30 }), partition: fc.nat(1) }),
+  { weight: 3, arbitrary: send },
   fc.record({ kind: fc.constant('advance' as const), ms: fc.constantFrom(1, 5, 20, 310, 700) }),
   fc.record({ kind: fc.constant('fates' as const), fates: fc.array(fate, { minLength: 1, maxLength: 8 }) }),
   fc.record({ kind: fc.constant('thaw' as const) }),
@@ -31,38 +38,48 @@ const step = fc.oneof(
 
 test('whatever brokers do: in the log once and in order where acknowledged, never where refused, and every promise settles', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-      const options = { deliveryTimeoutMs, lingerMs: 5, batchBytes: 300, queue: { maxRecords: 5_000 } }
-      const { clock, cluster, logs, producer, send, pass } = await openProducer(options, { partitions })
-      const fates: Fate[] = []
-      cluster.fate = () => fates.shift() ?? 'answered'
-      const sent: Fated[][] = Array.from({ length: partitions }, () => [])
-      let id = 0
-      for (const next of steps) {
-        if (next.kind === 'send') {
-          for (let i = 0; i < next.records; i++) sent[next.partition]!.push(send(String(id++), next.partition))
-        } else if (next.kind === 'advance') await pass(next.ms)
-        else if (next.kind === 'fates') fates.push(...next.fates)
-        else if (next.kind === 'thaw') cluster.thaw()
-        else if (next.kind === 'move') cluster.lead(letters.name, next.partition, next.broker)
-        else logs[next.partition]!.maxBatchBytes = next.bytes
-      }
-      await pass(deliveryTimeoutMs + 10)
-      await pass(0)
-      expect(sent.flat().map(outcomeOf)).not.toContain('pending')
-      cluster.thaw()
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 40, size: 'max' }),
+      fc.constantFrom(25, 5_000),
+      async (steps, maxRecords) => {
+        const options = { deliveryTimeoutMs, lingerMs: 5, batchBytes: 300, queue: { maxRecords } }
+        const { clock, cluster, logs, producer, send, pass } = await openProducer(options, { partitions })
+        const fates: Fate[] = []
+        cluster.fate = () => fates.shift() ?? 'answered'
+        const sent: Fated[][] = Array.from({ length: partitions }, () => [])
+        let id = 0
+        for (const next of steps) {
+          if (next.kind === 'send') {
+            for (let i = 0; i < next.records; i++)
+              sent[next.partition]!.push(send(String(id++), next.partition, next.priority))
+          } else if (next.kind === 'advance') await pass(next.ms)
+          else if (next.kind === 'fates') fates.push(...next.fates)
+          else if (next.kind === 'thaw') cluster.thaw()
+          else if (next.kind === 'move') cluster.lead(letters.name, next.partition, next.broker)
+          else logs[next.partition]!.maxBatchBytes = next.bytes
+        }
+        // One may wait for room as long as a delivery may take, and then be under way as long.
+        await pass(2 * deliveryTimeoutMs + 10)
+        await pass(0)
+        expect(sent.flat().map(outcomeOf)).not.toContain('pending')
+        cluster.thaw()
 
-      sent.forEach((records, partition) => checkLog(logs[partition]!.log, records))
-      expect(cluster.sentTwiceAtOnce).toBe(0)
-      checkAccount(producer, sent.flat())
-      await producer.close()
-      // Requests of the cluster that nobody waits for any more.
-      await pass(requestTimeoutMs)
-      expect(clock.pending, 'timers left').toBe(0)
-    }),
+        sent.forEach((records, partition) => checkLog(logs[partition]!.log, records))
+        expect(cluster.sentTwiceAtOnce).toBe(0)
+        checkAccount(producer, sent.flat())
+        await producer.close()
+        // Requests of the cluster that nobody waits for any more.
+        await pass(requestTimeoutMs)
+        expect(clock.pending, 'timers left').toBe(0)
+      },
+    ),
     { numRuns: Number(process.env['SLUICE_LONG_RUNS'] ?? 200) },
   )
 }, 900_000)
+
+/** The queue did not take these at all. */
+const notAccepted = new Set(['timeout_drop', 'low_priority_drop', 'waiting_full'])
+const notInLog = new Set([...notAccepted, 'refused', 'old_message_dropped'])
 
 function checkLog(log: readonly string[], records: readonly Fated[]): void {
   for (const record of records) {
@@ -71,21 +88,29 @@ function checkLog(log: readonly string[], records: readonly Fated[]): void {
     if (outcome === 'delivered') {
       expect(times, 'a delivered record').toBe(1)
       expect(log[record.delivery!.offset]).toBe(record.value)
-    } else if (outcome === 'refused') expect(times, 'a refused record').toBe(0)
-    else expect(times, 'an unknown record').toBeLessThanOrEqual(1)
+    } else if (notInLog.has(outcome)) expect(times, `a record that was shed or refused: ${outcome}`).toBe(0)
+    else expect([outcome, times], 'an unknown record').toEqual(['unknown', Math.min(times, 1)])
+    if (outcome === 'old_message_dropped') expect(record.priority, 'evicted').not.toBe('high')
+    if (outcome === 'low_priority_drop') expect(record.priority).toBe('low')
   }
-  expect(log.map(Number), 'the order of the log').toEqual(log.map(Number).toSorted((a, b) => a - b))
+  for (const priority of priorities) {
+    const ofClass = new Set(records.filter((record) => record.priority === priority).map(({ value }) => value))
+    const inLog = log.filter((value) => ofClass.has(value)).map(Number)
+    expect(inLog, 'the order of the log').toEqual(inLog.toSorted((a, b) => a - b))
+  }
 }
 
 function checkAccount(producer: Producer, records: readonly Fated[]): void {
-  const count = (outcome: string): number => records.filter((record) => outcomeOf(record) === outcome).length
-  const { queue, records: account } = producer.inspect()
+  const outcomes = records.map(outcomeOf)
+  const count = (outcome: string): number => outcomes.filter((other) => other === outcome).length
+  const { queue, records: account, shed } = producer.inspect()
   expect(account).toEqual({
-    accepted: records.length,
+    accepted: outcomes.filter((outcome) => !notAccepted.has(outcome)).length,
     delivered: count('delivered'),
-    refused: count('refused'),
+    refused: count('refused') + count('old_message_dropped'),
     unknown: count('unknown'),
     pending: 0,
   })
-  expect([queue.records, queue.bytes]).toEqual([0, 0])
+  for (const [reason, shedCount] of Object.entries(shed)) expect(shedCount, reason).toBe(count(reason))
+  expect([queue.records, queue.bytes, queue.waiting]).toEqual([0, 0, 0])
 }

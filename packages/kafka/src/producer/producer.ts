@@ -1,10 +1,14 @@
-import { BackpressureError, ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
+import { ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
+import type { PerPriority } from '@sluice/flow'
 import type { Delivery, OutgoingRecord, Topic } from '../record.ts'
 import { Account } from './account.ts'
 import { Accumulator } from './accumulator.ts'
+import { Admission } from './admission.ts'
+import type { WaitForRoom } from './admission.ts'
 import { BurstClock } from './burst-clock.ts'
 import { DeliveryDeadline } from './delivery-deadline.ts'
 import { encodeRecord } from './encode-record.ts'
+import { Eviction } from './eviction.ts'
 import { parseProducerOptions } from './options.ts'
 import type { ProducerConfig, ProducerOptions } from './options.ts'
 import type { PendingRecord } from './pending-record.ts'
@@ -30,12 +34,6 @@ export interface CloseOptions {
   readonly timeoutMs?: number | undefined
 }
 
-interface WaitForRoom {
-  readonly signal: AbortSignal | undefined
-  /** Undefined: as long as it takes. */
-  readonly timeoutMs: number | undefined
-}
-
 export interface ProducerEvents extends Record<string, unknown> {
   /** The queue has reached its high watermark. */
   readonly throttled: QueueState
@@ -57,14 +55,10 @@ export class Producer implements AsyncDisposable {
   readonly #sender: Sender
   readonly #deadline: DeliveryDeadline
   readonly #producerIds: ProducerIds
-  readonly #shed = { old_message_dropped: 0, timeout_drop: 0, low_priority_drop: 0, waiting_full: 0 }
+  readonly #admission: Admission
   readonly #burst: BurstClock
-  readonly #usualWait: WaitForRoom
+  readonly #usualWaits: PerPriority<WaitForRoom>
   readonly #searches = new AbortController()
-  /** Calls of `send` that wait for room, or have got it and not used it yet. Nobody may overtake them. */
-  #admitting = 0
-  /** Settled when the last of them is done. */
-  #admission = Promise.resolve()
   #flushing = 0
   #closing: Promise<CloseReport> | undefined
   #isClosed = false
@@ -83,8 +77,19 @@ export class Producer implements AsyncDisposable {
     this.#producerIds = producerIds
     this.#gate = this.#newGate()
     this.#burst = new BurstClock(config.clock)
-    this.#usualWait = { signal: undefined, timeoutMs: config.queue.maxWaitMs }
-    const settlement = new Settlement(this.#gate, this.#account)
+    this.#usualWaits = {
+      high: { signal: undefined, timeoutMs: config.deliveryTimeoutMs },
+      medium: { signal: undefined, timeoutMs: config.queue.maxWaitMs },
+      low: { signal: undefined, timeoutMs: 0 },
+    }
+    this.#admission = new Admission({
+      gate: this.#gate,
+      clock: config.clock,
+      maxWaiting: config.queue.maxWaiting,
+      eviction: () => eviction,
+      accept: (topic, record) => this.#accept(this.#targetOrLeave(topic, record), record),
+    })
+    const settlement = new Settlement(this.#gate, this.#account, () => this.#admission.letIn())
     const accumulator = new Accumulator(config, cluster, {
       isPressed: () => this.#isPressed(),
       onDue: (queue) => this.#sender.schedule(queue),
@@ -92,6 +97,7 @@ export class Producer implements AsyncDisposable {
       newSequence: () => (producerIds.current ? new PartitionSequence(producerIds.current) : null),
     })
     const search = new TopicSearch({ config, cluster, accumulator, settlement, signal: this.#searches.signal })
+    const eviction = new Eviction(this.#gate, accumulator, settlement, () => this.#admission.countEviction())
     this.#accumulator = accumulator
     this.#sender = new Sender({
       config,
@@ -105,19 +111,23 @@ export class Producer implements AsyncDisposable {
 
   /**
    * Resolves when the broker has acknowledged the record. Up to `queue.maxRecords` records are taken at once; at the
-   * maximum the call waits its turn, `queue.maxWaitMs` at most. The bytes that codecs and headers give are not copied:
+   * maximum the record's priority decides: a high one evicts a lower one, and where there is none waits until the
+   * delivery timeout, a medium one waits its turn, `queue.maxWaitMs` at most, a low one is refused. The bytes that codecs and headers give are not copied:
    * leave them alone until then.
    *
    * Rejects, before the record is accepted, with EncodeError, RecordTooLargeError, ConfigError, BackpressureError,
-   * ClosedError, or the signal's reason; afterwards with DeliveryError, which says by its `outcome` whether the record
-   * can be in the log.
+   * ClosedError, or the signal's reason; afterwards with a BackpressureError where it was evicted, else with DeliveryError,
+   * which says by its `outcome` whether the record can be in the log.
    */
   send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options?: SendOptions): Promise<Delivery> {
-    const wait = options?.signal ? { ...this.#usualWait, signal: options.signal } : this.#usualWait
-    return this.#send(topic, record, wait)
+    return this.#send(topic, record, options)
   }
 
-  #send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, wait: WaitForRoom): Promise<Delivery> {
+  #send<K, V>(
+    topic: Topic<K, V>,
+    record: OutgoingRecord<K, V>,
+    options: Partial<WaitForRoom> | undefined,
+  ): Promise<Delivery> {
     let encoded: PendingRecord
     let target: TopicQueue
     try {
@@ -126,20 +136,19 @@ export class Producer implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (this.#admitting > 0 || !this.#gate.tryAcquire(encoded.bytes)) {
-      return this.#sendWhenRoom(topic.name, encoded, wait)
-    }
-    return this.#accept(target, encoded)
+    if (this.#admission.tryEnter(encoded)) return this.#accept(target, encoded)
+    this.#accumulator.endLinger()
+    return this.#admission.wait(topic.name, encoded, { ...this.#usualWaits[encoded.priority], ...options })
   }
 
-  /** As `send`, but where that would wait, the record is not taken and undefined is returned. */
+  /** As `send`, but where that would wait or refuse, the record is not taken and undefined is returned. */
   trySend<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): Promise<Delivery> | undefined {
-    const isFull = this.#admitting > 0 || this.#gate.records >= this.#config.queue.maxRecords
-    if (isFull && !this.#closing) return undefined
+    const isFull = this.#admission.waiting > 0 || this.#gate.records >= this.#config.queue.maxRecords
+    if (isFull && record.priority !== 'high' && !this.#closing) return undefined
     try {
       const target = this.#target(topic.name, record.partition)
       const encoded = this.#encode(topic, record)
-      if (!this.#gate.tryAcquire(encoded.bytes)) return undefined
+      if (this.#admission.waiting > 0 || !this.#admission.tryEnter(encoded)) return undefined
       return this.#accept(target, encoded)
     } catch (error) {
       return Promise.reject(error)
@@ -167,8 +176,8 @@ export class Producer implements AsyncDisposable {
   ): AsyncGenerator<Delivery, void, undefined> {
     const sink = {
       send: (record: OutgoingRecord<K, V>, signal: AbortSignal) =>
-        this.#send(topic, record, { signal, timeoutMs: undefined }),
-      admission: () => (this.#admitting > 0 ? this.#admission : undefined),
+        this.#send(topic, record, { signal, timeoutMs: Infinity }),
+      admission: () => this.#admission.cleared,
       isThrottled: () => this.throttled,
       ready: (signal: AbortSignal) => this.ready(signal),
       hurry: () => this.#accumulator.endLinger(),
@@ -213,9 +222,9 @@ export class Producer implements AsyncDisposable {
   inspect(): ProducerState {
     return {
       state: this.#isClosed ? 'closed' : this.#closing ? 'closing' : 'open',
-      queue: this.#gate.inspect(),
+      queue: { ...this.#gate.inspect(), waiting: this.#admission.waiting },
       records: this.#account.inspect(),
-      shed: { ...this.#shed },
+      shed: this.#admission.shed,
       sender: this.#sender.inspect(),
       producerId: this.#producerIds.current?.producerId.toString() ?? null,
     }
@@ -240,7 +249,7 @@ export class Producer implements AsyncDisposable {
 
   /** Whether somebody waits for what is in the queue to go. */
   #isPressed(): boolean {
-    return this.#gate.throttled || this.#admitting > 0 || this.#flushing > 0 || this.#closing !== undefined
+    return this.#gate.throttled || this.#admission.waiting > 0 || this.#flushing > 0 || this.#closing !== undefined
   }
 
   #target(name: string, partition: number | undefined): TopicQueue {
@@ -262,34 +271,6 @@ export class Producer implements AsyncDisposable {
     return this.#accumulator.append(topic, record)
   }
 
-  async #sendWhenRoom(topic: string, record: PendingRecord, wait: WaitForRoom): Promise<Delivery> {
-    const before = this.#admission
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#admission = promise
-    this.#admitting++
-    this.#accumulator.endLinger()
-    let accepted: Promise<Delivery>
-    try {
-      await this.#acquire(record.bytes, wait)
-      // Somebody who was let in before may not have been woken yet.
-      await before
-      accepted = this.#accept(this.#targetOrLeave(topic, record), record)
-    } finally {
-      this.#admitting--
-      void before.then(resolve)
-    }
-    return accepted
-  }
-
-  async #acquire(bytes: number, wait: WaitForRoom): Promise<void> {
-    try {
-      await this.#gate.acquire(bytes, wait)
-    } catch (error) {
-      if (error instanceof BackpressureError) this.#shed[error.reason]++
-      throw error
-    }
-  }
-
   /** Let in; but by now the producer can be closed, and the topic known not to have the record's partition. */
   #targetOrLeave(topic: string, record: PendingRecord): TopicQueue {
     try {
@@ -302,6 +283,7 @@ export class Producer implements AsyncDisposable {
 
   async #drain(timeoutMs: number): Promise<CloseReport> {
     this.#gate.close(new ClosedError('the producer'))
+    this.#admission.close(new ClosedError('the producer'))
     const isOver = new AbortController()
     const timer = this.#config.clock.setTimeout(() => isOver.abort(), timeoutMs)
     await this.flush(isOver.signal).catch(() => {})

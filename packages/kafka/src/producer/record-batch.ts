@@ -1,3 +1,4 @@
+import type { Priority } from '@sluice/flow'
 import type { BatchIdentity, Compression } from '../batch/batch.ts'
 import { batchOverheadBytes, encodeBatch } from '../batch/encode.ts'
 import type { Delivery } from '../record.ts'
@@ -21,6 +22,9 @@ export class RecordBatch {
   /** Why the last attempt failed. */
   lastError: Error | undefined
   readonly #promise = new BatchPromise()
+  #high = 0
+  #highBytes = 0
+  #low = 0
 
   constructor(openedAtMs: number) {
     this.openedAtMs = openedAtMs
@@ -28,7 +32,7 @@ export class RecordBatch {
 
   /** The record's promise. */
   append(record: PendingRecord): Promise<Delivery> {
-    this.bytes += record.bytes
+    this.#count(record, 1)
     return this.#promise.add(record, this.records.push(record) - 1)
   }
 
@@ -61,8 +65,27 @@ export class RecordBatch {
     this.#promise.comeApart(this.records)
     const kept = this.records.findIndex((record) => record.acceptedAtMs > untilMs)
     const taken = this.records.splice(0, kept === -1 ? this.records.length : kept)
-    for (const record of taken) this.bytes -= record.bytes
+    for (const record of taken) this.#count(record, -1)
     return taken
+  }
+
+  /** Those that may be evicted: below high. */
+  get evictable(): { readonly records: number; readonly bytes: number } {
+    return { records: this.records.length - this.#high, bytes: this.recordBytes - this.#highBytes }
+  }
+
+  /** The one of this priority that was accepted first. */
+  oldestOf(priority: Priority): PendingRecord | undefined {
+    const medium = this.records.length - this.#high - this.#low
+    const count = { high: this.#high, medium, low: this.#low }[priority]
+    return count > 0 ? this.records.find((record) => record.priority === priority) : undefined
+  }
+
+  /** Takes one of its records out, wherever it stands. */
+  remove(record: PendingRecord): void {
+    this.#promise.comeApart(this.records)
+    this.records.splice(this.records.indexOf(record), 1)
+    this.#count(record, -1)
   }
 
   /** Two unsealed batches with half of the records each, in order. */
@@ -70,6 +93,16 @@ export class RecordBatch {
     this.#promise.comeApart(this.records)
     const middle = this.records.length >>> 1
     return [this.#part(0, middle), this.#part(middle, this.records.length)]
+  }
+
+  #count({ bytes, priority }: PendingRecord, sign: 1 | -1): void {
+    this.bytes += sign * bytes
+    if (priority === 'medium') return
+    if (priority === 'low') this.#low += sign
+    else {
+      this.#high += sign
+      this.#highBytes += sign * bytes
+    }
   }
 
   #part(from: number, to: number): RecordBatch {

@@ -9,10 +9,13 @@ import type { RecordBatch } from './record-batch.ts'
 export class Settlement {
   readonly #gate: Gate
   readonly #account: Account
+  readonly #onRoom: () => void
 
-  constructor(gate: Gate, account: Account) {
+  /** `onRoom` is called when all counts are right again. */
+  constructor(gate: Gate, account: Account, onRoom: () => void) {
     this.#gate = gate
     this.#account = account
+    this.#onRoom = onRoom
   }
 
   deliver(batch: RecordBatch, written: WrittenBatch): void {
@@ -38,5 +41,6 @@ export class Settlement {
   #settle(records: readonly PendingRecord[], bytes: number, outcome: 'delivered' | DeliveryOutcome): void {
     this.#gate.release(bytes, records.length)
     this.#account.settle(records, outcome)
+    this.#onRoom()
   }
 }

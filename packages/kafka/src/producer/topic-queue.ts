@@ -1,4 +1,5 @@
 import { ConfigError, Ring } from '@sluice/flow'
+import type { Priority } from '@sluice/flow'
 import type { TopicMetadata } from '../driver/driver.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { PendingRecord } from './pending-record.ts'
@@ -28,6 +29,19 @@ export class TopicQueue {
 
   get isKnown(): boolean {
     return this.partitionCount > 0
+  }
+
+  /** Of those that wait for the partitions. */
+  oldestWaiting(priority: Priority): PendingRecord | undefined {
+    for (const record of this.waiting) if (record.priority === priority) return record
+    return undefined
+  }
+
+  removeWaiting(record: PendingRecord): void {
+    for (let left = this.waiting.length; left > 0; left--) {
+      const other = this.waiting.shift()!
+      if (other !== record) this.waiting.push(other)
+    }
   }
 }
 

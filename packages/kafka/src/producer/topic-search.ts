@@ -68,15 +68,18 @@ export class TopicSearch {
   }
 
   #release(topic: TopicQueue): undefined {
+    const failed: Array<readonly [PendingRecord, Error]> = []
     for (let record = topic.waiting.shift(); record; record = topic.waiting.shift()) {
       try {
         requirePartition(topic, record.partition)
       } catch (error) {
-        this.#parts.settlement.fail([record], 'refused', error as Error)
+        failed.push([record, error as Error])
         continue
       }
       void this.#parts.accumulator.append(topic, record)
     }
+    // Only now: whoever is let into their places must not overtake those that have waited.
+    for (const [record, error] of failed) this.#parts.settlement.fail([record], 'refused', error)
   }
 
   #refuse(topic: TopicQueue): void {

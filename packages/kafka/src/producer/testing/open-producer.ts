@@ -1,4 +1,5 @@
-import { ManualClock } from '@sluice/flow'
+import { BackpressureError, ManualClock } from '@sluice/flow'
+import type { Priority } from '@sluice/flow'
 import type { Codec } from '../../codecs/codec.ts'
 import type { DeliveryError } from '../../errors.ts'
 import type { Delivery, Topic } from '../../record.ts'
@@ -13,6 +14,7 @@ export const letters: Topic<string, string> = { name: 'letters', key: utf8, valu
 /** What became of a record, as soon as something has. */
 export interface Fated {
   readonly value: string
+  readonly priority: Priority
   delivery?: Delivery
   error?: Error
 }
@@ -27,9 +29,9 @@ export async function openProducer(
   const logs = cluster.createTopic(letters.name, partitions)
   if (isKnown) cluster.learn([letters.name])
   const producer = await Producer.open(cluster, { compression: 'none', ...options, clock })
-  const send = (value: string, partition = 0): Fated => {
-    const fated: Fated = { value }
-    producer.send(letters, { value, partition }).then(
+  const send = (value: string, partition = 0, priority: Priority = 'medium'): Fated => {
+    const fated: Fated = { value, priority }
+    producer.send(letters, { value, partition, priority }).then(
       (delivery) => (fated.delivery = delivery),
       (error: unknown) => (fated.error = error as Error),
     )
@@ -56,5 +58,6 @@ async function settle(): Promise<void> {
 
 export function outcomeOf({ delivery, error }: Fated): string {
   if (delivery) return 'delivered'
+  if (error instanceof BackpressureError) return error.reason
   return (error as DeliveryError | undefined)?.outcome ?? error?.name ?? 'pending'
 }
