@@ -12,4 +12,15 @@ describe('an error on the command line', () => {
     expect(describeError(new Error('no luck'))).toBe('no luck')
     expect(describeError('no luck')).toBe('no luck')
   })
+
+  it('says what to do about what Kafka refuses, by its own name of it', () => {
+    const refused = Object.assign(new Error('no'), { code: 'broker_refused', apiError: 'TOPIC_AUTHORIZATION_FAILED' })
+    expect(describeError(refused)).toBe(
+      'broker_refused: no - this user may not do that with this topic: grant it with an ACL',
+    )
+  })
+
+  it('commands no terminal, whatever it quotes', () => {
+    expect(describeError(new Error('topic \u001B[2J'))).toBe('topic \\e[2J')
+  })
 })

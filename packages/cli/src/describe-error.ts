@@ -4,7 +4,8 @@ import { printable } from './output/printable.ts'
 const remedies: Readonly<Record<string, string>> = {
   TOPIC_AUTHORIZATION_FAILED: 'this user may not do that with this topic: grant it with an ACL',
   GROUP_AUTHORIZATION_FAILED: 'this user may not do that with this group: grant it with an ACL',
-  CLUSTER_AUTHORIZATION_FAILED: 'this user may not do that with the cluster: grant it with an ACL',
+  CLUSTER_AUTHORIZATION_FAILED:
+    'this user may not do that with the cluster; a producer needs the right to write to some topic: grant it with an ACL',
   UNKNOWN_TOPIC_OR_PARTITION: '`sluice topics list` shows what there is',
   GROUP_ID_NOT_FOUND: '`sluice groups list` shows what there is',
   connection_failed: 'see that Kafka runs there; --bootstrap or KAFKA_BOOTSTRAP_SERVERS say where it is',

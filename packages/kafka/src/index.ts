@@ -63,7 +63,7 @@ export type { Reader, ReaderEvents } from './reader/reader.ts'
 
 export type { Admin } from './admin/admin.ts'
 export type { GroupDescription, MemberDescription, OwnedTopic } from './admin/groups.ts'
-export type { OffsetAt, PartitionLag, PartitionOffset } from './admin/offsets.ts'
+export type { LagQuery, OffsetAt, PartitionLag, PartitionOffset } from './admin/offsets.ts'
 export type { AdminCallOptions } from './admin/options.ts'
 export type { LogStart } from './admin/records.ts'
 export type { CreatedTopic, TopicChange, TopicDescription, TopicSpec } from './admin/topics.ts'

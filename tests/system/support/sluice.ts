@@ -9,11 +9,15 @@ export interface SluiceResult {
 }
 
 /** Runs a `sluice` command line in this process, on the Kafka that is named: its code and what it wrote. */
-export async function sluice(bootstrap: string, args: readonly string[]): Promise<SluiceResult> {
+export async function sluice(
+  bootstrap: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<SluiceResult> {
   const [out, err] = [new PassThrough(), new PassThrough()]
   const texts = [collect(out), collect(err)]
   const terminal = new Terminal(out as unknown as WriteStream, err as unknown as WriteStream)
-  const code = await run(args, { ...process.env, KAFKA_BOOTSTRAP_SERVERS: bootstrap }, terminal)
+  const code = await run(args, { ...process.env, KAFKA_BOOTSTRAP_SERVERS: bootstrap, ...env }, terminal)
   out.end()
   err.end()
   const [stdout = '', stderr = ''] = await Promise.all(texts)

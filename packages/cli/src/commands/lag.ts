@@ -3,7 +3,7 @@ import { duration, wholeNumber } from '../arguments.ts'
 import type { CommandContext, RegisterCommand } from '../command.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { interruptible } from '../interruptible.ts'
-import { type GroupLag, lagOfGroup, partitionRow, partitionTitles } from '../kafka/groups.ts'
+import { type GroupLag, lagsOfGroups, partitionRow, partitionTitles } from '../kafka/groups.ts'
 import { type ConnectionFlags, withConnectionOptions, withKafka } from '../kafka/open-kafka.ts'
 import { counted, figure } from '../output/figures.ts'
 import { printable } from '../output/printable.ts'
@@ -42,7 +42,7 @@ async function showOnce(
   flags: LagFlags,
   context: CommandContext,
 ): Promise<void> {
-  const lags = await lagsOf(admin, group)
+  const lags = await lagsOfGroups(admin, group === undefined ? [] : [group])
   if (flags.json) context.terminal.json(lags.map(jsonOf))
   else context.terminal.lines(lagLines(lags, group))
   judge(lags, flags, context)
@@ -58,7 +58,7 @@ async function showAgain(
 ): Promise<void> {
   const enough = new AbortController()
   const look = async () => {
-    const lags = await lagsOf(admin, group)
+    const lags = await lagsOfGroups(admin, group === undefined ? [] : [group])
     if (judge(lags, flags, context)) enough.abort()
     return { lines: [clockOf(new Date()), '', ...lagLines(lags, group)], json: lags.map(jsonOf) }
   }
@@ -67,13 +67,6 @@ async function showAgain(
     json: flags.json ?? false,
     signal: AbortSignal.any([signal, enough.signal]),
   })
-}
-
-async function lagsOf(admin: Admin, group: string | undefined): Promise<readonly GroupLag[]> {
-  const names = group === undefined ? (await admin.listGroups()).map((one) => one.group) : [group]
-  const lags: GroupLag[] = []
-  for (const name of names) lags.push(await lagOfGroup(admin, name))
-  return lags
 }
 
 /** True: a group is further behind than was asked for. */

@@ -34,17 +34,45 @@ export async function describeGroup(admin: Admin, group: string): Promise<GroupD
   }
 }
 
-/** A group with the lag of each partition that it has committed in or that it reads. */
-export async function lagOfGroup(admin: Admin, group: string): Promise<GroupLag> {
-  const described = await describeGroup(admin, group)
+/** Groups with the lag of each partition that they have committed in or read: of these, else of all. */
+export async function lagsOfGroups(admin: Admin, names: readonly string[]): Promise<readonly GroupLag[]> {
+  const described = names.length > 0 ? await describeNamed(admin, names) : await describeAll(admin)
+  const queries = described.map(({ group, members }) => {
+    const topics = new Set(members.flatMap(({ assignment }) => assignment.map(({ topic }) => topic)))
+    return { group, topics: [...topics] }
+  })
+  const lags = await admin.lags(queries)
+  return described.map((group) => withLag(group, lags.get(group.group) ?? []))
+}
+
+async function describeNamed(admin: Admin, names: readonly string[]): Promise<readonly GroupDescription[]> {
+  const described: GroupDescription[] = []
+  for (const name of names) described.push(await describeGroup(admin, name))
+  return described
+}
+
+/** One that went away between the list and the question is left out. */
+async function describeAll(admin: Admin): Promise<readonly GroupDescription[]> {
+  let names = (await admin.listGroups()).map(({ group }) => group)
+  for (;;) {
+    try {
+      return await admin.describeGroups(names)
+    } catch (error) {
+      const { apiError, group } = error as { apiError?: unknown; group?: unknown }
+      const left = names.filter((name) => name !== group)
+      if (apiError !== 'GROUP_ID_NOT_FOUND' || left.length === names.length) throw error
+      names = left
+    }
+  }
+}
+
+function withLag(described: GroupDescription, lags: readonly PartitionLag[]): GroupLag {
   const owners = new Map<string, OwnedLag['member']>()
   for (const { clientId, instanceId, host, assignment } of described.members) {
     for (const { topic, partitions } of assignment) {
       for (const partition of partitions) owners.set(`${topic}/${partition}`, { clientId, instanceId, host })
     }
   }
-  const topics = new Set(described.members.flatMap(({ assignment }) => assignment.map(({ topic }) => topic)))
-  const lags = await admin.lag(group, { topics: [...topics] })
   const partitions = lags.map((one) => ({ ...one, member: owners.get(`${one.topic}/${one.partition}`) ?? null }))
   return { ...described, partitions, lag: partitions.reduce((sum, { lag }) => sum + lag, 0) }
 }

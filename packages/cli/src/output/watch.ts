@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Terminal } from '../terminal.ts'
+import { printable } from './printable.ts'
 import { cutTo } from './table.ts'
 import { LiveRegion } from './live-region.ts'
 
@@ -17,26 +18,67 @@ export interface WatchOptions {
 
 /**
  * Shows something again and again until the signal is aborted: drawn in place on a terminal, else one below the other;
- * as JSON an object a line. A look that fails ends it.
+ * as JSON an object a line. The first look must succeed; later ones may fail for a while.
  */
 export async function watch(
   terminal: Terminal,
   look: () => Promise<Snapshot>,
   { intervalMs, json, signal }: WatchOptions,
 ): Promise<void> {
-  const show = json || !terminal.isScreen ? undefined : new LiveRegion(terminal.out)
-  try {
-    while (!signal.aborted) {
-      const dueMs = performance.now() + intervalMs
+  using display: Display = !json && terminal.isScreen ? new Redrawn(terminal.out) : listed(terminal, json)
+  let looks = 0
+  while (!signal.aborted) {
+    const dueMs = performance.now() + intervalMs
+    try {
       const snapshot = await untilAborted(look(), signal)
-      if (snapshot === undefined) return
-      if (json) terminal.jsonLine(snapshot.json)
-      else if (show) show.draw(snapshot.lines.map((line) => cutTo(line, show.columns - 1)))
-      else terminal.lines([...snapshot.lines, ''])
-      await sleep(Math.max(0, dueMs - performance.now()), undefined, { signal }).catch(() => {})
+      if (snapshot !== undefined) display.show(snapshot)
+    } catch (error) {
+      if (looks === 0 || (error as { retriable?: boolean }).retriable !== true) throw error
+      display.wait(`waiting: ${printable((error as Error).message)}`)
     }
-  } finally {
-    show?.[Symbol.dispose]()
+    looks++
+    await sleep(Math.max(0, dueMs - performance.now()), undefined, { signal }).catch(() => {})
+  }
+}
+
+interface Display extends Disposable {
+  show(snapshot: Snapshot): void
+  wait(text: string): void
+}
+
+/** One below the other. */
+function listed(terminal: Terminal, json: boolean): Display {
+  return {
+    show: (snapshot) => (json ? terminal.jsonLine(snapshot.json) : terminal.lines([...snapshot.lines, ''])),
+    wait: (text) => terminal.note(text),
+    [Symbol.dispose]: () => {},
+  }
+}
+
+class Redrawn implements Display {
+  readonly #region: LiveRegion
+  #lines: readonly string[] = []
+
+  constructor(out: NodeJS.WriteStream) {
+    this.#region = new LiveRegion(out)
+  }
+
+  show({ lines }: Snapshot): void {
+    this.#lines = lines
+    this.#draw(lines)
+  }
+
+  /** Below what was known last. */
+  wait(text: string): void {
+    this.#draw([...this.#lines, '', text])
+  }
+
+  [Symbol.dispose](): void {
+    this.#region[Symbol.dispose]()
+  }
+
+  #draw(lines: readonly string[]): void {
+    this.#region.draw(lines.map((line) => cutTo(line, this.#region.columns - 1)))
   }
 }
 

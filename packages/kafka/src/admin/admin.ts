@@ -12,7 +12,8 @@ import {
 } from './groups.ts'
 import {
   committedOffsets,
-  lagOf,
+  lagsOf,
+  type LagQuery,
   offsetsOf,
   type OffsetAt,
   type PartitionLag,
@@ -151,7 +152,16 @@ export class Admin {
     group: string,
     options: AdminCallOptions & { readonly topics?: readonly string[] } = {},
   ): Promise<readonly PartitionLag[]> {
-    return await lagOf(this.#cluster, group, options.topics ?? [], this.#deadline(options))
+    const query = { group, topics: options.topics ?? [] }
+    return (await lagsOf(this.#cluster, [query], this.#deadline(options))).get(group)!
+  }
+
+  /** The same of many groups, by their names: the ends of each topic are asked for once. */
+  async lags(
+    groups: readonly LagQuery[],
+    options: AdminCallOptions = {},
+  ): Promise<ReadonlyMap<string, readonly PartitionLag[]>> {
+    return await lagsOf(this.#cluster, groups, this.#deadline(options))
   }
 
   /** Limits what producers of a client id may write, in bytes a second on each broker; null lifts the limit. */

@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster/cluster.ts'
-import { brokerError, classify } from '../driver/classify.ts'
+import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { BrokerNode, CommittedOffset, Isolation, ListedOffset, OffsetQuery } from '../driver/driver.ts'
 import { SluiceError } from '@sluice/flow'
 import type { Deadline } from './deadline.ts'
@@ -81,23 +81,62 @@ export async function committedOffsets(
   return offsets.filter((offset) => offset.offset >= 0).sort(byPlace)
 }
 
-/** Every partition of the topics that the group has committed in, or that `topics` adds. */
-export async function lagOf(
+/** A group whose lag is asked for. */
+export interface LagQuery {
+  readonly group: string
+  /** Counted as well, though nothing is committed there. */
+  readonly topics?: readonly string[]
+}
+
+/**
+ * Of each group, every partition of the topics that it has committed in or that `topics` adds. The ends of a topic are
+ * asked for once, however many groups read it. A topic that is gone has no lag.
+ */
+export async function lagsOf(
   cluster: Cluster,
-  group: string,
-  topics: readonly string[],
+  queries: readonly LagQuery[],
   deadline: Deadline,
-): Promise<readonly PartitionLag[]> {
-  const committed = await committedOffsets(cluster, group, deadline)
-  const names = [...new Set([...topics, ...committed.map((offset) => offset.topic)])]
-  const ends = await offsetsOf(cluster, names, 'latest', 'read_committed', deadline)
-  const starts = offsetByPlace(await offsetsOf(cluster, names, 'earliest', 'read_committed', deadline))
-  const own = offsetByPlace(committed)
+): Promise<ReadonlyMap<string, readonly PartitionLag[]>> {
+  const committed = new Map<string, readonly CommittedOffset[]>()
+  for (const { group } of queries) committed.set(group, await committedOffsets(cluster, group, deadline))
+  const added = new Set(queries.flatMap(({ topics = [] }) => topics))
+  const names = new Set([...added, ...[...committed.values()].flat().map(({ topic }) => topic)])
+  if (names.size > 0) await cluster.refresh([...names], deadline.signal)
+  const places = [...names].filter((name) => added.has(name) || !isGone(cluster, name)).flatMap(placesIn(cluster))
+  const ends = await offsetsAt(cluster, places, 'latest', 'read_committed', deadline)
+  const starts = offsetByPlace(await offsetsAt(cluster, places, 'earliest', 'read_committed', deadline))
+  const lags = queries.map(({ group, topics = [] }) => {
+    const own = committed.get(group)!
+    const wanted = new Set([...topics, ...own.map(({ topic }) => topic)])
+    return [
+      group,
+      lagIn(
+        ends.filter(({ topic }) => wanted.has(topic)),
+        starts,
+        offsetByPlace(own),
+      ),
+    ] as const
+  })
+  return new Map(lags)
+}
+
+function lagIn(
+  ends: readonly PartitionOffset[],
+  starts: ReadonlyMap<string, number>,
+  committed: ReadonlyMap<string, number>,
+): readonly PartitionLag[] {
   return ends.map(({ topic, partition, offset: end }) => {
     const key = keyOf({ topic, partition })
-    const from = own.get(key) ?? starts.get(key) ?? end
-    return { topic, partition, committed: own.get(key) ?? null, end, lag: Math.max(0, end - from) }
+    const from = committed.get(key) ?? starts.get(key) ?? end
+    return { topic, partition, committed: committed.get(key) ?? null, end, lag: Math.max(0, end - from) }
   })
+}
+
+const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
+
+/** What a group has committed in a topic outlives the topic for a while. */
+function isGone(cluster: Cluster, name: string): boolean {
+  return cluster.topic(name)?.errorCode === unknownTopic
 }
 
 /** Tries again, elsewhere if need be, while the group's coordinator moves or loads. */
@@ -160,11 +199,16 @@ async function partitionsOf(
   deadline: Deadline,
 ): Promise<readonly Place[]> {
   if (topics.length > 0) await cluster.refresh(topics, deadline.signal)
-  return topics.flatMap((name) => {
+  return topics.flatMap(placesIn(cluster))
+}
+
+/** The partitions of a topic, as far as is known. @throws BrokerError for one that is not there or may not be seen */
+function placesIn(cluster: Cluster): (name: string) => readonly Place[] {
+  return (name) => {
     const topic = cluster.topic(name)
     if (topic && topic.errorCode !== 0) throw brokerError(topic.errorCode, null, { topic: name })
     return topic?.partitions.map(({ partition }) => ({ topic: name, partition })) ?? []
-  })
+  }
 }
 
 interface Place {

@@ -1,5 +1,5 @@
 import type { RegisterCommand } from '../../command.ts'
-import { addressOf, type GroupLag, lagOfGroup, partitionRow, partitionTitles } from '../../kafka/groups.ts'
+import { addressOf, type GroupLag, lagsOfGroups, partitionRow, partitionTitles } from '../../kafka/groups.ts'
 import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
 import { counted, figure } from '../../output/figures.ts'
 import { printable } from '../../output/printable.ts'
@@ -15,8 +15,7 @@ export const registerDescribe: RegisterCommand = (groups, context) => {
   ).action((names: string[], flags: ConnectionFlags & { readonly json?: boolean }) =>
     withKafka(context, flags, async (kafka) => {
       const admin = kafka.admin()
-      const described: GroupLag[] = []
-      for (const name of names) described.push(await lagOfGroup(admin, name))
+      const described = await lagsOfGroups(admin, names)
       if (flags.json) return context.terminal.json(described)
       for (const [index, group] of described.entries()) {
         if (index > 0) context.terminal.line()

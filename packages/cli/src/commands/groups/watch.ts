@@ -2,7 +2,7 @@ import type { Admin } from '@sluice/kafka'
 import { duration } from '../../arguments.ts'
 import type { RegisterCommand } from '../../command.ts'
 import { interruptible } from '../../interruptible.ts'
-import { lagOfGroup } from '../../kafka/groups.ts'
+import { lagsOfGroups } from '../../kafka/groups.ts'
 import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
 import { tableLines } from '../../output/table.ts'
 import { clockOf, type Snapshot, watch } from '../../output/watch.ts'
@@ -37,14 +37,11 @@ export const registerWatch: RegisterCommand = (groups, context) => {
 }
 
 async function snapshotOf(admin: Admin, names: readonly string[], rates: Rates): Promise<Snapshot> {
-  const shown = names.length > 0 ? names : (await admin.listGroups()).map(({ group }) => group)
-  const groups = []
-  for (const name of shown) {
-    const { group, state, members, lag, partitions } = await lagOfGroup(admin, name)
+  const nowMs = performance.now()
+  const groups = (await lagsOfGroups(admin, names)).map(({ group, state, members, lag, partitions }) => {
     const committed = partitions.reduce((sum, one) => sum + (one.committed ?? 0), 0)
-    const perSecond = rates.next(group, committed, performance.now())
-    groups.push({ group, state, members: members.length, lag, perSecond })
-  }
+    return { group, state, members: members.length, lag, perSecond: rates.next(group, committed, nowMs) }
+  })
   const rows = groups.map((one) => [one.group, one.state, one.members, one.lag, one.perSecond])
   return {
     lines: [clockOf(new Date()), '', ...tableLines(['GROUP', 'STATE', 'MEMBERS', 'LAG', 'DONE/S'], rows)],
