@@ -96,7 +96,8 @@ export class Admission {
     }
   }
 
-  close(error: Error): void {
+  /** Sends everybody away who waits. */
+  rejectAll(error: Error): void {
     for (const priority of priorities) this.#lines[priority].rejectAll(error)
   }
 

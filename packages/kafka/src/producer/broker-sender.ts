@@ -1,5 +1,5 @@
 import { Ring } from '@sluice/flow'
-import type { Timer } from '@sluice/flow'
+import type { Breaker, BreakerPermit, Timer } from '@sluice/flow'
 import type { Backoff } from '../backoff.ts'
 import type { BrokerNode, ProduceRequest, ProduceResponse, ProduceResult } from '../driver/driver.ts'
 import { ProtocolError } from '../errors.ts'
@@ -16,6 +16,10 @@ export interface SentBatch {
 }
 
 export interface BrokerSenderHooks {
+  /** Of all brokers: the requests of the producer. */
+  readonly breaker: Breaker
+  /** A trial of the breaker is free again. */
+  readonly onTrialFree: () => void
   /** Whether the broker leads this partition, as far as is known. */
   readonly isLedBy: (queue: PartitionQueue, brokerId: number) => boolean
   /** The sealed batch that is to be sent now; undefined: none. */
@@ -103,8 +107,12 @@ export class BrokerSender {
 
   #sendDue(): void {
     while (this.#due.length > 0 && this.#inFlight < this.#config.maxInFlightRequests && !this.#isPaused()) {
+      const permit = this.#hooks.breaker.tryEnter()
+      // Woken when the breaker changes.
+      if (!permit) return
       const batches = this.#fillRequest()
-      if (batches.length > 0) this.#send(batches)
+      if (batches.length > 0) this.#send(batches, permit)
+      else permit.ignore()
     }
   }
 
@@ -144,7 +152,7 @@ export class BrokerSender {
     this.#hooks.schedule(queue)
   }
 
-  #send(batches: readonly SentBatch[]): void {
+  #send(batches: readonly SentBatch[], permit: BreakerPermit): void {
     const { acks, requestTimeoutMs } = this.#config
     const request: ProduceRequest = {
       acks: acks === 'all' ? -1 : acks,
@@ -155,13 +163,14 @@ export class BrokerSender {
     for (const { batch } of batches) batch.attempts++
     this.#inFlight++
     void this.#driver.produce(this.#node, request).then(
-      (response) => this.#onResponse(batches, response),
-      (error: unknown) => this.#onFailure(batches, error as Error),
+      (response) => this.#onResponse(batches, response, permit),
+      (error: unknown) => this.#onFailure(batches, error as Error, permit),
     )
   }
 
-  #onResponse(batches: readonly SentBatch[], { throttleMs, results }: ProduceResponse): void {
+  #onResponse(batches: readonly SentBatch[], { throttleMs, results }: ProduceResponse, permit: BreakerPermit): void {
     this.#inFlight--
+    permit.success()
     this.#failures = 0
     this.#backoff.reset()
     this.#lastError = undefined
@@ -191,13 +200,17 @@ export class BrokerSender {
     return `${this.#node.host}:${this.#node.port}`
   }
 
-  #onFailure(batches: readonly SentBatch[], error: Error): void {
+  #onFailure(batches: readonly SentBatch[], error: Error, permit: BreakerPermit): void {
     this.#inFlight--
     this.#lastError = error
     // The requests that break together with one connection are one failure.
     if (this.#config.clock.monotonicMs() >= this.#notBeforeMs) {
       this.#failures++
       this.#pause(this.#backoff.nextMs())
+      permit.failure()
+    } else {
+      permit.ignore()
+      this.#hooks.onTrialFree()
     }
     for (const sent of batches) this.#hooks.onFailure(sent, error)
     this.wake()

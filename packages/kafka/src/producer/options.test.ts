@@ -8,6 +8,7 @@ test('the defaults are safe for data', () => {
   expect(config).toEqual({
     acks: 'all',
     idempotent: true,
+    breaker: { whenOpen: 'queue', failures: 10, openMs: 5_000, trialRequests: 1 },
     lingerMs: 10,
     batchBytes: 65_536,
     compression: 'lz4',

@@ -44,6 +44,7 @@ export interface ProducerOptions {
   /** Size of one record with its batch header, before compression, at least 1. Default 1,048,576. A larger one is refused. */
   readonly maxRecordBytes?: number | undefined
   readonly queue?: QueueOptions | undefined
+  readonly breaker?: ProducerBreakerOptions | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -65,10 +66,32 @@ export interface QueueOptions {
   readonly throttleSleepMs?: number | undefined
 }
 
+/**
+ * Opens when requests fail one after the other, on whichever brokers: the cluster cannot be reached. While it is open no
+ * request is sent; then a few are tried, and it closes if they are answered. An answer that reports an error counts as
+ * answered. The requests that break together with one connection are one failure.
+ */
+export interface ProducerBreakerOptions {
+  /**
+   * `'queue'` (default): records are still taken, and the queue's policy rules once it is full. `'reject'`: whoever sends
+   * gets a `CircuitOpenError`, and so does whoever waits for room; what is in the queue stays.
+   */
+  readonly whenOpen?: 'queue' | 'reject' | undefined
+  /** Failures in a row that open it, at least 1. Default 10. */
+  readonly failures?: number | undefined
+  /** How long it stays open, at least 1. Default 5,000, but at most a tenth of `deliveryTimeoutMs`. */
+  readonly openMs?: number | undefined
+  /** Requests that must be answered before it closes, at least 1; no more than these are tried. Default 1. */
+  readonly trialRequests?: number | undefined
+}
+
 type Defined<T> = { readonly [Field in keyof T]-?: Exclude<T[Field], undefined> }
 
 /** All settings of a producer, checked and filled in. */
-export type ProducerConfig = Defined<Omit<ProducerOptions, 'queue'>> & { readonly queue: QueueConfig }
+export type ProducerConfig = Defined<Omit<ProducerOptions, 'queue' | 'breaker'>> & {
+  readonly queue: QueueConfig
+  readonly breaker: Defined<ProducerBreakerOptions>
+}
 export type QueueConfig = Defined<QueueOptions>
 
 /** The pauses between the attempts of one thing. */
@@ -93,7 +116,15 @@ const producerFields: Readonly<Record<keyof ProducerOptions, true>> = {
   maxRequestBytes: true,
   maxRecordBytes: true,
   queue: true,
+  breaker: true,
   clock: true,
+}
+
+const breakerFields: Readonly<Record<keyof ProducerBreakerOptions, true>> = {
+  whenOpen: true,
+  failures: true,
+  openMs: true,
+  trialRequests: true,
 }
 
 const queueFields: Readonly<Record<keyof QueueOptions, true>> = {
@@ -127,6 +158,7 @@ export function parseProducerOptions(options: ProducerOptions = {}): ProducerCon
     maxInFlightRequests: requireInteger('maxInFlightRequests', options.maxInFlightRequests ?? 5, { min: 1 }),
     ...parseSizes(options),
     queue: parseQueueOptions(options.queue),
+    breaker: parseBreaker(options.breaker, deliveryTimeoutMs),
     clock: options.clock ?? systemClock,
   })
 }
@@ -156,6 +188,17 @@ function parseSizes(
     batchBytes: requireInteger('batchBytes', batchBytes, within),
     maxRecordBytes: requireInteger('maxRecordBytes', maxRecordBytes, within),
   }
+}
+
+function parseBreaker(options: ProducerBreakerOptions = {}, deliveryTimeoutMs: number): ProducerConfig['breaker'] {
+  requireKnownFields('breaker.', options, breakerFields)
+  const openMs = options.openMs ?? Math.min(5_000, Math.max(1, deliveryTimeoutMs / 10))
+  return Object.freeze({
+    whenOpen: requireOneOf('breaker.whenOpen', options.whenOpen ?? 'queue', ['queue', 'reject']),
+    failures: requireInteger('breaker.failures', options.failures ?? 10, { min: 1 }),
+    openMs: requireNumber('breaker.openMs', openMs, { min: 1 }),
+    trialRequests: requireInteger('breaker.trialRequests', options.trialRequests ?? 1, { min: 1 }),
+  })
 }
 
 function parseQueueOptions(options: QueueOptions = {}): QueueConfig {

@@ -1,4 +1,4 @@
-import type { BackpressureReason, GateState } from '@sluice/flow'
+import type { BackpressureReason, BreakerInspection, GateState } from '@sluice/flow'
 import type { AccountState } from './account.ts'
 import type { SenderState } from './sender.ts'
 
@@ -12,6 +12,7 @@ export interface ProducerState {
   /** Records that the queue did not take, by reason. */
   readonly shed: Readonly<Record<BackpressureReason, number>>
   readonly sender: SenderState
+  readonly breaker: BreakerInspection
   /** In decimal; null: not idempotent. */
   readonly producerId: string | null
 }

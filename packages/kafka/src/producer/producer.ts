@@ -1,5 +1,6 @@
-import { ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
-import type { PerPriority } from '@sluice/flow'
+import { Breaker, ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
+import type { BreakerTransition, PerPriority } from '@sluice/flow'
+import { ConsecutiveBreaker } from 'cockatiel'
 import type { Delivery, OutgoingRecord, Topic } from '../record.ts'
 import { Account } from './account.ts'
 import { Accumulator } from './accumulator.ts'
@@ -39,6 +40,8 @@ export interface ProducerEvents extends Record<string, unknown> {
   readonly throttled: QueueState
   /** The queue is back at its low watermark. */
   readonly released: QueueState
+  /** The breaker has opened, half-opened or closed. */
+  readonly breaker: BreakerTransition
 }
 
 /**
@@ -56,6 +59,7 @@ export class Producer implements AsyncDisposable {
   readonly #deadline: DeliveryDeadline
   readonly #producerIds: ProducerIds
   readonly #admission: Admission
+  readonly #breaker: Breaker
   readonly #burst: BurstClock
   readonly #usualWaits: PerPriority<WaitForRoom>
   readonly #searches = new AbortController()
@@ -76,6 +80,7 @@ export class Producer implements AsyncDisposable {
     this.#config = config
     this.#producerIds = producerIds
     this.#gate = this.#newGate()
+    this.#breaker = this.#newBreaker()
     this.#burst = new BurstClock(config.clock)
     this.#usualWaits = {
       high: { signal: undefined, timeoutMs: config.deliveryTimeoutMs },
@@ -104,6 +109,7 @@ export class Producer implements AsyncDisposable {
       cluster,
       settlement,
       producerIds,
+      breaker: this.#breaker,
       onTooLarge: (name, batch) => accumulator.shrinkBatches(name, batch.bytes),
     })
     this.#deadline = new DeliveryDeadline({ config, accumulator, sender: this.#sender, settlement })
@@ -116,7 +122,7 @@ export class Producer implements AsyncDisposable {
    * leave them alone until then.
    *
    * Rejects, before the record is accepted, with EncodeError, RecordTooLargeError, ConfigError, BackpressureError,
-   * ClosedError, or the signal's reason; afterwards with a BackpressureError where it was evicted, else with DeliveryError,
+   * CircuitOpenError, ClosedError, or the signal's reason; afterwards with a BackpressureError where it was evicted, else with DeliveryError,
    * which says by its `outcome` whether the record can be in the log.
    */
   send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options?: SendOptions): Promise<Delivery> {
@@ -144,7 +150,7 @@ export class Producer implements AsyncDisposable {
   /** As `send`, but where that would wait or refuse, the record is not taken and undefined is returned. */
   trySend<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): Promise<Delivery> | undefined {
     const isFull = this.#admission.waiting > 0 || this.#gate.records >= this.#config.queue.maxRecords
-    if (isFull && record.priority !== 'high' && !this.#closing) return undefined
+    if (isFull && record.priority !== 'high' && !this.#closing && !this.#isRefusing) return undefined
     try {
       const target = this.#target(topic.name, record.partition)
       const encoded = this.#encode(topic, record)
@@ -226,6 +232,7 @@ export class Producer implements AsyncDisposable {
       records: this.#account.inspect(),
       shed: this.#admission.shed,
       sender: this.#sender.inspect(),
+      breaker: this.#breaker.inspect(),
       producerId: this.#producerIds.current?.producerId.toString() ?? null,
     }
   }
@@ -247,6 +254,22 @@ export class Producer implements AsyncDisposable {
     })
   }
 
+  #newBreaker(): Breaker {
+    const { breaker, clock } = this.#config
+    const { failures, openMs, trialRequests } = breaker
+    const strategy = new ConsecutiveBreaker(failures)
+    const opened = new Breaker({ strategy, openMs, trialCalls: trialRequests, clock })
+    opened.on('transition', (transition) => {
+      if (this.#isRefusing) this.#admission.rejectAll(opened.openError())
+      this.#events.emit('breaker', transition)
+    })
+    return opened
+  }
+
+  get #isRefusing(): boolean {
+    return this.#config.breaker.whenOpen === 'reject' && this.#breaker.state === 'open'
+  }
+
   /** Whether somebody waits for what is in the queue to go. */
   #isPressed(): boolean {
     return this.#gate.throttled || this.#admission.waiting > 0 || this.#flushing > 0 || this.#closing !== undefined
@@ -254,6 +277,7 @@ export class Producer implements AsyncDisposable {
 
   #target(name: string, partition: number | undefined): TopicQueue {
     if (this.#closing) throw new ClosedError('the producer')
+    if (this.#isRefusing) throw this.#breaker.openError()
     const topic = this.#accumulator.topic(name)
     if (partition !== undefined && topic.isKnown) requirePartition(topic, partition)
     return topic
@@ -283,7 +307,7 @@ export class Producer implements AsyncDisposable {
 
   async #drain(timeoutMs: number): Promise<CloseReport> {
     this.#gate.close(new ClosedError('the producer'))
-    this.#admission.close(new ClosedError('the producer'))
+    this.#admission.rejectAll(new ClosedError('the producer'))
     const isOver = new AbortController()
     const timer = this.#config.clock.setTimeout(() => isOver.abort(), timeoutMs)
     await this.flush(isOver.signal).catch(() => {})
@@ -292,6 +316,7 @@ export class Producer implements AsyncDisposable {
     this.#deadline.giveUpAll(`the producer was closed and ${timeoutMs} ms were over`)
     this.#deadline.stop()
     this.#sender.stop()
+    this.#breaker.close()
     this.#accumulator.stop()
     this.#searches.abort(new ClosedError('the producer'))
     this.#isClosed = true

@@ -130,7 +130,7 @@ test('much that is due at once goes in more than one request, so that the broker
 
 describe('a broker that cannot be reached', () => {
   test('is tried again with growing pauses, and delivers when it is back', async () => {
-    const options = { lingerMs: 0, retryBackoffMs: 100, maxRetryBackoffMs: 400 }
+    const options = { lingerMs: 0, retryBackoffMs: 100, maxRetryBackoffMs: 400, breaker: { failures: 100 } }
     const { cluster, send, pass } = await openProducer(options)
     cluster.fate = () => 'unreachable'
     const a = send('a')

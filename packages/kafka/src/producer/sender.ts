@@ -1,5 +1,5 @@
 import { ClosedError } from '@sluice/flow'
-import type { Timer } from '@sluice/flow'
+import type { Breaker, Timer } from '@sluice/flow'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, ProduceResult } from '../driver/driver.ts'
 import { DeliveryError } from '../errors.ts'
@@ -19,6 +19,7 @@ export interface SenderParts {
   readonly cluster: ProducerCluster
   readonly settlement: Settlement
   readonly producerIds: ProducerIds
+  readonly breaker: Breaker
   /** A broker found a batch of this topic too large. */
   readonly onTooLarge: (topic: string, batch: RecordBatch) => void
 }
@@ -39,13 +40,7 @@ export class Sender {
   readonly #search: LeaderSearch
   readonly #pauses = new Set<Timer>()
   readonly #stopped = new AbortController()
-  readonly #hooks: BrokerSenderHooks = {
-    isLedBy: ({ topic, partition }, brokerId) => this.#cluster.leader(topic, partition)?.id === brokerId,
-    seal: (queue) => this.#seal(queue),
-    schedule: (queue) => this.schedule(queue),
-    onResult: (sent, result) => this.#onResult(sent, result),
-    onFailure: (sent, error) => this.#onFailure(sent, error),
-  }
+  readonly #hooks: BrokerSenderHooks
 
   constructor(parts: SenderParts) {
     this.#parts = parts
@@ -55,6 +50,16 @@ export class Sender {
       schedule: (queue) => this.schedule(queue),
       onRefreshed: () => this.#reroute(),
     })
+    this.#hooks = {
+      breaker: parts.breaker,
+      onTrialFree: () => this.#wakeAll(),
+      isLedBy: ({ topic, partition }, brokerId) => this.#cluster.leader(topic, partition)?.id === brokerId,
+      seal: (queue) => this.#seal(queue),
+      schedule: (queue) => this.schedule(queue),
+      onResult: (sent, result) => this.#onResult(sent, result),
+      onFailure: (sent, error) => this.#onFailure(sent, error),
+    }
+    parts.breaker.on('transition', () => this.#wakeAll())
   }
 
   /** Puts a partition in the line where it belongs, if something of it is due. To be called whenever that may be so. */
@@ -130,6 +135,10 @@ export class Sender {
       this.#brokers.set(node.id, broker)
     }
     return broker
+  }
+
+  #wakeAll(): void {
+    for (const broker of this.#brokers.values()) broker.wake()
   }
 
   #reroute(): void {
