@@ -1,5 +1,5 @@
-// `npm run mutants -- PACKAGE [--sample N] [--seed S] [--only TEXT]`: makes faults in a package's sources, one at a
-// time, in a copy of it, and sees whether its tests notice. Without --sample every fault is tried. A fault that no test
+// `npm run mutants -- PACKAGE [--sample N|all] [--seed S] [--only TEXT]`: makes faults in a package's sources, one at a
+// time, in a copy of it, and sees whether its tests notice: 250 of them, or how many --sample says. A fault that no test
 // can notice is explained in mutants/PACKAGE.json beside this script. It fails where fewer than 95 % are caught or a
 // survivor is not explained.
 import { spawn } from 'node:child_process'
@@ -24,7 +24,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    sample: { type: 'string', default: '0' },
+    sample: { type: 'string', default: '250' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
     workers: { type: 'string', default: String(Math.max(1, availableParallelism())) },
@@ -45,13 +45,13 @@ const files = globSync('src/**/*.ts', { cwd: source })
   .filter((file) => !file.endsWith('.test.ts') && !file.includes('testing/') && file.includes(values.only))
   .toSorted()
 const all = files.flatMap((file) => faultsIn(file, readFileSync(join(source, file), 'utf8')))
-const faults = choose(all, Number(values.sample), Number(values.seed))
+const faults = choose(all, count('sample', values.sample), count('seed', values.seed))
 console.log(`${all.length} faults in ${files.length} files of ${name}, ${faults.length} of them tried`)
 
 const survivors = []
 let tried = 0
 const queue = faults.values()
-await Promise.all(Array.from({ length: Number(values.workers) }, () => work()))
+await Promise.all(Array.from({ length: count('workers', values.workers) }, () => work()))
 
 const unexplained = survivors.filter(({ id }) => !(id in explanations))
 const caught = faults.length - survivors.length
@@ -60,6 +60,13 @@ console.log(
   `caught ${caught} / ${faults.length} (${share} %), survivors explained ${survivors.length - unexplained.length}`,
 )
 process.exitCode = unexplained.length === 0 && caught / faults.length >= 0.95 ? 0 : 1
+
+function count(option, value) {
+  if (option === 'sample' && value === 'all') return Infinity
+  if (/^[1-9]\d*$/.test(value)) return Number(value)
+  console.error(`--${option} is '${value}': give a whole number from 1${option === 'sample' ? ', or all' : ''}`)
+  process.exit(2)
+}
 
 /** Takes one fault after the other, in a copy of the package of its own. */
 async function work() {
@@ -138,7 +145,7 @@ function killGroup(pid) {
 
 /** So many, spread over all in an order that the seed decides. */
 function choose(all, count, seed) {
-  if (count === 0 || count >= all.length) return all
+  if (count >= all.length) return all
   let state = seed
   const random = () => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) / 0x7fffffff
   return all

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ConfigError, ManualClock, systemClock } from './index.ts'
 
 test('a timer of the system clock never runs early', async () => {
@@ -15,6 +15,24 @@ test('a cancelled timer never runs, and cancelling twice is harmless', async () 
   timer.cancel()
   await systemClock.sleep(3)
   expect(runs).toBe(0)
+})
+
+test('a timer that Node fires a part of a millisecond early waits for the rest, and then runs directly', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] })
+  const now = vi.spyOn(performance, 'now').mockReturnValue(5_000)
+  try {
+    const ran = vi.fn()
+    systemClock.setTimeout(ran, 2)
+    now.mockReturnValue(5_001.6)
+    vi.advanceTimersByTime(2)
+    expect([ran.mock.calls.length, vi.getTimerCount()]).toEqual([0, 1])
+    now.mockReturnValue(5_002)
+    vi.advanceTimersByTime(1)
+    expect([ran.mock.calls.length, vi.getTimerCount()]).toEqual([1, 0])
+  } finally {
+    now.mockRestore()
+    vi.useRealTimers()
+  }
 })
 
 test('a timer found more than a second late lets the sockets be read first', async () => {

@@ -198,6 +198,21 @@ test('queued work that is aborted never runs and leaves nothing', async () => {
   expect(getEventListeners(signal, 'abort')).toHaveLength(0)
 })
 
+test('queued work that is shed leaves no listener, and a later abort of it does nothing', async () => {
+  const { controller, clock, outcomes, start } = makeController({ limit: stepLimit({ start: 10 }) })
+  start(10, 10)
+  const abort = new AbortController()
+  const shed = controller.run(() => expect.unreachable(), { signal: abort.signal }).catch((error: unknown) => error)
+  await clock.advanceAsync(0)
+  expect(getEventListeners(abort.signal, 'abort')).toHaveLength(1)
+  start(6, 10)
+  expect(await shed).toMatchObject({ reason: 'low_priority_drop' })
+  expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0)
+  abort.abort()
+  await clock.advanceAsync(10)
+  expect([outcomes, controller.load]).toEqual([{ done: 10, low_priority_drop: 5, circuit_open: 1 }, 0])
+})
+
 test('a full queue applies its own rules: medium waits a second, low is refused', async () => {
   const { controller, clock, outcomes, start } = makeController({ maxRecords: 100 })
   start(100, 5_000)

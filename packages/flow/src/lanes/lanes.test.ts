@@ -175,6 +175,24 @@ test('a stuck head is told once, by lane and time, and can be listed', () => {
   expect([told.length, clock.pending]).toEqual([2, 0])
 })
 
+test('each of several stuck heads is told after its own time, to the millisecond', () => {
+  const told: [string, number][] = []
+  const { lanes, clock } = makeLanes({
+    stuckAfterMs: 10,
+    onStuck: ({ item }) => told.push([item, clock.monotonicMs()]),
+  })
+  for (const item of ['first', 'second']) {
+    lanes.push(item)
+    lanes.take()
+    clock.advance(1)
+  }
+  clock.advance(20)
+  expect(told).toEqual([
+    ['first', 10],
+    ['second', 11],
+  ])
+})
+
 test('an item that ends in time leaves no timer, whatever runs later', () => {
   const { lanes, clock } = makeLanes({ stuckAfterMs: 100, onStuck: () => expect.unreachable() })
   for (let i = 0; i < 2; i++) {

@@ -109,6 +109,9 @@ test('the step limit rises where half of the window could argue for more', () =>
   const idle = busy(10, { inFlight: 0 })
   expect(feed(limit, busy(10), 1, feed(limit, idle, 1)).limit).toBe(105)
   expect(feed(limit, idle, 2).limit).toBe(100)
+  const three = stepLimit({ window: 3 })
+  expect(feed(three, busy(10), 1, feed(three, idle, 2)).limit).toBe(100)
+  expect(feed(three, busy(10), 2, feed(three, idle, 1)).limit).toBe(105)
 })
 
 test('AIMD adds one where it is used, and cuts by a tenth on a drop or a time over the timeout', () => {

@@ -87,6 +87,16 @@ test('CPU is the share of the quota since the last reading', () => {
   expect(() => cpuSensor({ cpus: 0 })).toThrow(expect.objectContaining({ field: 'cpus' }))
 })
 
+test('the CPU time of this process is that of the user and of the system together', () => {
+  const clock = new ManualClock()
+  const usage = vi.spyOn(process, 'cpuUsage').mockReturnValue({ user: 0, system: 0 })
+  const read = cpuSensor({ cpus: 1, clock })
+  usage.mockReturnValue({ user: 300_000, system: 200_000 })
+  clock.advance(1_000)
+  expect(read()).toBe(0.5)
+  usage.mockRestore()
+})
+
 test('memory is the larger of resident and heap, each against its limit', () => {
   const use = { rssBytes: 50, heapBytes: 20, heapLimitBytes: 100 }
   expect(memorySensor({ limitBytes: 100, use: () => use })()).toBe(0.5)
