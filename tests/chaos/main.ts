@@ -3,8 +3,9 @@
 import { checker } from './checker.ts'
 import { pipeline } from './pipeline.ts'
 import type { Proof } from './proof.ts'
+import { rebalance } from './rebalance.ts'
 
-const proofs: Readonly<Record<string, Proof>> = { checker, pipeline }
+const proofs: Readonly<Record<string, Proof>> = { checker, pipeline, rebalance }
 
 const [name, ...args] = process.argv.slice(2)
 const proof = proofs[name ?? '']

@@ -3,7 +3,8 @@ export { Kafka } from './kafka.ts'
 export type { KafkaConsumerOptions } from './kafka.ts'
 export type { KafkaOptions } from './config.ts'
 export type { Environment } from './environment.ts'
-export { requireTopicName, topic } from './topic.ts'
+export { requireTopicName, topic, topicPattern } from './topic.ts'
+export type { TopicPattern } from './topic.ts'
 export { bytes } from './codecs/bytes.ts'
 export { json, nullable } from './codecs/json.ts'
 export { text } from './codecs/text.ts'
@@ -46,6 +47,7 @@ export { deadLetterTopic, retryTopic } from './failure/topic-names.ts'
 export type { HandlerContext } from './consumer/invocation.ts'
 export type { ConsumerPressure } from './consumer/pressure.ts'
 export type {
+  AnySource,
   AnyTopic,
   ConsumerGateOptions,
   ConsumerOptions,

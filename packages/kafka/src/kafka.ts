@@ -3,7 +3,7 @@ import { Admin } from './admin/admin.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { parseKafkaOptions, type KafkaConfig, type KafkaOptions } from './config.ts'
 import { Consumer } from './consumer/consumer.ts'
-import type { AnyTopic, ConsumerOptions } from './consumer/options.ts'
+import type { AnySource, AnyTopic, ConsumerOptions } from './consumer/options.ts'
 import { openDriver } from './driver/open.ts'
 import { defined, readEnvironment, type Environment, type EnvironmentSettings } from './environment.ts'
 import type { ProducerOptions } from './producer/options.ts'
@@ -12,7 +12,7 @@ import type { ReaderOptions } from './reader/options.ts'
 import { Reader } from './reader/reader.ts'
 
 /** As a consumer's own; the group may come from the environment. */
-export type KafkaConsumerOptions<T extends AnyTopic> = Omit<ConsumerOptions<T>, 'group'> & {
+export type KafkaConsumerOptions<T extends AnySource> = Omit<ConsumerOptions<T>, 'group'> & {
   readonly group?: string
 }
 
@@ -27,7 +27,7 @@ export class Kafka implements AsyncDisposable {
   readonly #cluster: Cluster
   #defaults: Defaults = { producer: {}, consumer: {} }
   // One that is closed leaves as soon as another one is opened, so that they do not gather.
-  readonly #consumers = new Set<Consumer>()
+  readonly #consumers = new Set<Consumer<never>>()
   readonly #producers = new Set<Producer>()
   readonly #readers = new Set<Pick<Reader, 'inspect' | 'close'>>()
   #closing: Promise<void> | undefined
@@ -62,11 +62,11 @@ export class Kafka implements AsyncDisposable {
   }
 
   /** @throws ConfigError; ConnectionError and the like where the cluster cannot be reached */
-  async consumer<T extends AnyTopic>(options: KafkaConsumerOptions<T>): Promise<Consumer<T>> {
+  async consumer<T extends AnySource>(options: KafkaConsumerOptions<T>): Promise<Consumer<T>> {
     this.#requireOpen()
     const settings = { ...this.#defaults.consumer, ...defined(options) } as ConsumerOptions<T>
     const consumer = await Consumer.open(this.#cluster, settings, this.#config.clock)
-    dropClosed<Consumer>(this.#consumers).add(consumer)
+    dropClosed<Consumer<never>>(this.#consumers).add(consumer)
     return await this.#unlessClosed(consumer)
   }
 

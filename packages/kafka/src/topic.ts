@@ -26,6 +26,37 @@ export function topic(
   return Object.freeze({ name, key, value })
 }
 
+/** Topics by their names: all that the pattern matches, with the codecs of their keys and values. */
+export interface TopicPattern<K, V> {
+  readonly pattern: RegExp
+  readonly key: Codec<K>
+  readonly value: Codec<V>
+}
+
+/**
+ * All topics whose name the pattern matches, as `RegExp.test` does: anywhere in the name unless it says `^` and `$`.
+ * Without a `key` codec keys are text. The pattern is the caller's own: one that comes from outside can take for ever.
+ * @throws ConfigError for what is no pattern or no codec
+ */
+export function topicPattern<V>(pattern: RegExp, codecs: { readonly value: Codec<V> }): TopicPattern<string | null, V>
+export function topicPattern<K, V>(
+  pattern: RegExp,
+  codecs: { readonly key: Codec<K>; readonly value: Codec<V> },
+): TopicPattern<K, V>
+export function topicPattern(
+  pattern: RegExp,
+  codecs: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },
+): TopicPattern<unknown, unknown> {
+  const { key = text, value } = codecs
+  if (!(pattern instanceof RegExp)) throw new ConfigError('pattern', pattern, 'a RegExp')
+  requireKnownFields('', codecs, { key: true, value: true })
+  requireCodec('key', key)
+  requireCodec('value', value)
+  // One that remembers where it was would match every other time.
+  const stateless = new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ''))
+  return Object.freeze({ pattern: stateless, key, value })
+}
+
 /** The name, if Kafka allows it. @throws ConfigError that names the rule */
 export function requireTopicName(field: string, name: unknown): string {
   const allowed = `1 to ${maxLength} of the characters a-z, A-Z, 0-9, '.', '_' and '-', and neither '.' nor '..'`

@@ -1,6 +1,6 @@
 // A member of a consumer group in a process of its own. Each step of its handler is a line in a file, written at once,
 // so that a kill loses nothing of it: `begin partition offset time`, `end partition offset time`. So is each commit that
-// was answered: `commit partition offset time`.
+// was answered (`commit`), and each partition that comes and goes (`assigned`, `revoked`, `lost`).
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConsumerOptions, Kafka, text, topic } from '@sluice/kafka'
@@ -37,9 +37,12 @@ await using consumer = await kafka.consumer({
 consumer.on('committed', ({ offsets }) => {
   for (const { partition, offset } of offsets) note('commit', partition, offset)
 })
-consumer.on('assigned', ({ partitions }) => console.log(`assigned ${partitions.map((one) => one.partition).join(' ')}`))
-consumer.on('revoked', ({ partitions }) => console.log(`revoked ${partitions.map((one) => one.partition).join(' ')}`))
-consumer.on('lost', ({ partitions }) => console.log(`lost ${partitions.map((one) => one.partition).join(' ')}`))
+for (const what of ['assigned', 'revoked', 'lost'] as const) {
+  consumer.on(what, ({ partitions }) => {
+    for (const { partition, offset } of partitions) note(what, partition, offset)
+    console.log(`${what} ${partitions.map((one) => one.partition).join(' ')}`)
+  })
+}
 consumer.on('error', ({ during, error }) => console.log(`error ${during} ${String(error)}`))
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())

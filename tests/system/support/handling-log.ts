@@ -19,9 +19,8 @@ export function readHandlings(process: string, file: string): Handling[] {
   for (const line of lines) {
     const [what, partition, offset, timeMs] = line.split(' ') as [string, string, string, string]
     const place = `${partition}/${offset}`
-    if (what === 'commit') continue
     if (what === 'begin') open.set(place, Number(timeMs))
-    else {
+    else if (what === 'end') {
       const beginMs = open.get(place)!
       open.delete(place)
       handlings.push({ process, partition: Number(partition), offset: Number(offset), beginMs, endMs: Number(timeMs) })

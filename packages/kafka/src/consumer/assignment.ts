@@ -11,6 +11,7 @@ import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
 import { AssignedPartition } from './partition.ts'
 import type { Positions } from './positions.ts'
+import type { Subscription } from './subscription.ts'
 import { endsWithin } from './within.ts'
 
 export interface AssignmentOptions {
@@ -24,6 +25,7 @@ export interface AssignmentOptions {
   readonly committer: Committer
   readonly fetcher: Fetcher
   readonly positions: Positions
+  readonly subscription: Subscription
 }
 
 /** Between two looks at the metadata for a topic that the group knows and the metadata does not yet. */
@@ -181,10 +183,10 @@ export class Assignment {
   }
 
   async #add(target: readonly TopicPartitions[], generation: number): Promise<number> {
-    const { cluster, settings, events, membership, positions } = this.#options
+    const { cluster, subscription, events, membership, positions } = this.#options
     if (target.some(({ topicId }) => cluster.topicById(topicId) === undefined)) {
       await cluster
-        .refresh([...settings.topics.keys()])
+        .refresh(subscription.names)
         .catch((error: unknown) => events.emit('error', { during: 'metadata', error }))
     }
     if (generation !== this.#generation || this.#closed) return 0
@@ -201,8 +203,8 @@ export class Assignment {
   }
 
   #create(name: string, topicId: string, partitions: readonly number[]): AssignedPartition[] {
-    const { settings, intake, committer } = this.#options
-    const topic = settings.topics.get(name)
+    const { subscription, intake, committer } = this.#options
+    const topic = subscription.topic(name)
     if (topic === undefined) return []
     this.#noteTopicId(name, topicId)
     const added: AssignedPartition[] = []

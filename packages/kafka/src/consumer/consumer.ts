@@ -4,7 +4,13 @@ import type { ConsumerRecord } from './consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
 import { byEventType, type EventTypeSource, type HandlersByType } from './handlers.ts'
 import type { HandlerContext } from './invocation.ts'
-import { parseConsumerOptions, type AnyTopic, type ConsumerOptions, type ConsumerSettings } from './options.ts'
+import {
+  parseConsumerOptions,
+  type AnySource,
+  type AnyTopic,
+  type ConsumerOptions,
+  type ConsumerSettings,
+} from './options.ts'
 import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
 import { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { LaneRetries, type FailureRoute } from './failure-route.ts'
@@ -14,26 +20,28 @@ import { StateFile } from './state-file.ts'
 import { ConsumerStream } from './stream.ts'
 
 /** The records of these topics. */
-export type RecordOf<T extends AnyTopic> = T extends AnyTopic
-  ? ConsumerRecord<ReturnType<T['key']['decode']>, ReturnType<T['value']['decode']>>
-  : never
+export type RecordOf<T extends AnySource> = T extends RegExp
+  ? ConsumerRecord<Buffer | null, Buffer | null>
+  : T extends Exclude<AnySource, RegExp>
+    ? ConsumerRecord<ReturnType<T['key']['decode']>, ReturnType<T['value']['decode']>>
+    : never
 
-export type RecordHandler<T extends AnyTopic> = (record: RecordOf<T>, context: HandlerContext) => unknown
+export type RecordHandler<T extends AnySource> = (record: RecordOf<T>, context: HandlerContext) => unknown
 /** Records of one partition, in order, from 1 to `maxPollRecords`. */
-export type BatchHandler<T extends AnyTopic> = (records: readonly RecordOf<T>[], context: HandlerContext) => unknown
+export type BatchHandler<T extends AnySource> = (records: readonly RecordOf<T>[], context: HandlerContext) => unknown
 
 export interface RunOptions {
   /** Closes the consumer when it is aborted. */
   readonly signal?: AbortSignal
 }
 
-export type RecordRunOptions<T extends AnyTopic> = RunOptions & {
+export type RecordRunOptions<T extends AnySource> = RunOptions & {
   readonly batch?: false
   /** For handlers by type: the header that says the type, default `event-type`; or a function of the record. */
   readonly eventType?: EventTypeSource<RecordOf<T>>
 }
 
-interface RunKind<T extends AnyTopic> {
+interface RunKind<T extends AnySource> {
   readonly batch?: boolean
   readonly eventType?: EventTypeSource<RecordOf<T>>
 }
@@ -56,7 +64,7 @@ const nothingLeft: CloseReport = Object.freeze({ abandonedHandlers: 0, uncommitt
  * never more in memory than the gate lets in. An offset is committed when its handler and all before it have ended
  * well; what was handled and not committed at a crash is handled again.
  */
-export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable {
+export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable {
   readonly #cluster: Cluster
   readonly #settings: ConsumerSettings
   readonly #clock: Clock
@@ -64,14 +72,14 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
   readonly #stateFile: StateFile | undefined
   readonly #deadLetters: DeadLetterWriter
   #session: Session | undefined
-  #stream: ConsumerStream<RecordOf<T>> | undefined
+  #stream: Pick<ConsumerStream<never>, 'end'> | undefined
   #closing: Promise<CloseReport> | undefined
   #state: 'open' | 'running' | 'closing' | 'closed' = 'open'
   #failure: Error | undefined
   readonly #ended = Promise.withResolvers<void>()
 
   /** @throws ConfigError, StateInUseError, or what keeps the cluster from being reached. */
-  static async open<T extends AnyTopic>(
+  static async open<T extends AnySource>(
     cluster: Cluster,
     options: ConsumerOptions<T>,
     clock: Clock = systemClock,
@@ -131,7 +139,7 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
   stream(): ConsumerStream<RecordOf<T>> {
     this.#requireUnused('stream')
     const settings = streamSettings(this.#settings)
-    this.#stream = new ConsumerStream<RecordOf<T>>({
+    const stream = new ConsumerStream<RecordOf<T>>({
       begin: (handler, hasDemand) => {
         if (this.#state === 'open') void this.#begin({ handler, batch: false, settings, hasDemand })
         return this.#ended.promise
@@ -139,7 +147,8 @@ export class Consumer<T extends AnyTopic = AnyTopic> implements AsyncDisposable 
       demanded: () => this.#session?.demanded(),
       close: () => this.close(),
     })
-    return this.#stream
+    this.#stream = stream
+    return stream
   }
 
   /**
@@ -266,7 +275,7 @@ async function claimState(cluster: Cluster, settings: ConsumerSettings, folder: 
   return stateFile
 }
 
-function toFunction<T extends AnyTopic>(
+function toFunction<T extends AnySource>(
   handler: RecordHandler<T> | BatchHandler<T> | HandlersByType<RecordOf<T>>,
   batch: boolean,
   eventType: EventTypeSource<RecordOf<T>> | undefined,

@@ -11,6 +11,7 @@ import { Farewell } from './farewell.ts'
 import type { ConsumerSettings } from './options.ts'
 import { Signal } from './signal.ts'
 import type { StateFile } from './state-file.ts'
+import type { Subscription } from './subscription.ts'
 
 /** Whoever carries out what the group decides. */
 export interface MembershipListener {
@@ -31,8 +32,15 @@ export interface MembershipOptions {
   readonly settings: ConsumerSettings
   readonly clock: Clock
   readonly events: Emitter<ConsumerEvents>
+  readonly subscription: Subscription
   readonly listener: MembershipListener
   readonly stateFile: StateFile | undefined
+}
+
+/** What the next heartbeat tells although it is not a full one. */
+interface News {
+  readonly owned: boolean
+  readonly topics: boolean
 }
 
 export type MembershipState = 'joining' | 'member' | 'leaving' | 'left' | 'failed'
@@ -62,6 +70,7 @@ export class Membership {
   /** The next heartbeat tells everything: it joins, or the broker may have missed one. */
   #isFull = true
   #ownedChanged = false
+  #topicsChanged = false
   #settlingUntilMs = -Infinity
   /** When the last heartbeat that was answered was sent. */
   #lastAnsweredMs: number
@@ -117,6 +126,13 @@ export class Membership {
   /** What is owned has changed: tell the group at once. */
   ownedChanged(): void {
     this.#ownedChanged = true
+    this.#settle()
+    this.#signal.notify()
+  }
+
+  /** What is subscribed to has changed: tell the group at once. */
+  topicsChanged(): void {
+    this.#topicsChanged = true
     this.#settle()
     this.#signal.notify()
   }
@@ -189,10 +205,11 @@ export class Membership {
   /** One heartbeat; returns when the next is due. */
   async #beat(): Promise<number> {
     const sentAtMs = this.#clock.monotonicMs()
-    const tellsOwned = this.#isFull || this.#ownedChanged
+    const tells = { owned: this.#isFull || this.#ownedChanged, topics: this.#topicsChanged }
     this.#ownedChanged = false
+    this.#topicsChanged = false
     try {
-      const answer = await this.#send(this.#epoch, tellsOwned)
+      const answer = await this.#send(this.#epoch, tells)
       this.#isFull = false
       this.#accept(answer, sentAtMs)
       return this.isSettling ? Math.min(SETTLING_INTERVAL_MS, this.#intervalMs) : this.#intervalMs
@@ -202,8 +219,8 @@ export class Membership {
     }
   }
 
-  async #send(epoch: number, tellsOwned: boolean): Promise<HeartbeatResponse> {
-    const { cluster, settings, listener } = this.#options
+  async #send(epoch: number, tells: News): Promise<HeartbeatResponse> {
+    const { cluster, settings, subscription, listener } = this.#options
     const coordinator = await cluster.coordinator('group', settings.group)
     const isFull = this.#isFull && epoch >= 0
     this.#hasJoined = true
@@ -214,9 +231,9 @@ export class Membership {
       instanceId: settings.instanceId,
       rackId: isFull ? settings.rackId : null,
       rebalanceTimeoutMs: isFull ? settings.rebalanceTimeoutMs : -1,
-      topics: isFull ? [...settings.topics.keys()] : null,
+      topics: isFull || tells.topics ? subscription.names : null,
       assignor: null,
-      owned: epoch === 0 ? [] : tellsOwned && epoch > 0 ? listener.owned() : null,
+      owned: epoch === 0 ? [] : tells.owned && epoch > 0 ? listener.owned() : null,
     })
   }
 

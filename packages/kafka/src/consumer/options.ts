@@ -1,12 +1,18 @@
 import { ConfigError, type Limit, type Priority, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
 import type { Isolation } from '../driver/driver.ts'
+import { bytes } from '../codecs/bytes.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { Topic } from '../record.ts'
+import { topicPattern, type TopicPattern } from '../topic.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 
 // Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyTopic = Topic<any, any>
+
+/** What can be subscribed to: a topic, those that a pattern matches, or those that a RegExp matches, as bytes. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type AnySource = AnyTopic | TopicPattern<any, any> | RegExp
 
 export type ConsumerOrder = 'partition' | 'key' | 'unordered'
 
@@ -44,10 +50,17 @@ export interface HandlerRetryOptions {
 /** Told of a record after it has become a dead letter. */
 export type DeadLetterListener = (record: ConsumerRecord, error: unknown) => unknown
 
-export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
+export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   /** The consumer group: 1 to 249 characters. */
   readonly group: string
+  /**
+   * Topics, and patterns of their names (`topicPattern`, or a RegExp for bytes). A pattern finds topics that come into
+   * being later too, which are read from their first record, and never dead letters (`.dlq`), retries (`.retry`) or
+   * Kafka's own topics. A topic that is named as well is read with its own codecs.
+   */
   readonly topics: readonly T[]
+  /** How often patterns are held against the topics there are. From 100, default 30,000. */
+  readonly patternRefreshMs?: number
   /** Default `read_committed`: records of aborted and open transactions are not seen. */
   readonly isolation?: Isolation
   /**
@@ -127,7 +140,10 @@ export interface ConsumerOptions<T extends AnyTopic = AnyTopic> {
 
 export interface ConsumerSettings {
   readonly group: string
+  /** Those that are named. */
   readonly topics: ReadonlyMap<string, AnyTopic>
+  readonly patterns: ReadonlyArray<TopicPattern<unknown, unknown>>
+  readonly patternRefreshMs: number
   readonly isolation: Isolation
   readonly reset: ResetPolicy
   readonly order: ConsumerOrder
@@ -171,6 +187,7 @@ const MAX_GROUP_LENGTH = 249
 const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   group: true,
   topics: true,
+  patternRefreshMs: true,
   isolation: true,
   reset: true,
   order: true,
@@ -200,7 +217,7 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
 }
 
 /** @throws ConfigError for the first setting that makes no sense or does not exist. */
-export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings {
+export function parseConsumerOptions(options: ConsumerOptions<AnySource>): ConsumerSettings {
   const { gate = {}, retry = {} } = options
   requireKnownFields('', options, consumerFields)
   requireKnownFields('gate.', gate, { maxRecords: true, maxBytes: true })
@@ -214,7 +231,8 @@ export function parseConsumerOptions(options: ConsumerOptions): ConsumerSettings
   const initialMs = requireNumber('retry.initialMs', retry.initialMs ?? 100, { min: 0, max: 86_400_000 })
   return Object.freeze({
     group: requireText('group', options.group, MAX_GROUP_LENGTH),
-    topics: topicsByName(options.topics),
+    ...parseSources(options.topics),
+    patternRefreshMs: int32('patternRefreshMs', options.patternRefreshMs, 30_000, 100),
     isolation: requireOneOf('isolation', options.isolation ?? 'read_committed', ['read_committed', 'read_uncommitted']),
     reset: parseReset(options.reset ?? 'latest'),
     order,
@@ -299,13 +317,21 @@ function optionalText(field: string, value: string | undefined): string | null {
   return value === undefined ? null : requireText(field, value, 4_096)
 }
 
-function topicsByName(topics: readonly AnyTopic[]): ReadonlyMap<string, AnyTopic> {
-  if (!Array.isArray(topics) || topics.length === 0) throw new ConfigError('topics', topics, 'a list of at least one')
-  const byName = new Map<string, AnyTopic>()
-  for (const topic of topics) {
-    const name = requireText('topics', topic?.name, 249)
-    if (byName.has(name)) throw new ConfigError('topics', name, 'named once each')
-    byName.set(name, topic)
+function parseSources(sources: readonly AnySource[]): Pick<ConsumerSettings, 'topics' | 'patterns'> {
+  if (!Array.isArray(sources) || sources.length === 0) {
+    throw new ConfigError('topics', sources, 'a list of at least one')
   }
-  return byName
+  const topics = new Map<string, AnyTopic>()
+  const patterns: TopicPattern<unknown, unknown>[] = []
+  for (const source of sources as readonly AnySource[]) {
+    if (source instanceof RegExp) patterns.push(topicPattern(source, { key: bytes, value: bytes }))
+    else if (typeof source === 'object' && source !== null && 'pattern' in source) {
+      patterns.push(topicPattern(source.pattern, { key: source.key, value: source.value }))
+    } else {
+      const name = requireText('topics', source?.name, 249)
+      if (topics.has(name)) throw new ConfigError('topics', name, 'named once each')
+      topics.set(name, source)
+    }
+  }
+  return { topics, patterns }
 }

@@ -12,6 +12,7 @@ import { decodeOffsetMap, type OffsetMap } from './offset-map.ts'
 import { withoutOrigin } from './origin.ts'
 import type { AssignedPartition } from './partition.ts'
 import { Resets } from './resets.ts'
+import type { Subscription } from './subscription.ts'
 import type { OffsetRange } from './tracker.ts'
 
 export interface PositionsOptions {
@@ -20,6 +21,7 @@ export interface PositionsOptions {
   readonly clock: Clock
   readonly events: Emitter<ConsumerEvents>
   readonly membership: Membership
+  readonly subscription: Subscription
   /** The position of these partitions is known now. */
   readonly onFound: (found: readonly FoundPosition[]) => void
   readonly onFatal: (error: Error) => void
@@ -71,6 +73,11 @@ export class Positions {
     }
   }
 
+  /** Topics came into being: all they hold is new to the group. */
+  noteNew(topics: readonly string[]): void {
+    for (const name of topics) this.#firstSight.noteMissing(name)
+  }
+
   /** Finds the positions of newly assigned partitions, each told as soon as it is known. */
   async find(partitions: readonly AssignedPartition[]): Promise<void> {
     const backoff = new Backoff(50, 2_000)
@@ -93,8 +100,9 @@ export class Positions {
   }
 
   async #look(): Promise<void> {
-    const { cluster, settings } = this.#options
-    const topics = [...settings.topics.keys()].flatMap((name) => {
+    const { cluster, subscription } = this.#options
+    await subscription.look()
+    const topics = subscription.names.flatMap((name) => {
       const known = cluster.topic(name)
       return known?.errorCode === 0 ? known : []
     })
@@ -102,7 +110,7 @@ export class Positions {
       topics.map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) })),
       null,
     )
-    for (const name of settings.topics.keys()) {
+    for (const name of subscription.names) {
       if (cluster.topic(name)?.errorCode === UNKNOWN_TOPIC) this.#firstSight.noteMissing(name)
     }
     for (const topic of topics) this.#firstSight.note(topic, committed)

@@ -16,6 +16,7 @@ import { PartitionLog } from './partition-log.ts'
 import { Positions, type FoundPosition } from './positions.ts'
 import { Pressure, type ProcessReadings } from './pressure.ts'
 import type { StateFile } from './state-file.ts'
+import { Subscription } from './subscription.ts'
 import { Tracker } from './tracker.ts'
 
 export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch' | 'hasDemand'> {
@@ -44,6 +45,7 @@ export interface CloseReport {
 export class Session implements MembershipListener {
   readonly #options: SessionOptions
   readonly #intake: Intake
+  readonly #subscription: Subscription
   readonly #membership: Membership
   readonly #positions: Positions
   readonly #committer: Committer
@@ -57,8 +59,9 @@ export class Session implements MembershipListener {
     const { settings, onFatal } = options
     this.#options = options
     this.#intake = new Intake({ ...settings, onRoom: () => this.#roomed() })
-    this.#membership = new Membership({ ...options, listener: this })
-    const shared = { ...options, membership: this.#membership, intake: this.#intake }
+    this.#subscription = new Subscription({ ...options, onChanged: (added) => this.#resubscribed(added) })
+    this.#membership = new Membership({ ...options, subscription: this.#subscription, listener: this })
+    const shared = { ...options, subscription: this.#subscription, membership: this.#membership, intake: this.#intake }
     this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
     this.#committer = new Committer(shared)
     const route = options.route ?? new LaneRetries(settings)
@@ -99,6 +102,7 @@ export class Session implements MembershipListener {
     await this.#positions.look(this.#closing.signal)
     if (this.#closing.signal.aborted) return
     this.#membership.start()
+    this.#subscription.start()
     this.#committer.start()
     this.#pressure?.start()
   }
@@ -125,6 +129,7 @@ export class Session implements MembershipListener {
     const untilMs = this.#options.clock.monotonicMs() + timeoutMs
     const leftMs = (): number => Math.max(0, untilMs - this.#options.clock.monotonicMs())
     this.#closing.abort()
+    this.#subscription.stop()
     this.#pressure?.stop()
     this.#fetcher.stop()
     const report = await this.#assignment.close(timeoutMs)
@@ -177,6 +182,11 @@ export class Session implements MembershipListener {
       meanHandlingMs: () => this.#dispatcher.meanHandlingMs,
       onBudgetShare: (share) => this.#intake.use(share),
     })
+  }
+
+  #resubscribed(added: readonly string[]): void {
+    this.#positions.noteNew(added)
+    this.#membership.topicsChanged()
   }
 
   #roomed(): void {

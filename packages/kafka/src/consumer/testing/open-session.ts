@@ -5,7 +5,7 @@ import { topic } from '../../topic.ts'
 import type { ConsumerRecord } from '../consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'
 import type { HandlerContext } from '../invocation.ts'
-import { parseConsumerOptions, type ConsumerOptions } from '../options.ts'
+import { parseConsumerOptions, type AnySource, type ConsumerOptions } from '../options.ts'
 import type { ProcessReadings } from '../pressure.ts'
 import { Session } from '../session.ts'
 import { SimulatedBroker } from './simulated-broker.ts'
@@ -23,7 +23,7 @@ export async function openSession(
     readings = { memory: () => 0, cpu: () => 0 },
     on,
     ...options
-  }: Partial<ConsumerOptions> & {
+  }: Partial<ConsumerOptions<AnySource>> & {
     partitions?: number
     batch?: boolean
     readings?: ProcessReadings

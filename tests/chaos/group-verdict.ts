@@ -1,0 +1,155 @@
+import type { FedRecord } from './feed.ts'
+import { check } from './history/check.ts'
+import { History } from './history/history.ts'
+import type { MemberEvent, MemberFault } from './members.ts'
+
+/** What is known of a run: by the producer, by an independent reader of the topic, by the members of the group. */
+export interface GroupRun {
+  readonly sent: readonly FedRecord[]
+  /** By partition the numbers of the records, at their offsets. */
+  readonly topic: ReadonlyMap<number, readonly string[]>
+  readonly events: readonly MemberEvent[]
+  readonly faults: readonly MemberFault[]
+  /** A partition with something to do may stand still for so long. */
+  readonly stallMs: number
+}
+
+/** What must not have happened. */
+export function groupAnomalies(run: GroupRun): string[] {
+  const verdict = check(historyOf(run), { effects: 'at least once', complete: true })
+  const describe = (id: number): string => {
+    const record = run.sent[id]
+    return record === undefined ? `${id}` : `${id} (${record.partition}/${record.offset}, key ${record.key})`
+  }
+  return [...verdict.sentences(describe), ...summed('handled by two at once', overlaps(run)), ...stalls(run)]
+}
+
+function historyOf({ sent, topic, events }: GroupRun): History {
+  const history = new History()
+  for (const { key, partition, offset, outcome } of sent) {
+    history.send({ producer: 0, partition, lane: key, outcome, offset })
+  }
+  for (const [partition, ids] of topic) {
+    ids.forEach((id, offset) => {
+      if (id !== undefined) history.logged(partition, offset, Number(id))
+    })
+  }
+  const incarnations = new Incarnations()
+  for (const event of events) {
+    const { what, partition, offset } = event
+    if (what === 'assigned') incarnations.begin(event)
+    else if (what === 'end') history.handled(incarnations.of(event), Number(topic.get(partition)?.[offset] ?? -1))
+    else if (what === 'commit') history.committed(incarnations.of(event), partition, offset)
+  }
+  return history
+}
+
+/** Each assignment of a partition to a process has a number. */
+class Incarnations {
+  readonly #numbers = new Map<string, number>()
+  #last = 0
+
+  begin({ process, partition }: MemberEvent): void {
+    this.#numbers.set(`${process}/${partition}`, ++this.#last)
+  }
+
+  of({ process, partition }: MemberEvent): number {
+    return this.#numbers.get(`${process}/${partition}`) ?? 0
+  }
+}
+
+interface Handling {
+  readonly process: string
+  readonly partition: number
+  readonly offset: number
+  readonly beginMs: number
+  endMs: number
+}
+
+/** Between the call and the stop of the process. */
+const signalMs = 50
+
+/**
+ * Handlings of one partition by two processes that overlap in time. Not counted are those that a kill cut off, and those
+ * that ran when their process was stopped: what a process does before it can know that it was away is documented.
+ */
+function overlaps({ events, faults }: GroupRun): string[] {
+  const found: string[] = []
+  for (const own of Map.groupBy(handlingsOf(events), ({ partition }) => partition).values()) {
+    let latest: Handling | undefined
+    for (const next of own.filter((handling) => !wasCutOff(handling, faults))) {
+      if (latest !== undefined && latest.process !== next.process && latest.endMs > next.beginMs) {
+        found.push(`${next.partition}/${latest.offset} by ${latest.process}, ${next.offset} by ${next.process}`)
+      }
+      if (latest === undefined || next.endMs > latest.endMs) latest = next
+    }
+  }
+  return found
+}
+
+/** In the order in which they began. */
+function handlingsOf(events: readonly MemberEvent[]): Handling[] {
+  const handlings: Handling[] = []
+  const open = new Map<string, Handling>()
+  for (const { what, process, partition, offset, atMs } of events) {
+    const place = `${process}/${partition}/${offset}`
+    if (what === 'begin') {
+      const handling = { process, partition, offset, beginMs: atMs, endMs: Infinity }
+      handlings.push(handling)
+      open.set(place, handling)
+    } else if (what === 'end') open.get(place)!.endMs = atMs
+  }
+  return handlings
+}
+
+function wasCutOff({ process, beginMs, endMs }: Handling, faults: readonly MemberFault[]): boolean {
+  return faults.some(
+    (fault) => fault.process === process && beginMs <= fault.fromMs + signalMs && endMs >= fault.fromMs,
+  )
+}
+
+/** Times in which a partition had something to do and nothing of it was done, counted from the last fault it suffered. */
+function stalls(run: GroupRun): string[] {
+  const found: string[] = []
+  for (const [partition, ids] of run.topic) {
+    const events = run.events.filter((event) => event.partition === partition)
+    const done = firstEnds(events, ids.length)
+    const faults = run.faults.filter((fault) => suffers(fault, events)).map(({ fromMs }) => fromMs)
+    for (const { fromMs, toMs } of idleTimes(ids, done, run.sent)) {
+      const lastFaultMs = Math.max(-Infinity, ...faults.filter((atMs) => atMs < toMs))
+      const stoodMs = toMs - Math.max(fromMs, lastFaultMs)
+      if (stoodMs > run.stallMs) found.push(`partition ${partition} stood still for ${Math.round(stoodMs)} ms`)
+    }
+  }
+  return summed('stall', found)
+}
+
+/** Whether the process had the partition then, or nobody is known to have had it. */
+function suffers(fault: MemberFault, events: readonly MemberEvent[]): boolean {
+  const last = events.findLast(({ atMs }) => atMs <= fault.fromMs)
+  return last === undefined || last.what === 'revoked' || last.what === 'lost' || last.process === fault.process
+}
+
+function firstEnds(events: readonly MemberEvent[], count: number): Float64Array {
+  const ends = new Float64Array(count).fill(Infinity)
+  for (const { what, offset, atMs } of events) if (what === 'end' && atMs < ends[offset]!) ends[offset] = atMs
+  return ends
+}
+
+/** From when there was something to do, or from when something was done before, until something was done. */
+function* idleTimes(ids: readonly string[], done: Float64Array, sent: readonly FedRecord[]) {
+  const inOrder = Array.from(done, (toMs, offset) => ({ toMs, dueMs: sent[Number(ids[offset])]?.acknowledgedMs ?? 0 }))
+    .filter(({ toMs }) => toMs < Infinity)
+    .toSorted((a, b) => a.toMs - b.toMs)
+  // The oldest of what was not done yet, from each on.
+  let oldestMs = Infinity
+  const oldest = inOrder.toReversed().map(({ dueMs }) => (oldestMs = Math.min(oldestMs, dueMs)))
+  for (const [index, { toMs }] of inOrder.entries()) {
+    const dueMs = oldest[inOrder.length - 1 - index]!
+    yield { fromMs: Math.max(dueMs, inOrder[index - 1]?.toMs ?? -Infinity), toMs }
+  }
+}
+
+function summed(anomaly: string, found: readonly string[]): string[] {
+  return found.length === 0 ? [] : [`${anomaly}: ${found.length}, such as ${found.slice(0, 3).join('; ')}`]
+}

@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka } from '@sluice/kafka'
+import { startStack } from '@sluice/stack'
+import { idsInTopic } from '../system/support/sent-records.ts'
+import { feed, type FedRecord } from './feed.ts'
+import { groupAnomalies } from './group-verdict.ts'
+import { Members } from './members.ts'
+import { numberOptions } from './options.ts'
+import { type Proof, seededRandom } from './proof.ts'
+
+const sessionTimeoutMs = 3_000
+const fed = { topic: 'storm', partitions: 12, keys: 60, recordsPerSecond: 300 }
+
+export const rebalance: Proof = {
+  title: 'a group whose members join, leave, freeze past their session and are killed',
+  usage: 'rebalance [--times 200] [--seed 1]',
+  async run(args, tell) {
+    const { times, seed } = numberOptions(args, { times: 200, seed: 1 })
+    tell(`rebalance --times ${times} --seed ${seed}`)
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-rebalance-'))
+    try {
+      return await storm(folder, planFaults(times, seededRandom(seed)), tell)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+}
+
+interface Step {
+  readonly kind: 'join' | 'leave' | 'freeze' | 'kill' | 'kill and restart'
+  readonly name: string
+  readonly thenMs: number
+}
+
+const fewest = 2
+const most = 5
+
+/** The same numbers give the same steps. */
+export function planFaults(times: number, random: () => number): Step[] {
+  const alive = ['m0', 'm1']
+  const steps: Step[] = []
+  const kinds = ['join', 'leave', 'freeze', 'kill', 'kill and restart'] as const
+  while (steps.length < times) {
+    const kind = kinds[Math.floor(random() * kinds.length)]!
+    const victim = Math.floor(random() * alive.length)
+    const thenMs = Math.round(random() * 1_500)
+    if (kind === 'join' ? alive.length >= most : kind !== 'freeze' && alive.length <= fewest) continue
+    const name = kind === 'join' ? `m${alive.length + steps.length}` : alive[victim]!
+    if (kind === 'join') alive.push(name)
+    else if (kind === 'leave' || kind === 'kill') alive.splice(victim, 1)
+    steps.push({ kind, name, thenMs })
+  }
+  return steps
+}
+
+async function storm(folder: string, steps: readonly Step[], tell: (line: string) => void): Promise<string[]> {
+  const properties = {
+    'group.consumer.min.session.timeout.ms': 1_000,
+    'group.consumer.session.timeout.ms': sessionTimeoutMs,
+    'group.consumer.min.heartbeat.interval.ms': 100,
+    'group.consumer.heartbeat.interval.ms': 300,
+  }
+  await using stack = await startStack({ kafka: { properties } })
+  const bootstrap = stack.kafka.bootstrapServers
+  await using kafka = new Kafka({ brokers: [bootstrap], clientId: 'rebalance' })
+  await kafka.admin().createTopics([{ name: fed.topic, partitions: fed.partitions }])
+  await using members = new Members(
+    {
+      bootstrap,
+      topic: fed.topic,
+      group: 'storm',
+      handlerMs: 4,
+      stateDir: join(folder, 'state'),
+      options: { order: 'key', sessionTimeoutMs, heartbeatIntervalMs: 300, commitIntervalMs: 200 },
+    },
+    folder,
+  )
+  const stop = new AbortController()
+  const feeding = feed(kafka, fed, stop.signal)
+  for (const name of ['m0', 'm1']) await members.start(name)
+  await untilHandled(members, 1_000)
+  for (const [index, step] of steps.entries()) {
+    await take(step, members)
+    if ((index + 1) % 20 === 0) tell(`${index + 1} of ${steps.length}`)
+  }
+  stop.abort()
+  const sent = await feeding
+  await untilAllHandled(members, sent)
+  const deserted = await members.leaveAll()
+  const run = { sent, topic: await idsInTopic(bootstrap, fed.topic), events: members.events(), faults: members.faults }
+  tellTotals(steps, run, tell)
+  return [...deserted, ...groupAnomalies({ ...run, stallMs: sessionTimeoutMs + 5_000 })]
+}
+
+async function take({ kind, name, thenMs }: Step, members: Members): Promise<void> {
+  if (kind === 'join') await members.start(name)
+  else if (kind === 'leave') await members.leave(name)
+  else if (kind === 'freeze') await members.freeze(name, () => sleep(sessionTimeoutMs + 1_500))
+  else await members.kill(name)
+  if (kind === 'kill and restart') await members.start(name)
+  // The next fault is not to come before the group has got over this one.
+  if (kind === 'kill') await sleep(sessionTimeoutMs + 2_000)
+  if (kind === 'freeze' || kind === 'kill and restart') await sleep(1_500)
+  await sleep(thenMs)
+}
+
+const settleMs = 60_000
+
+async function untilHandled(members: Members, count: number): Promise<void> {
+  await until(() => members.events().filter(({ what }) => what === 'end').length >= count)
+}
+
+/** Not an error where it takes too long: the verdict says what is missing. */
+async function untilAllHandled(members: Members, sent: readonly FedRecord[]): Promise<void> {
+  const due = sent.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => `${partition}/${offset}`)
+  const areHandled = (): boolean => {
+    const ends = members.events().filter(({ what }) => what === 'end')
+    const handled = new Set(ends.map(({ partition, offset }) => `${partition}/${offset}`))
+    return due.every((place) => handled.has(place))
+  }
+  await until(areHandled).catch(() => {})
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const startMs = performance.now()
+  while (!condition()) {
+    if (performance.now() - startMs > settleMs) throw new Error(`the group did nothing for ${settleMs} ms`)
+    await sleep(250)
+  }
+}
+
+type Seen = Pick<Parameters<typeof groupAnomalies>[0], 'sent' | 'events'>
+
+function tellTotals(steps: readonly Step[], { sent, events }: Seen, tell: (line: string) => void): void {
+  const counts = Object.entries(Object.groupBy(steps, ({ kind }) => kind)).map(([kind, own]) => `${kind} ${own.length}`)
+  const of = (what: string): number => events.filter((event) => event.what === what).length
+  tell(counts.join(', '))
+  tell(
+    `${sent.length} records sent, ${of('end')} handlings, ${of('assigned')} assignments, ${of('lost')} partitions lost`,
+  )
+}
