@@ -1,6 +1,7 @@
 import { Kafka, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { kafkaToolBeside } from './support/java.ts'
 import { sluice as runSluice, type SluiceResult } from './support/sluice.ts'
 
 let stack: Stack
@@ -223,6 +224,31 @@ describe('sluice groups and lag', () => {
     [['reset', 'workers', '--to', '1', '--topic', 'jobs:x']],
   ])('refuse what is unclear: %s', async (args) => {
     expect(await sluice('groups', ...args)).toMatchObject({ code: 2, stdout: '' })
+  })
+})
+
+describe('a group of the classic protocol', () => {
+  test('is listed, described with who reads what, guarded while it is live, and reset afterwards', async () => {
+    await kafka.admin().createTopics([{ name: 'classics', partitions: 2 }])
+    await write('classics', 10)
+    const reading = ['--bootstrap-server', stack.kafka.bootstrapServers, '--topic', 'classics', '--from-beginning']
+    await using reader = await kafkaToolBeside('org.apache.kafka.tools.consumer.ConsoleConsumer', [
+      ...reading,
+      '--group',
+      'scholars',
+      '--command-property',
+      'auto.commit.interval.ms=100',
+    ])
+    await reader.line((line) => line === '9')
+    const described = (await sluice('groups', 'describe', 'scholars')).stdout
+    expect(described).toMatch(/^scholars: Stable, 1 member, .* classic protocol, assignor range$/m)
+    expect(described).toMatch(/^classics +1 .* console-consumer +127\.0\.0\.1$/m)
+    const reset = ['groups', 'reset', 'scholars', '--to', '3', '--topic', 'classics:0', '--execute']
+    expect((await sluice(...reset)).stderr).toContain('group_live: scholars is live')
+    await reader.kill('SIGTERM')
+    expect((await sluice(...reset)).code).toBe(0)
+    expect(await read('lag', 'scholars')).toMatchObject([{ partitions: [{ committed: 3, lag: 7 }, { lag: 0 }] }])
+    expect((await sluice('groups', 'delete', 'scholars', '--execute')).code).toBe(0)
   })
 })
 

@@ -6,6 +6,7 @@ const remedies: Readonly<Record<string, string>> = {
   GROUP_AUTHORIZATION_FAILED: 'this user may not do that with this group: grant it with an ACL',
   CLUSTER_AUTHORIZATION_FAILED:
     'this user may not do that with the cluster; a producer needs the right to write to some topic: grant it with an ACL',
+  INVALID_TOPIC_EXCEPTION: 'a topic name has at most 249 of a-z, A-Z, 0-9, . _ and -',
   UNKNOWN_TOPIC_OR_PARTITION: '`sluice topics list` shows what there is',
   GROUP_ID_NOT_FOUND: '`sluice groups list` shows what there is',
   connection_failed: 'see that Kafka runs there; --bootstrap or KAFKA_BOOTSTRAP_SERVERS say where it is',

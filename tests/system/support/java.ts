@@ -1,5 +1,5 @@
 import { kafkaToolsClassPath } from '@sluice/stack'
-import { type ChildOptions, runOk } from './child.ts'
+import { Child, type ChildOptions, runOk } from './child.ts'
 
 // Short-lived programs on shared cores: C1 alone compiles them sooner than it pays to optimise.
 const jvmOptions = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dlog4j2.level=WARN']
@@ -7,6 +7,11 @@ const jvmOptions = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '
 /** Runs a class of Kafka's own jars, such as `org.apache.kafka.tools.ConsoleConsumer`, and returns what it prints. */
 export async function kafkaTool(mainClass: string, args: readonly string[], options?: ChildOptions): Promise<string> {
   return runOk('java', [...jvmOptions, '-cp', await kafkaToolsClassPath(), mainClass, ...args], options)
+}
+
+/** The same beside the test, until it is killed. */
+export async function kafkaToolBeside(mainClass: string, args: readonly string[]): Promise<Child> {
+  return new Child('java', [...jvmOptions, '-cp', await kafkaToolsClassPath(), mainClass, ...args])
 }
 
 /** How many records a topic holds, counted by Java's tool from its end offsets (which count transaction markers too). */

@@ -8,22 +8,17 @@ export async function readTopic<K, V>(
   { timeoutMs = 60_000 } = {},
 ): Promise<ConsumerRecord<K, V>[]> {
   const records: ConsumerRecord<K, V>[] = []
-  await using consumer = await kafka.consumer({
-    group: `read-${crypto.randomUUID()}`,
-    topics: [source],
-    reset: 'earliest',
-  })
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const timer = setTimeout(
-    () => reject(new Error(`${records.length} of ${count} records in ${timeoutMs} ms`)),
-    timeoutMs,
-  )
-  consumer
-    .run((record) => {
+  await using reader = await kafka.reader({ topics: [source], follow: true })
+  const timer = setTimeout(() => void reader.close(), timeoutMs)
+  try {
+    for await (const record of reader) {
       records.push(record)
-      if (records.length === count) resolve()
-    })
-    .catch(reject)
-  await promise.finally(() => clearTimeout(timer))
+      if (records.length === count) return records
+    }
+  } catch (cause) {
+    throw new Error(`${records.length} of ${count} records in ${timeoutMs} ms`, { cause })
+  } finally {
+    clearTimeout(timer)
+  }
   return records
 }

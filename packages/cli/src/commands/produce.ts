@@ -10,6 +10,7 @@ import { type ConnectionFlags, withConnectionOptions, withKafka } from '../kafka
 import { requirePartitions } from '../kafka/topics.ts'
 import { counted } from '../output/figures.ts'
 import { jsonParser, type LineParser, plainParser } from '../records/parse-line.ts'
+import { rawTopic } from '../records/raw-topic.ts'
 import { LineSender, type SendReport } from '../records/send-lines.ts'
 
 interface ProduceFlags extends ConnectionFlags {
@@ -82,7 +83,7 @@ async function produce(
     await requirePartitions(kafka.admin(), name, flags.partition === undefined ? [] : [flags.partition])
     await using producer = await kafka.producer()
     if (flags.file === undefined && process.stdin.isTTY) terminal.note('a record a line; Ctrl-D ends')
-    const sender = new LineSender(terminal, producer, name, parse)
+    const sender = new LineSender(terminal, producer, await rawTopic(name), parse)
     try {
       await sender.run(source, signal)
     } catch (error) {

@@ -16,7 +16,8 @@ import {
   templateFormat,
   templateHelp,
 } from '../records/formats.ts'
-import { rawTopic, showNewest, showRecords, type Shown, type ShowOptions } from '../records/show.ts'
+import { type RawTopic, rawTopic } from '../records/raw-topic.ts'
+import { showNewest, showRecords, type Shown, type ShowOptions } from '../records/show.ts'
 
 interface TailFlags extends ConnectionFlags, RecordFilter {
   readonly from?: Place
@@ -68,7 +69,11 @@ Examples:
     return interruptible(context, (signal) =>
       withKafka(context, flags, async (kafka) => {
         await requirePartitions(kafka.admin(), name, flags.partitions)
-        const { read, shown } = await tail(context, kafka, flags, { ...optionsOf(name, flags), format, signal })
+        const { read, shown } = await tail(context, kafka, flags, {
+          ...optionsOf(await rawTopic(name), flags),
+          format,
+          signal,
+        })
         const all = counted(read, 'record')
         context.terminal.note(read === shown ? all : `${figure(shown)} of ${all}`)
       }),
@@ -108,10 +113,10 @@ function formatOf({ terminal }: CommandContext, { json, raw, format }: TailFlags
   return format ?? lineFormat(terminal)
 }
 
-function optionsOf(name: string, flags: TailFlags): Omit<ShowOptions, 'format' | 'signal'> {
+function optionsOf(topic: RawTopic, flags: TailFlags): Omit<ShowOptions, 'format' | 'signal'> {
   return {
     read: {
-      topics: [rawTopic(name)],
+      topics: [topic],
       follow: flags.follow ?? false,
       isolation: flags.uncommitted ? 'read_uncommitted' : 'read_committed',
       partitions: flags.partitions,

@@ -1,7 +1,8 @@
-import { BrokerError, type Admin, type GroupDescription, type PartitionLag } from '@sluice/kafka'
+import type { Admin, GroupDescription, PartitionLag } from '@sluice/kafka'
 import { CliError } from '../cli-error.ts'
 import { nearest } from '../nearest.ts'
 import type { Cell } from '../output/table.ts'
+import { isRefused } from './refused.ts'
 
 /** A group, and how far it is behind. */
 export interface GroupLag extends GroupDescription {
@@ -21,7 +22,7 @@ export async function describeGroup(admin: Admin, group: string): Promise<GroupD
     const [described] = await admin.describeGroups([group])
     return described!
   } catch (error) {
-    if (!(error instanceof BrokerError && error.apiError === 'GROUP_ID_NOT_FOUND')) throw error
+    if (!isRefused(error, 'GROUP_ID_NOT_FOUND')) throw error
     const meant = nearest(
       group,
       (await admin.listGroups()).map((one) => one.group),
@@ -58,9 +59,8 @@ async function describeAll(admin: Admin): Promise<readonly GroupDescription[]> {
     try {
       return await admin.describeGroups(names)
     } catch (error) {
-      const { apiError, group } = error as { apiError?: unknown; group?: unknown }
-      const left = names.filter((name) => name !== group)
-      if (apiError !== 'GROUP_ID_NOT_FOUND' || left.length === names.length) throw error
+      const left = names.filter((name) => name !== (error as { group?: unknown }).group)
+      if (!isRefused(error, 'GROUP_ID_NOT_FOUND') || left.length === names.length) throw error
       names = left
     }
   }

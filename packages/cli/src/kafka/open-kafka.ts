@@ -1,4 +1,4 @@
-import { Kafka, type Environment } from '@sluice/kafka'
+import type { Environment, Kafka } from '@sluice/kafka'
 import { projectDataDir, readStatus } from '@sluice/stack'
 import { type Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
@@ -22,6 +22,8 @@ export async function withKafka<T>(
 ): Promise<T> {
   const { servers, source } = findServers(flags, env)
   const named: Environment = { KAFKA_CLIENT_ID: 'sluice-cli', ...env, KAFKA_BOOTSTRAP_SERVERS: servers }
+  // The client library is large; commands that do not need it start without it.
+  const { Kafka } = await import('@sluice/kafka')
   await using kafka = Kafka.fromEnv(named)
   terminal.note(`Kafka at ${servers} (${source})`)
   return await work(kafka)

@@ -1,6 +1,7 @@
-import { BrokerError, requireTopicName, type Admin, type PartitionMetadata, type TopicDescription } from '@sluice/kafka'
+import type { Admin, PartitionMetadata, TopicDescription } from '@sluice/kafka'
 import { CliError } from '../cli-error.ts'
 import { nearest } from '../nearest.ts'
+import { isRefused } from './refused.ts'
 
 /** A topic with the number of offsets between the ends of its log. */
 export interface SizedTopic {
@@ -17,11 +18,10 @@ export interface SizedPartition extends PartitionMetadata {
 
 /** That these topics are there and may be seen. @throws CliError that names what is most like the one that is missing */
 export async function requireTopics(admin: Admin, names: readonly string[]): Promise<readonly TopicDescription[]> {
-  for (const name of names) requireTopicName('topic', name)
   try {
     return await admin.describeTopics(names, { configs: false })
   } catch (error) {
-    if (!(error instanceof BrokerError && error.apiError === 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
+    if (!isRefused(error, 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
     return await throwUnknown(admin, names)
   }
 }

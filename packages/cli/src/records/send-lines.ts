@@ -4,7 +4,7 @@ import type { Terminal } from '../terminal.ts'
 import { counted, figure } from '../output/figures.ts'
 import { linesOf } from './lines.ts'
 import type { LineParser } from './parse-line.ts'
-import { rawTopic } from './show.ts'
+import type { RawTopic } from './raw-topic.ts'
 
 export interface LineFailure {
   readonly line: number
@@ -28,7 +28,7 @@ const PROGRESS_EVERY_MS = 500
 export class LineSender {
   readonly #terminal: Terminal
   readonly #producer: Producer
-  readonly #topic: ReturnType<typeof rawTopic>
+  readonly #topic: RawTopic
   readonly #parse: LineParser
   readonly #failures: LineFailure[] = []
   #line = 0
@@ -39,10 +39,10 @@ export class LineSender {
     this.#acknowledged++
   }
 
-  constructor(terminal: Terminal, producer: Producer, topic: string, parse: LineParser) {
+  constructor(terminal: Terminal, producer: Producer, topic: RawTopic, parse: LineParser) {
     this.#terminal = terminal
     this.#producer = producer
-    this.#topic = rawTopic(topic)
+    this.#topic = topic
     this.#parse = parse
   }
 

@@ -1,20 +1,15 @@
-import { type Kafka, type Reader, type ReaderOptions, bytes, topic } from '@sluice/kafka'
+import type { Kafka, Reader, ReaderOptions } from '@sluice/kafka'
 import { counted, figure } from '../output/figures.ts'
 import type { Terminal } from '../terminal.ts'
 import type { RecordFormat } from './formats.ts'
 import { Newest } from './newest.ts'
+import type { RawTopic } from './raw-topic.ts'
 import type { RawRecord } from './record-text.ts'
 
-/** The topic as bytes: whatever is in it can be shown. */
-export function rawTopic(name: string) {
-  return topic(name, { key: bytes, value: bytes })
-}
-
-type RawReaderOptions = ReaderOptions<ReturnType<typeof rawTopic>>
-type RawReader = Reader<ReturnType<typeof rawTopic>>
+type RawReader = Reader<RawTopic>
 
 export interface ShowOptions {
-  readonly read: RawReaderOptions
+  readonly read: ReaderOptions<RawTopic>
   readonly format: RecordFormat
   /** Undefined: all. */
   readonly matches: ((record: RawRecord) => boolean) | undefined

@@ -1,6 +1,7 @@
-import { BrokerError, type Admin } from '@sluice/kafka'
+import type { Admin } from '@sluice/kafka'
 import type { RegisterCommand } from '../../command.ts'
 import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import { isRefused } from '../../kafka/refused.ts'
 import { requireTopics, type SizedTopic, sizesOf } from '../../kafka/topics.ts'
 import { counted } from '../../output/figures.ts'
 import { printable } from '../../output/printable.ts'
@@ -46,7 +47,7 @@ async function configsOf(admin: Admin, name: string): Promise<Configs | { readon
     const [topic] = await admin.describeTopics([name])
     return { configs: topic?.configs ?? {}, ownConfigs: topic?.ownConfigs ?? {} }
   } catch (error) {
-    if (error instanceof BrokerError && error.apiError === 'TOPIC_AUTHORIZATION_FAILED') return { configs: null }
+    if (isRefused(error, 'TOPIC_AUTHORIZATION_FAILED')) return { configs: null }
     throw error
   }
 }
