@@ -1,4 +1,5 @@
 import { ConfigError, DroppedError } from '../errors.ts'
+import { callListener } from '../listener.ts'
 import { requireFunction } from '../require.ts'
 
 /** What somebody waits for until it is handled, such as a record of a consumer: one of the two has to be called. */
@@ -10,8 +11,13 @@ export interface Acknowledgeable {
 /** What becomes of an element that an operator drops: a listener is told, or what can be acked is acked or failed. */
 export type OnDrop<T> = ((value: T) => void) | (T extends Acknowledgeable ? 'ack' | 'fail' : never)
 
-/** @throws ConfigError */
+/** Tells of a drop; what that throws is a warning. @throws ConfigError */
 export function dropListener<T>(onDrop: OnDrop<T>): (value: T) => void {
+  const listener = listenerOf(onDrop)
+  return (value) => callListener(listener, value, 'drop')
+}
+
+function listenerOf<T>(onDrop: OnDrop<T>): (value: T) => void {
   if (typeof onDrop !== 'string') return requireFunction('onDrop', onDrop)
   if (onDrop === 'ack') return (value) => (value as Acknowledgeable).ack()
   if (onDrop === 'fail') return (value) => (value as Acknowledgeable).fail(new DroppedError())

@@ -1,5 +1,4 @@
 import { BufferOverflowError } from '../../errors.ts'
-import { callListener } from '../../listener.ts'
 import { Channel } from '../channel.ts'
 import { Puller, leaveClosing } from '../puller.ts'
 
@@ -34,7 +33,7 @@ export function buffer<T>(source: AsyncIterator<T, unknown>, options: BufferOpti
     if (out.length >= size && out.demand === 0) isFilling = false
     if (isFilling) puller.pull()
   }
-  const drop = (value: T | undefined): void => callListener(onDrop, value as T, 'drop')
+  const drop = (value: T | undefined): void => onDrop?.(value as T)
   const makeRoom = (value: T): boolean => {
     if (overflow === 'drop-oldest') drop(out.dropOldest())
     else if (overflow === 'drop-buffer') while (out.length > 0) drop(out.dropOldest())
