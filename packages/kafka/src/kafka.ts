@@ -8,8 +8,10 @@ import { openDriver } from './driver/open.ts'
 import { defined, readEnvironment, type Environment, type EnvironmentSettings } from './environment.ts'
 import type { ProducerOptions } from './producer/options.ts'
 import { Producer } from './producer/producer.ts'
+import { DeadLetterLog } from './failure/dead-letter-log.ts'
 import type { ReaderOptions } from './reader/options.ts'
 import { Reader } from './reader/reader.ts'
+import { requireTopicName } from './topic.ts'
 
 /** As a consumer's own; the group may come from the environment. */
 export type KafkaConsumerOptions<T extends AnySource> = Omit<ConsumerOptions<T>, 'group'> & {
@@ -79,6 +81,13 @@ export class Kafka implements AsyncDisposable {
     const reader = await Reader.open(this.#cluster, options, this.#config.clock)
     dropClosed(this.#readers).add(reader)
     return await this.#unlessClosed(reader)
+  }
+
+  /** The dead letters of a topic: to look at, to send back, to delete. */
+  deadLetters(source: string): DeadLetterLog {
+    this.#requireOpen()
+    requireTopicName('source', source)
+    return new DeadLetterLog(this.#cluster, this.#config.clock, source)
   }
 
   /** Topics, groups and offsets. */

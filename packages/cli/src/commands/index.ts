@@ -2,6 +2,7 @@ import type { RegisterCommand } from '../command.ts'
 import { registerDemo } from './demo.ts'
 import { registerDoctor } from './doctor.ts'
 import { registerDown } from './down.ts'
+import { registerDlq } from './dlq/index.ts'
 import { registerGroups } from './groups/index.ts'
 import { registerLag } from './lag.ts'
 import { registerLogs } from './logs.ts'
@@ -19,6 +20,6 @@ export const commandGroups: readonly { readonly title: string; readonly commands
   },
   {
     title: 'Kafka, here or anywhere:',
-    commands: [registerTopics, registerGroups, registerLag, registerTail, registerProduce],
+    commands: [registerTopics, registerGroups, registerLag, registerTail, registerProduce, registerDlq],
   },
 ]

@@ -36,7 +36,7 @@ function jsonBytes(bytes: Buffer | null): JsonBytes {
   return isUtf8(bytes) ? bytes.toString() : { base64: bytes.toString('base64') }
 }
 
-function jsonRecord({ topic, partition, offset, timestampMs, key, value, headers }: RawRecord): JsonRecord {
+export function jsonRecord({ topic, partition, offset, timestampMs, key, value, headers }: RawRecord): JsonRecord {
   return {
     topic,
     partition,

@@ -24,6 +24,8 @@ const letter: Omit<DeadLetter, 'source'> = {
 
 test('what is written is what is read', () => {
   expect(readDeadLetter(toHeaders(deadLetterHeaders([], letter)))).toEqual({ source: 'sluice', ...letter })
+  const first = { ...letter, partition: 0, offset: 0 }
+  expect(readDeadLetter(toHeaders(deadLetterHeaders([], first)))).toEqual({ source: 'sluice', ...first })
   const unwritten = {
     ...letter,
     partition: -1,

@@ -42,7 +42,24 @@ export const deadLetterHeader = {
   replays: 'replay-count',
 } as const satisfies Partial<Record<keyof DeadLetter, string>>
 
+/** What is not written, since it says nothing. */
+const unknowns: Readonly<Record<string, number | null>> = {
+  [deadLetterHeader.partition]: -1,
+  [deadLetterHeader.offset]: -1,
+  [deadLetterHeader.timestampMs]: -1,
+  [deadLetterHeader.failedAtMs]: -1,
+  [deadLetterHeader.group]: null,
+  [deadLetterHeader.outcome]: null,
+  [deadLetterHeader.attempts]: 0,
+  [deadLetterHeader.replays]: 0,
+}
+
 const ownNames: ReadonlySet<string> = new Set(Object.values(deadLetterHeader))
+
+/** Whether a header says something of a failure, whoever wrote it: of no use to whoever handles the record again. */
+export function isDeadLetterHeader(name: string): boolean {
+  return ownNames.has(name) || name.startsWith('kafka_dlt-') || name.startsWith('__connect.errors.')
+}
 
 /** More of a message says nothing, and would make a record that cannot be written. */
 const maxMessageLength = 4_096
@@ -55,7 +72,7 @@ export function deadLetterHeaders(
   const kept = [...original].filter(([name]) => !ownNames.has(name))
   const own = Object.entries(deadLetterHeader).flatMap(([field, name]): [string, string][] => {
     const value = letter[field as keyof typeof deadLetterHeader]
-    return value === null || value === -1 || value === 0 ? [] : [[name, String(value).slice(0, maxMessageLength)]]
+    return value === unknowns[name] ? [] : [[name, String(value).slice(0, maxMessageLength)]]
   })
   return [...kept, ...own]
 }

@@ -13,6 +13,11 @@ export function retryTopic(topic: string, group: string): string {
   return fitting(`${topic}.${escapeName(group)}`, '.retry')
 }
 
+/** Whether dead letters lie in a topic of this name. */
+export function isDeadLetterTopic(name: string): boolean {
+  return name.endsWith('.dlq')
+}
+
 /** Topics that this runtime writes to by itself: a pattern never matches them. */
 export function isOwnTopic(name: string): boolean {
   return name.endsWith('.dlq') || name.endsWith('.retry')

@@ -1,0 +1,89 @@
+import { type FoundLetter, type Kafka, isDeadLetterTopic } from '@sluice/kafka'
+import { wholeNumber } from '../../arguments.ts'
+import type { CommandContext, RegisterCommand } from '../../command.ts'
+import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import { sizesOf } from '../../kafka/topics.ts'
+import { counted } from '../../output/figures.ts'
+import { cutTo, tableLines } from '../../output/table.ts'
+import {
+  type LetterFlags,
+  letterJson,
+  letterMatcher,
+  openLetters,
+  originOf,
+  timeOf,
+  withLetterOptions,
+} from '../../records/letters.ts'
+
+interface ListFlags extends ConnectionFlags, LetterFlags {
+  readonly limit: number
+  readonly json?: boolean
+}
+
+const messageColumns = 60
+
+export const registerList: RegisterCommand = (dlq, context) => {
+  withConnectionOptions(
+    withLetterOptions(
+      dlq
+        .command('list')
+        .description('Show which topics have dead letters; of one topic, its letters, the oldest first')
+        .argument('[topic]', 'the topic that they are from, or that of the letters'),
+    )
+      .option('-l, --limit <count>', 'at most so many', wholeNumber(1, 1e9), 100)
+      .option('--json', 'for programs: [{ topic, letters }], or [{ topic, partition, offset, failedAt, letter }]'),
+  ).action((name: string | undefined, flags: ListFlags) =>
+    withKafka(context, flags, (kafka) =>
+      name === undefined ? listTopics(context, kafka, flags) : listLetters(context, kafka, name, flags),
+    ),
+  )
+}
+
+async function listTopics({ terminal }: CommandContext, kafka: Kafka, { json }: ListFlags): Promise<void> {
+  const admin = kafka.admin()
+  const names = (await admin.listTopics()).filter(isDeadLetterTopic)
+  const sized = await sizesOf(admin, names)
+  if (json) return terminal.json(sized.map(({ name, records }) => ({ topic: name, letters: records })))
+  if (sized.length === 0) return terminal.line('there are no dead letters')
+  terminal.lines(
+    tableLines(
+      ['TOPIC', 'LETTERS'],
+      sized.map(({ name, records }) => [name, records]),
+    ),
+  )
+}
+
+async function listLetters(
+  { terminal }: CommandContext,
+  kafka: Kafka,
+  name: string,
+  { limit, json, ...filter }: ListFlags,
+): Promise<void> {
+  const letters = await openLetters(kafka, name)
+  const found: FoundLetter[] = []
+  for await (const one of letters.list({ where: letterMatcher(filter) })) {
+    found.push(one)
+    if (found.length === limit) break
+  }
+  if (json) return terminal.json(found.map(letterJson))
+  if (found.length === 0) return terminal.line(`no letter in ${letters.topic} is like that`)
+  terminal.lines(
+    tableLines(
+      ['LETTER', 'FAILED AT', 'FROM', 'GROUP', 'ATTEMPTS', 'STAGE', 'ERROR'],
+      found.map(({ record: { partition, offset }, letter }) => [
+        `${partition}:${offset}`,
+        timeOf(letter),
+        originOf(letter),
+        letter?.group,
+        letter?.attempts,
+        letter?.stage,
+        letter && cutTo(`${letter.errorClass}: ${letter.errorMessage}`, messageColumns),
+      ]),
+    ),
+  )
+  terminal.note(
+    found.length === limit
+      ? `the first ${counted(limit, 'letter')}: --limit for more`
+      : counted(found.length, 'letter'),
+  )
+}

@@ -1,0 +1,73 @@
+import type { ReplayOptions, ReplayReport } from '@sluice/kafka'
+import { InvalidArgumentError } from 'commander'
+import { wholeNumber } from '../../arguments.ts'
+import type { RegisterCommand } from '../../command.ts'
+import { interruptible } from '../../interruptible.ts'
+import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import { counted, figure } from '../../output/figures.ts'
+import { type Plan, planned, type PlanFlags } from '../../output/plan.ts'
+import { type LetterFlags, letterMatcher, openLetters, withLetterOptions } from '../../records/letters.ts'
+
+interface ReplayFlags extends ConnectionFlags, LetterFlags, PlanFlags {
+  readonly rate?: number
+  readonly limit?: number
+  readonly name?: string
+  readonly includeUnknown?: boolean
+}
+
+export const registerReplay: RegisterCommand = (dlq, context) => {
+  withConnectionOptions(
+    withLetterOptions(
+      dlq
+        .command('replay')
+        .description('Send dead letters back to the topic they are from: shows the plan, and does it with --execute')
+        .argument('<topic>', 'the topic that they are from, or that of the letters'),
+    )
+      .option('--rate <count>', 'at most so many a second', wholeNumber(1, 1e9))
+      .option('-l, --limit <count>', 'end after so many', wholeNumber(1, 1e9))
+      .option('--name <name>', 'go on where an earlier replay of this name has stopped', parseName)
+      .option('--include-unknown', 'also those that may be in their topic already')
+      .option('--execute', 'do it')
+      .option('--json', 'for programs: { plan, executed }'),
+  ).action((source: string, flags: ReplayFlags) =>
+    interruptible(context, (signal) =>
+      withKafka(context, flags, async (kafka) => {
+        const { terminal } = context
+        const letters = await openLetters(kafka, source)
+        const { rate: ratePerSecond, limit, name, includeUnknown } = flags
+        const options: ReplayOptions = { where: letterMatcher(flags), limit, name, includeUnknown, signal }
+        const plan = planOf(letters.topic, await letters.replay({ ...options, dryRun: true }))
+        await planned(terminal, plan, flags, async () => {
+          const onProgress = ({ replayed }: ReplayReport): void => terminal.progress(`replayed ${figure(replayed)}`)
+          const report = await letters.replay({ ...options, ratePerSecond, onProgress })
+          if (!flags.json) terminal.line(`replayed ${counted(report.replayed, 'letter')}`)
+        })
+      }),
+    ),
+  )
+}
+
+function planOf(topic: string, { replayed, to, filtered, unknown, unreadable }: ReplayReport): Plan {
+  const rows = Object.entries(to).map(([name, letters]) => ({ topic: name, letters }))
+  const left = [
+    [unknown, 'may be in their topic already: they stay here, unless --include-unknown is given'],
+    [unreadable, 'bear no header that says where they are from: they stay here'],
+  ] as const
+  return {
+    summary: `send ${counted(replayed, 'letter')} of ${topic} back`,
+    titles: ['TO', 'LETTERS'],
+    rows: rows.map((row) => [row.topic, row.letters]),
+    warnings: [
+      'every group that reads these topics sees them again',
+      ...left.filter(([count]) => count > 0).map(([count, what]) => `${figure(count)} ${what}`),
+      'the letters stay in their topic until `dlq purge`',
+    ],
+    json: { from: topic, replayed, to: rows, filtered, unknown, unreadable },
+  }
+}
+
+/** It becomes a part of a group's name. */
+function parseName(text: string): string {
+  if (/^[\w.-]{1,64}$/.test(text)) return text
+  throw new InvalidArgumentError('1 to 64 letters, digits, dots, dashes and underscores are wanted')
+}
