@@ -1,4 +1,5 @@
 export * from './errors.ts'
+export { aimdLimit, gradientLimit, stepLimit } from '@sluice/flow'
 export { Kafka } from './kafka.ts'
 export type { KafkaConsumerOptions } from './kafka.ts'
 export type { KafkaOptions } from './config.ts'
