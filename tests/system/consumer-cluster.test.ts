@@ -73,3 +73,32 @@ test.each(faults)(
     expect(seen.map((values) => values.join(' '))).toEqual(seen.map(() => whole.join(' ')))
   },
 )
+
+test.each(faults)('a reader has every record once, in order, while a leader is %s', async (name, hurt, heal) => {
+  const target = topic(`read-${name}`, { value: text })
+  await kafka.admin().createTopics([{ name: target.name, partitions, replicationFactor: 3 }])
+  await using producer = await kafka.producer()
+  const records = Array.from({ length: partitions * backlog }, (_, index) => ({
+    value: `${Math.floor(index / partitions)}`.padEnd(200),
+    partition: index % partitions,
+  }))
+  for await (const _ of producer.sendAll(target, records));
+  const [described] = await kafka.admin().describeTopics([target.name], { configs: false })
+  const victim = described!.partitions[0]!.leader
+
+  // Far less than there is, so that most of it is fetched after the fault.
+  await using reader = await kafka.reader({ topics: [target], maxBytes: 65_536 })
+  const seen = Array.from({ length: partitions }, (): number[] => [])
+  let isHurt = false
+  for await (const { partition, value } of reader) {
+    seen[partition]!.push(Number(value))
+    if (isHurt || seen[0]!.length < 200) continue
+    isHurt = true
+    await hurt(victim)
+  }
+  await heal(victim)
+  const whole = Array.from({ length: backlog }, (_, index) => index).join(' ')
+  expect(isHurt).toBe(true)
+  expect(seen.map((values) => values.join(' '))).toEqual(seen.map(() => whole))
+  expect(reader.inspect()).toMatchObject({ left: 0, fetchedBytes: 0 })
+})

@@ -1,7 +1,7 @@
-import { createServer } from 'node:net'
 import { Kafka, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from './support/holding-proxy.ts'
 import { kafkaTool } from './support/java.ts'
 import { sluice as runSluice, type SluiceResult } from './support/sluice.ts'
 
@@ -88,11 +88,3 @@ test('wrong credentials are named, never shown', async () => {
   expect(stderr).toMatch(/sluice: authentication_failed: .* - check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME/)
   expect(stderr).not.toContain('wrong-password')
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
-}

@@ -1,6 +1,8 @@
+import { fileURLToPath } from 'node:url'
 import { Kafka, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Child, fromSource } from './support/child.ts'
 import { kafkaToolBeside } from './support/java.ts'
 import { sluice as runSluice, type SluiceResult } from './support/sluice.ts'
 
@@ -119,6 +121,19 @@ describe('sluice topics', () => {
     ]) {
       expect(await sluice('topics', ...args), args.join(' ')).toMatchObject({ code: 2, stdout: '' })
     }
+  })
+})
+
+describe('sluice topics watch', () => {
+  test('tells how topics grow until Ctrl-C, which ends it with code 130', async () => {
+    const program = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
+    const [node, args] = fromSource(program, ['topics', 'watch', 'orders', '-i', '200ms', '--json'])
+    await using watching = new Child(node, args, { env: { KAFKA_BOOTSTRAP_SERVERS: stack.kafka.bootstrapServers } })
+    await watching.line((line) => line.includes('"end":1200,"perSecond":0'))
+    await write('orders', 100)
+    await watching.line((line) => /"end":1300,"perSecond":[1-9]/.test(line))
+    watching.process.kill('SIGINT')
+    expect((await watching.ended).code).toBe(130)
   })
 })
 

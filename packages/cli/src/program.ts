@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { UsageError } from './cli-error.ts'
 import { commandGroups } from './commands/index.ts'
@@ -41,6 +42,7 @@ export function createProgram(context: CommandContext): Command {
   const { terminal } = context
   const program = new Command('sluice')
     .description('Run, watch and steer a flow-controlled Kafka platform')
+    .version(ownVersion(), '-V, --version', 'show the version')
     .addHelpText('after', exitCodesHelp)
     .showHelpAfterError('(sluice --help shows what there is)')
     .configureHelp({ showGlobalOptions: true })
@@ -51,4 +53,9 @@ export function createProgram(context: CommandContext): Command {
     for (const register of commands) register(program, context)
   }
   return program
+}
+
+function ownVersion(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
 }
