@@ -113,6 +113,41 @@ describe('a reader', () => {
     await expect(reading).rejects.toMatchObject({ code: 'closed' })
   })
 
+  test('that follows notices partitions that are added, however busy the others are', async () => {
+    const { clock, broker, start } = await open({ follow: true }, 1)
+    const reader = await start()
+    const seen: string[] = []
+    const reading = (async () => {
+      for await (const { partition, value } of reader) seen.push(`${partition} ${value}`)
+    })()
+    broker.addPartition('letters')
+    broker.write('letters', 1, ['early'])
+    // So often that no answer is ever empty.
+    for (let n = 0; n < 150; n++) {
+      broker.write('letters', 0, ['a'])
+      await clock.advanceAsync(100)
+    }
+    expect(seen).toContain('1 early')
+    await reader.close()
+    await expect(reading).rejects.toMatchObject({ code: 'closed' })
+  })
+
+  test('says that its topic is gone, and does not wait for it for ever', async () => {
+    const { clock, broker, start } = await open({ follow: true }, 1)
+    broker.write('letters', 0, ['a'])
+    const reader = await start()
+    const failure = vi.fn()
+    const reading = readAll(reader).catch(failure)
+    await clock.advanceAsync(1_000)
+    broker.topics.delete('letters')
+    await clock.advanceAsync(20_000)
+    await reading
+    expect(failure.mock.calls[0]?.[0]).toMatchObject({
+      apiError: 'UNKNOWN_TOPIC_OR_PARTITION',
+      message: expect.stringContaining('it was deleted while it was read'),
+    })
+  })
+
   test('whose position was deleted goes on from what is left, and says so', async () => {
     const { broker, start } = await open({}, 1)
     for (const value of ['a', 'b', 'c']) broker.write('letters', 0, [value])

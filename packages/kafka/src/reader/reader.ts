@@ -167,6 +167,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     const sinceMs = this.#clock.monotonicMs()
     for (;;) {
       if (this.#isClosed) throw new ClosedError('the reader')
+      if (this.#topics.isDue) await this.#look()
       // What was fetched before the failure is good.
       const head = this.#fetched.peek()
       if (head) return head
@@ -180,13 +181,17 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   /** Nothing came for a while, and somebody waits. */
   async #check(sinceMs: number): Promise<void> {
     const { patienceMs } = this.#settings
-    for (const partition of await this.#topics.look(this.#partitions)) {
-      this.#add(this.#places.added(partition.topic, partition.partition))
-    }
+    await this.#look()
     if (this.#clock.monotonicMs() - Math.max(sinceMs, this.#heardMs) < patienceMs) return
     const waiting = this.#partitions.find(({ position, end }) => position < end)
     const where = waiting === undefined ? '' : `${waiting.topicName}/${waiting.partition}`
     throw new ClusterTimeoutError(`${where} could not be read`, patienceMs, this.#lastError)
+  }
+
+  async #look(): Promise<void> {
+    for (const { topic, partition } of await this.#topics.look(this.#partitions)) {
+      this.#add(this.#places.added(topic, partition))
+    }
   }
 
   #take(ask: ReadAsk, fetched: FetchedPartition): void {

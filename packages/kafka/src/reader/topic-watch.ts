@@ -27,6 +27,11 @@ export class TopicWatch<T extends AnyTopic> {
     this.#lookedMs = clock.monotonicMs()
   }
 
+  /** Whether it is time to ask for partitions that were added. */
+  get isDue(): boolean {
+    return this.#settings.follow && this.#clock.monotonicMs() - this.#lookedMs >= LOOK_MS
+  }
+
   /**
    * Partitions that are to be read as well.
    * @throws BrokerError where a topic is gone, was made anew, or may no longer be seen
@@ -36,7 +41,7 @@ export class TopicWatch<T extends AnyTopic> {
   ): Promise<readonly { readonly topic: T; readonly partition: number }[]> {
     const nowMs = this.#clock.monotonicMs()
     this.#requirePresent(known, nowMs)
-    if (!this.#settings.follow || nowMs - this.#lookedMs < LOOK_MS) return []
+    if (!this.isDue) return []
     this.#lookedMs = nowMs
     try {
       await this.#cluster.refresh(this.#settings.topics.map(({ name }) => name))

@@ -82,6 +82,12 @@ export class SimulatedBroker {
   }
 
   /** A value with a colon in it is a key and a value. */
+  addPartition(name: string): void {
+    const topic = this.topics.get(name)!
+    this.#logs.set(`${name}/${topic.partitions}`, { start: 0, end: 0, batches: [] })
+    this.topics.set(name, { ...topic, partitions: topic.partitions + 1 })
+  }
+
   write(topic: string, partition: number, values: readonly string[], compression: Compression = 'none'): void {
     const log = this.#log(topic, partition)
     const records = values.map((value) => ({
