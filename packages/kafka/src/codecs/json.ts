@@ -1,14 +1,16 @@
+import { ConfigError } from '@sluice/flow'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Codec } from './codec.ts'
 
 /**
  * JSON in UTF-8. With a schema (any Standard Schema: zod, valibot, arktype ...) both what is written and what is read
  * is checked, and what is read is what the schema makes of it. Refuses what JSON cannot say: a cyclic object, a BigInt,
- * undefined. Refuses a tombstone (no bytes at all): wrap it in `nullable` for a topic that has them.
+ * undefined. A schema has to answer at once. Refuses a tombstone (no bytes at all): wrap it in `nullable` for a topic that has them.
  */
 export function json<T = unknown>(): Codec<T>
 export function json<S extends StandardSchemaV1>(schema: S): Codec<StandardSchemaV1.InferOutput<S>>
 export function json(schema?: StandardSchemaV1): Codec<unknown> {
+  if (schema !== undefined) requireSchema(schema)
   return Object.freeze({
     name: 'json',
     encode(value: unknown) {
@@ -32,6 +34,11 @@ export function nullable<T>(codec: Codec<T>): Codec<T | null> {
     encode: (value: T | null) => (value === null ? null : codec.encode(value)),
     decode: (bytes: Buffer | null) => (bytes === null ? null : codec.decode(bytes)),
   })
+}
+
+function requireSchema(schema: StandardSchemaV1 | null): void {
+  if (typeof schema?.['~standard']?.validate === 'function') return
+  throw new ConfigError('schema', schema, 'a Standard Schema, such as one of zod, valibot or ArkType')
 }
 
 function check(schema: StandardSchemaV1, value: unknown): unknown {

@@ -47,6 +47,15 @@ export type ConsumerEvents = {
     readonly value: number
     readonly all: readonly ConsumerPressure[]
   }
+  /** No broker of the cluster can be reached. */
+  clusterLost: { readonly reason: unknown }
+  /** One can be reached again. */
+  clusterBack: { readonly lostMs: number }
+  /**
+   * The records of a partition behind `offset` have not become visible for 30 s: a transaction that is still open holds
+   * them back. Told once for each such offset.
+   */
+  stableOffsetHeld: OffsetPlace & { readonly highWatermark: number; readonly heldMs: number }
   /** Something failed that is tried again. */
   error: { readonly during: ConsumerActivity; readonly error: unknown }
 }

@@ -1,6 +1,6 @@
 import { DecodeError } from '../errors.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
-import { HandlerError, type RecordPlace } from './errors.ts'
+import { HandlerError, type RecordPlace, UnknownEventTypeError } from './errors.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
 
@@ -39,7 +39,7 @@ export class LaneRetries implements FailureRoute {
 
   next({ attempt, error }: Failure): Next {
     const { attempts, retryInitialMs, retryMaxMs, isRetryable } = this.#settings
-    if (error instanceof DecodeError || attempt >= attempts || !isRetryable(error)) return { again: false }
+    if (isHopeless(error) || attempt >= attempts || !isRetryable(error)) return { again: false }
     return { again: true, delayMs: Math.min(retryMaxMs, retryInitialMs * 2 ** (attempt - 1)) }
   }
 
@@ -49,6 +49,11 @@ export class LaneRetries implements FailureRoute {
       error instanceof DecodeError ? error : new HandlerError(placeOfFailure(failure), attempt, error),
     )
   }
+}
+
+/** Of an error that comes of the record alone: another attempt would bring it again. */
+function isHopeless(error: unknown): boolean {
+  return error instanceof DecodeError || error instanceof UnknownEventTypeError
 }
 
 /** Where it is, by its first record. */

@@ -25,10 +25,15 @@ export class Farewell {
     this.#options = options
   }
 
+  /** A static member's partitions wait for the next one of its instance id. */
+  get #leaveEpoch(): number {
+    return this.#options.settings.instanceId === null ? LEAVE : LEAVE_STATIC
+  }
+
   /** For a member that an earlier process was. False: the group could not be told yet. */
   async dismiss(memberId: string): Promise<boolean> {
     try {
-      await this.#tell(memberId, LEAVE)
+      await this.#tell(memberId, this.#leaveEpoch)
       return true
     } catch (error) {
       // Whoever is not known needs no dismissal.
@@ -40,12 +45,12 @@ export class Farewell {
 
   /** For this member. Never throws. False: the group could not be told in time, and waits for the session timeout. */
   async leave(memberId: string, timeoutMs: number): Promise<boolean> {
-    const { settings, clock } = this.#options
+    const { clock } = this.#options
     const untilMs = clock.monotonicMs() + timeoutMs
     const backoff = new Backoff(100, 2_000)
     for (;;) {
       try {
-        await this.#tell(memberId, settings.instanceId === null ? LEAVE : LEAVE_STATIC)
+        await this.#tell(memberId, this.#leaveEpoch)
         return true
       } catch (error) {
         if (error instanceof BrokerError && classify(error.apiCode).rejoin) return true

@@ -7,6 +7,8 @@ import { takeIn } from './fetched.ts'
 import type { Ask, Intake } from './intake.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
+import { Reachability } from './reachability.ts'
+import { StableOffsets } from './stable-offsets.ts'
 
 export interface FetcherOptions {
   readonly cluster: Cluster
@@ -26,14 +28,23 @@ export interface FetcherOptions {
 /** The fetch loops of a consumer: what they bring goes into the lanes. */
 export class Fetcher extends FetchLoops<AssignedPartition, Ask> {
   constructor({ events, onRecords, ...options }: FetcherOptions) {
-    const { intake, settings } = options
+    const { intake, settings, clock } = options
+    const reachability = new Reachability(clock, events)
+    const stableOffsets = settings.isolation === 'read_committed' ? new StableOffsets(clock, events) : undefined
     super({
       ...options,
-      takeIn: (ask: Ask, fetched: FetchedPartition) => takeIn(ask, fetched, intake, settings.isolation),
+      takeIn: (ask: Ask, fetched: FetchedPartition) => {
+        reachability.reached()
+        stableOffsets?.note(ask.partition, fetched)
+        takeIn(ask, fetched, intake, settings.isolation)
+      },
       onTaken: (partition) => {
         if (partition.log!.hasMore) onRecords(partition)
       },
-      onError: (during, error) => events.emit('error', { during, error }),
+      onError: (during, error) => {
+        events.emit('error', { during, error })
+        if (during === 'metadata') reachability.failed(error)
+      },
     })
   }
 }

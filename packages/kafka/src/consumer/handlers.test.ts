@@ -72,6 +72,24 @@ test('a consumer runs them, and refuses what makes no sense before it joins', as
   await running
 })
 
+test('a record of an unknown type fails at once, and is not tried again', async () => {
+  const { broker, consumer, pass, hear } = await openConsumer({ partitions: 1, deadLetters: false })
+  const failed = hear('handlerFailed')
+  broker.write('letters', 0, ['a', 'b'])
+  broker.assign('letters', [0])
+  const running = consumer.run({ a: () => undefined }, { eventType: ({ value }) => value })
+  const outcome = running.catch((error: unknown) => error)
+  await pass(5_000)
+  expect(await outcome).toMatchObject({
+    code: 'handler_failed',
+    attempts: 1,
+    offset: 1,
+    cause: { code: 'event_type_unknown', eventType: 'b' },
+  })
+  expect(failed).toEqual([])
+  expect(broker.committedOf('letters', 0)).toBe(1)
+})
+
 test('handlers by type know the type of their record', () => {
   const orders = topic('orders', { value: json<{ total: number }>() })
   const check = (consumer: Consumer<typeof orders>) =>

@@ -82,6 +82,9 @@ const eventNames = [
   'stuck',
   'pressure',
   'suspended',
+  'clusterLost',
+  'clusterBack',
+  'stableOffsetHeld',
   'resumed',
   'error',
 ] as const

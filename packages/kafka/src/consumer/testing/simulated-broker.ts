@@ -48,6 +48,8 @@ export class SimulatedBroker {
   heartbeatFate: (request: HeartbeatRequest) => string | undefined = otherwise
   commitFate: (request: CommitRequest) => string | undefined = otherwise
   fetchFate: (topic: string, partition: number) => string | undefined = otherwise
+  /** Where an open transaction holds the last stable offset; undefined: nowhere. */
+  stableOffset: (topic: string, partition: number) => number | undefined = otherwise
   /** Where the log of this partition parts from what was read of it. */
   divergence: (topic: string, partition: number) => number | undefined = otherwise
   /** Between a request and its answer. */
@@ -256,9 +258,11 @@ export class SimulatedBroker {
       }
       const log = this.#log(topic, partition)
       if (fetchOffset < log.start || fetchOffset > log.end) return answered(topicId, partition, 'OFFSET_OUT_OF_RANGE')
-      const records = take(log, fetchOffset, Math.min(left, ownBytes), left === maxBytes)
+      const lastStableOffset = this.stableOffset(topic, partition) ?? log.end
+      const visible = { ...log, batches: log.batches.filter(({ end }) => end <= lastStableOffset) }
+      const records = take(visible, fetchOffset, Math.min(left, ownBytes), left === maxBytes)
       left -= records?.length ?? 0
-      return { ...answered(topicId, partition, 'NONE'), ...marks(log), records }
+      return { ...answered(topicId, partition, 'NONE'), ...marks(log), lastStableOffset, records }
     })
   }
 }
