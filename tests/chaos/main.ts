@@ -1,11 +1,12 @@
 // `npm run chaos -- PROOF [options]`: prints the verdict, and ends with 1 on any anomaly. Without a name it lists what
 // there is.
+import { broker } from './broker.ts'
 import { checker } from './checker.ts'
 import { pipeline } from './pipeline.ts'
 import type { Proof } from './proof.ts'
 import { rebalance } from './rebalance.ts'
 
-const proofs: Readonly<Record<string, Proof>> = { checker, pipeline, rebalance }
+const proofs: Readonly<Record<string, Proof>> = { broker, checker, pipeline, rebalance }
 
 const [name, ...args] = process.argv.slice(2)
 const proof = proofs[name ?? '']

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka } from '@sluice/kafka'
 import { startStack } from '@sluice/stack'
 import { idsInTopic } from '../system/support/sent-records.ts'
-import { feed, type FedRecord } from './feed.ts'
+import { feed } from './feed.ts'
+import { totals, untilAllHandled, untilHandled } from './group-run.ts'
 import { groupAnomalies } from './group-verdict.ts'
 import { Members } from './members.ts'
 import { numberOptions } from './options.ts'
@@ -80,6 +81,7 @@ async function storm(folder: string, steps: readonly Step[], tell: (line: string
   )
   const stop = new AbortController()
   const feeding = feed(kafka, fed, stop.signal)
+  feeding.catch(() => {})
   for (const name of ['m0', 'm1']) await members.start(name)
   await untilHandled(members, 1_000)
   for (const [index, step] of steps.entries()) {
@@ -91,7 +93,8 @@ async function storm(folder: string, steps: readonly Step[], tell: (line: string
   await untilAllHandled(members, sent)
   const deserted = await members.leaveAll()
   const run = { sent, topic: await idsInTopic(bootstrap, fed.topic), events: members.events(), faults: members.faults }
-  tellTotals(steps, run, tell)
+  tell(summary(steps))
+  tell(totals(sent, run.events))
   return [...deserted, ...groupAnomalies({ ...run, stallMs: sessionTimeoutMs + 5_000 })]
 }
 
@@ -107,38 +110,7 @@ async function take({ kind, name, thenMs }: Step, members: Members): Promise<voi
   await sleep(thenMs)
 }
 
-const settleMs = 60_000
-
-async function untilHandled(members: Members, count: number): Promise<void> {
-  await until(() => members.events().filter(({ what }) => what === 'end').length >= count)
-}
-
-/** Not an error where it takes too long: the verdict says what is missing. */
-async function untilAllHandled(members: Members, sent: readonly FedRecord[]): Promise<void> {
-  const due = sent.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => `${partition}/${offset}`)
-  const areHandled = (): boolean => {
-    const ends = members.events().filter(({ what }) => what === 'end')
-    const handled = new Set(ends.map(({ partition, offset }) => `${partition}/${offset}`))
-    return due.every((place) => handled.has(place))
-  }
-  await until(areHandled).catch(() => {})
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const startMs = performance.now()
-  while (!condition()) {
-    if (performance.now() - startMs > settleMs) throw new Error(`the group did nothing for ${settleMs} ms`)
-    await sleep(250)
-  }
-}
-
-type Seen = Pick<Parameters<typeof groupAnomalies>[0], 'sent' | 'events'>
-
-function tellTotals(steps: readonly Step[], { sent, events }: Seen, tell: (line: string) => void): void {
+function summary(steps: readonly Step[]): string {
   const counts = Object.entries(Object.groupBy(steps, ({ kind }) => kind)).map(([kind, own]) => `${kind} ${own.length}`)
-  const of = (what: string): number => events.filter((event) => event.what === what).length
-  tell(counts.join(', '))
-  tell(
-    `${sent.length} records sent, ${of('end')} handlings, ${of('assigned')} assignments, ${of('lost')} partitions lost`,
-  )
+  return counts.join(', ')
 }

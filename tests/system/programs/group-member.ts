@@ -25,7 +25,7 @@ const note = (what: string, partition: number, offset: number): void => {
   writeSync(log, `${what} ${partition} ${offset} ${performance.timeOrigin + performance.now()}\n`)
 }
 
-await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: job.name })
+await using kafka = new Kafka({ brokers: job.bootstrap.split(','), clientId: job.name })
 await using consumer = await kafka.consumer({
   group: job.group,
   topics: [topic(job.topic, { value: text })],

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FedRecord } from './feed.ts'
+import type { MemberEvent, Members } from './members.ts'
+
+const settleMs = 60_000
+
+/** Waits until members have handled so much. @throws Error where nothing comes of it */
+export async function untilHandled(members: Members, count: number): Promise<void> {
+  await until(() => members.events().filter(isEnd).length >= count)
+}
+
+/** Waits for all that was acknowledged. Not an error where it takes too long: the verdict says what is missing. */
+export async function untilAllHandled(members: Members, sent: readonly FedRecord[]): Promise<void> {
+  const due = sent.filter(({ offset }) => offset >= 0).map(({ partition, offset }) => `${partition}/${offset}`)
+  const areHandled = (): boolean => {
+    const ends = members.events().filter(isEnd)
+    const handled = new Set(ends.map(({ partition, offset }) => `${partition}/${offset}`))
+    return due.every((place) => handled.has(place))
+  }
+  await until(areHandled).catch(() => {})
+}
+
+/** How much happened, for whoever reads the report. */
+export function totals(sent: readonly FedRecord[], events: readonly MemberEvent[]): string {
+  const of = (what: MemberEvent['what']): number => events.filter((event) => event.what === what).length
+  const outcomes = Object.entries(Object.groupBy(sent, ({ outcome }) => outcome)).map(
+    ([outcome, own]) => `${own.length} ${outcome}`,
+  )
+  const group = `${of('assigned')} assignments, ${of('lost')} partitions lost`
+  return `${sent.length} records sent, ${outcomes.join(', ')}; ${of('end')} handlings, ${group}`
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const startMs = performance.now()
+  while (!condition()) {
+    if (performance.now() - startMs > settleMs) throw new Error(`the group did nothing for ${settleMs} ms`)
+    await sleep(250)
+  }
+}
+
+const isEnd = ({ what }: MemberEvent): boolean => what === 'end'
