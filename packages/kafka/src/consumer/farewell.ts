@@ -5,6 +5,7 @@ import { classify } from '../driver/classify.ts'
 import { BrokerError } from '../errors.ts'
 import type { ConsumerEvents } from './events.ts'
 import type { ConsumerSettings } from './options.ts'
+import type { StateFile } from './state-file.ts'
 
 export interface FarewellOptions {
   readonly cluster: Cluster
@@ -30,8 +31,25 @@ export class Farewell {
     return this.#options.settings.instanceId === null ? LEAVE : LEAVE_STATIC
   }
 
+  /**
+   * Lets go of the member that this process, or the one before it, was: else its partitions wait for its session. Goes on
+   * until the group could be told, or it is over.
+   */
+  async dismissFormer(
+    stateFile: StateFile | undefined,
+    memberId: string,
+    { isOver, pause }: { readonly isOver: () => boolean; readonly pause: () => Promise<void> },
+  ): Promise<void> {
+    if (stateFile === undefined) return
+    const former = await stateFile.begin(memberId)
+    for (const one of former) {
+      while (!isOver() && !(await this.#dismiss(one))) await pause()
+    }
+    if (former.length > 0 && !isOver()) await stateFile.dismissed()
+  }
+
   /** For a member that an earlier process was. False: the group could not be told yet. */
-  async dismiss(memberId: string): Promise<boolean> {
+  async #dismiss(memberId: string): Promise<boolean> {
     try {
       await this.#tell(memberId, this.#leaveEpoch)
       return true

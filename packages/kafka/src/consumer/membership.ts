@@ -8,6 +8,7 @@ import { Backoff } from '../backoff.ts'
 import { MembershipError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
 import { Farewell } from './farewell.ts'
+import { Liveness } from './liveness.ts'
 import type { ConsumerSettings } from './options.ts'
 import { Signal } from './signal.ts'
 import type { StateFile } from './state-file.ts'
@@ -61,6 +62,7 @@ export class Membership {
   readonly #signal: Signal
   readonly #backoff: Backoff
   readonly #farewell: Farewell
+  readonly #liveness: Liveness
   #memberId: string = randomUUID()
   #epoch = 0
   #state: MembershipState = 'joining'
@@ -72,10 +74,7 @@ export class Membership {
   #ownedChanged = false
   #topicsChanged = false
   #settlingUntilMs = -Infinity
-  /** When the last heartbeat that was answered was sent. */
-  #lastAnsweredMs: number
   #joinedAtMs: number
-  #suspended = false
   #answeredWaiters: (() => void)[] = []
   #loop: Promise<void> | undefined
 
@@ -87,8 +86,12 @@ export class Membership {
     this.#backoff = new Backoff(100, 2_000)
     this.#farewell = new Farewell(options)
     this.#intervalMs = options.settings.heartbeatIntervalMs
-    this.#lastAnsweredMs = options.clock.monotonicMs()
-    this.#joinedAtMs = this.#lastAnsweredMs
+    this.#joinedAtMs = options.clock.monotonicMs()
+    this.#liveness = new Liveness({
+      ...options,
+      sessionTimeoutMs: options.settings.sessionTimeoutMs,
+      onResumed: () => options.listener.onResumed(),
+    })
   }
 
   get memberId(): string {
@@ -105,7 +108,7 @@ export class Membership {
 
   /** Whether the group still counts on this member: a heartbeat within the session timeout was answered. */
   get isAlive(): boolean {
-    return this.#silentMs() <= this.#settings.sessionTimeoutMs
+    return this.#liveness.isAlive
   }
 
   /** Whether the group may still know this member. */
@@ -171,17 +174,13 @@ export class Membership {
       memberId: this.#memberId,
       epoch: this.#epoch,
       intervalMs: this.#intervalMs,
-      silentMs: this.#silentMs(),
-      suspended: this.#suspended,
+      silentMs: this.#liveness.silentMs,
+      suspended: this.#liveness.suspended,
     }
   }
 
   get #isOver(): boolean {
     return this.#state === 'leaving' || this.#state === 'left' || this.#state === 'failed'
-  }
-
-  #silentMs(): number {
-    return this.#clock.monotonicMs() - this.#lastAnsweredMs
   }
 
   #settle(): void {
@@ -190,7 +189,10 @@ export class Membership {
 
   async #run(): Promise<void> {
     try {
-      await this.#takeOverState()
+      await this.#farewell.dismissFormer(this.#options.stateFile, this.#memberId, {
+        isOver: () => this.#isOver,
+        pause: () => this.#signal.wait(this.#backoff.nextMs()),
+      })
       while (!this.#isOver) {
         const waitMs = await this.#beat()
         if (!this.#isOver) await this.#signal.wait(waitMs)
@@ -238,32 +240,16 @@ export class Membership {
   }
 
   #accept(answer: HeartbeatResponse, sentAtMs: number): void {
-    const silentMs = this.#silentMs()
     // Nothing has failed, and yet the answer took longer than the group waits, or this process was frozen.
-    if (!this.isAlive) this.#suspend()
+    if (this.#state === 'member') this.#liveness.look()
     this.#backoff.reset()
-    this.#lastAnsweredMs = sentAtMs
     this.#intervalMs = Math.min(answer.heartbeatIntervalMs, this.#settings.heartbeatIntervalMs)
     if (answer.memberEpoch !== this.#epoch || answer.assignment !== null) this.#settle()
     this.#epoch = answer.memberEpoch
     if (this.#state === 'joining') this.#state = 'member'
-    this.#resume(silentMs)
+    this.#liveness.answered(sentAtMs)
     this.#wakeWaiters()
     if (answer.assignment !== null && !this.#isOver) this.#options.listener.onTarget(answer.assignment)
-  }
-
-  #suspend(): void {
-    if (this.#suspended || this.#state !== 'member') return
-    this.#suspended = true
-    this.#options.events.emit('suspended', { silentMs: this.#silentMs() })
-  }
-
-  /** An answer may be so late that the silence is not over yet. */
-  #resume(silentMs: number): void {
-    if (!this.#suspended || !this.isAlive) return
-    this.#suspended = false
-    this.#options.events.emit('resumed', { silentMs })
-    this.#options.listener.onResumed()
   }
 
   #wakeWaiters(): void {
@@ -293,7 +279,7 @@ export class Membership {
 
   #tryAgain(error: Error): number {
     this.#options.events.emit('error', { during: 'heartbeat', error })
-    if (!this.isAlive) this.#suspend()
+    if (this.#state === 'member') this.#liveness.look()
     return this.#backoff.nextMs()
   }
 
@@ -317,19 +303,6 @@ export class Membership {
     const shown = error instanceof BrokerError ? refusal(group, error) : error
     this.#options.listener.onFatal(shown)
     return 0
-  }
-
-  /** Lets go of the member that this process, or the one before it, was: else its partitions wait for its session. */
-  async #takeOverState(): Promise<void> {
-    const { stateFile } = this.#options
-    if (stateFile === undefined) return
-    const former = await stateFile.begin(this.#memberId)
-    for (const memberId of former) {
-      while (!this.#isOver && !(await this.#farewell.dismiss(memberId))) {
-        await this.#signal.wait(this.#backoff.nextMs())
-      }
-    }
-    if (former.length > 0 && !this.#isOver) await stateFile.dismissed()
   }
 }
 
