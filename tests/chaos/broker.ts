@@ -69,10 +69,9 @@ async function disturb(folder: string, steps: readonly Step[], tell: (line: stri
   const sent = await feeding
   await untilAllHandled(members, sent)
   const deserted = await members.leaveAll()
-  const events = members.events()
-  tell(totals(sent, events))
-  const topic = await idsInTopic(bootstrap, fed.topic)
-  return [...deserted, ...groupAnomalies({ sent, topic, events, faults: [], stallMs })]
+  const run = { sent, topic: await idsInTopic(bootstrap, fed.topic), events: members.events(), faults: [] }
+  tell(totals(run))
+  return [...deserted, ...groupAnomalies({ ...run, stallMs })]
 }
 
 async function take({ kind, broker: number, forMs }: Step, servers: KafkaServers): Promise<void> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FedRecord } from './feed.ts'
+import { type GroupRun, standstills } from './group-verdict.ts'
 import type { MemberEvent, Members } from './members.ts'
 
 const settleMs = 60_000
@@ -21,13 +22,15 @@ export async function untilAllHandled(members: Members, sent: readonly FedRecord
 }
 
 /** How much happened, for whoever reads the report. */
-export function totals(sent: readonly FedRecord[], events: readonly MemberEvent[]): string {
+export function totals(run: Omit<GroupRun, 'stallMs'>): string {
+  const { sent, events } = run
   const of = (what: MemberEvent['what']): number => events.filter((event) => event.what === what).length
   const outcomes = Object.entries(Object.groupBy(sent, ({ outcome }) => outcome)).map(
     ([outcome, own]) => `${own.length} ${outcome}`,
   )
   const group = `${of('assigned')} assignments, ${of('lost')} partitions lost`
-  return `${sent.length} records sent, ${outcomes.join(', ')}; ${of('end')} handlings, ${group}`
+  const longest = `longest standstill ${standstills(run)[0]?.ms ?? 0} ms`
+  return `${sent.length} records sent, ${outcomes.join(', ')}; ${of('end')} handlings, ${group}; ${longest}`
 }
 
 async function until(condition: () => boolean): Promise<void> {

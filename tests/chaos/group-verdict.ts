@@ -109,19 +109,26 @@ function wasCutOff({ process, beginMs, endMs }: Handling, faults: readonly Membe
 }
 
 /** Times in which a partition had something to do and nothing of it was done, counted from the last fault it suffered. */
-function stalls(run: GroupRun): string[] {
-  const found: string[] = []
+export function standstills(run: Omit<GroupRun, 'stallMs'>): { readonly partition: number; readonly ms: number }[] {
+  const found: { readonly partition: number; readonly ms: number }[] = []
   for (const [partition, ids] of run.topic) {
     const events = run.events.filter((event) => event.partition === partition)
     const done = firstEnds(events, ids.length)
     const faults = run.faults.filter((fault) => suffers(fault, events)).map(({ fromMs }) => fromMs)
     for (const { fromMs, toMs } of idleTimes(ids, done, run.sent)) {
       const lastFaultMs = Math.max(-Infinity, ...faults.filter((atMs) => atMs < toMs))
-      const stoodMs = toMs - Math.max(fromMs, lastFaultMs)
-      if (stoodMs > run.stallMs) found.push(`partition ${partition} stood still for ${Math.round(stoodMs)} ms`)
+      found.push({ partition, ms: Math.round(toMs - Math.max(fromMs, lastFaultMs)) })
     }
   }
-  return summed('stall', found)
+  return found.toSorted((a, b) => b.ms - a.ms)
+}
+
+function stalls(run: GroupRun): string[] {
+  const tooLong = standstills(run).filter(({ ms }) => ms > run.stallMs)
+  return summed(
+    'stall',
+    tooLong.map(({ partition, ms }) => `partition ${partition} stood still for ${ms} ms`),
+  )
 }
 
 /** Whether the process had the partition then, or nobody is known to have had it. */

@@ -94,7 +94,7 @@ async function storm(folder: string, steps: readonly Step[], tell: (line: string
   const deserted = await members.leaveAll()
   const run = { sent, topic: await idsInTopic(bootstrap, fed.topic), events: members.events(), faults: members.faults }
   tell(summary(steps))
-  tell(totals(sent, run.events))
+  tell(totals(run))
   return [...deserted, ...groupAnomalies({ ...run, stallMs: sessionTimeoutMs + 5_000 })]
 }
 
