@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -110,6 +111,16 @@ describe('sluice produce', () => {
       stdout: '2 records acknowledged',
     })
     expect(await tail('piped', '{value}')).toEqual(['one', 'two'])
+  })
+
+  test('sends and shows records that are larger than a queue and a fetch', async () => {
+    const configs = { 'max.message.bytes': '40000000' }
+    await kafka.admin().createTopics([{ name: 'large', partitions: 1, configs }])
+    const lines = [20_000_000, 9_000_000, 3].map((bytes) => randomBytes(bytes).toString('base64'))
+    const sent = await sluice('produce', 'large', '--file', file(lines.join('\n')), '--max-record-bytes', '35000000')
+    expect(sent).toMatchObject({ code: 0, stdout: '3 records acknowledged\n' })
+    const { stdout } = await sluice('tail', 'large', '--raw', '--from', 'earliest')
+    expect(stdout === `${lines.join('\n')}\n`).toBe(true)
   })
 
   test('refuses a topic, a partition and a file that are not there before it reads anything', async () => {

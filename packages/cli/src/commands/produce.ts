@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import type { ProducerOptions } from '@sluice/kafka'
 import { InvalidArgumentError } from 'commander'
 import { assignment, wholeNumber } from '../arguments.ts'
 import { CliError, UsageError } from '../cli-error.ts'
@@ -20,8 +21,12 @@ interface ProduceFlags extends ConnectionFlags {
   readonly keySeparator?: string
   readonly header?: ReadonlyMap<string, string>
   readonly partition?: number
+  readonly maxRecordBytes?: number
   readonly json?: boolean
 }
+
+const MAX_RECORD_BYTES = 104_857_600
+const DEFAULT_REQUEST_BYTES = 1_048_576
 
 export const registerProduce: RegisterCommand = (program, context) => {
   withConnectionOptions(
@@ -40,6 +45,11 @@ export const registerProduce: RegisterCommand = (program, context) => {
       .option('-s, --key-separator <text>', 'each line is key, separator, value')
       .option('--header <name=value>', 'a header of every record; more than once for more', assignment)
       .option('-p, --partition <number>', 'send all to this one (default: by key)', wholeNumber(0, 99_999))
+      .option(
+        '--max-record-bytes <count>',
+        'how large a record may be (default: 1048576)',
+        wholeNumber(1, MAX_RECORD_BYTES),
+      )
       .option('--json', 'for programs: { acknowledged, failed, failures: [{ line, error }] }')
       .addHelpText(
         'after',
@@ -81,20 +91,25 @@ async function produce(
   const source = await openSource(flags.file, signal)
   await withKafka(context, flags, async (kafka) => {
     await requirePartitions(kafka.admin(), name, flags.partition === undefined ? [] : [flags.partition])
-    await using producer = await kafka.producer()
+    await using producer = await kafka.producer(sizesOf(flags))
     if (flags.file === undefined && process.stdin.isTTY) terminal.note('a record a line; Ctrl-D ends')
     const sender = new LineSender(terminal, producer, await rawTopic(name), parse)
     try {
       await sender.run(source, signal)
     } catch (error) {
       if (!signal.aborted) throw error
-      // What was read before is on its way.
-      await producer.flush()
     } finally {
+      // What was read is on its way.
+      await sender.finish()
       tell(context, sender.report, flags.json ?? false)
     }
     if (sender.report.failed > 0) exitWith(ExitCode.failed)
   })
+}
+
+function sizesOf({ maxRecordBytes }: ProduceFlags): ProducerOptions {
+  if (maxRecordBytes === undefined) return {}
+  return { maxRecordBytes, maxRequestBytes: Math.max(maxRecordBytes, DEFAULT_REQUEST_BYTES) }
 }
 
 async function openSource(path: string | undefined, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {

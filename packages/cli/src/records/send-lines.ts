@@ -21,7 +21,7 @@ export interface SendReport {
 
 const MAX_FAILURES = 100
 /** More than any record may have; what is below it and still too large is refused by the producer. */
-const MAX_LINE_BYTES = 67_108_864
+const MAX_LINE_BYTES = 134_217_728
 const PROGRESS_EVERY_MS = 500
 
 /** Sends lines as records, as fast as the producer takes them; a line that fails stops no other. */
@@ -35,8 +35,11 @@ export class LineSender {
   #acknowledged = 0
   #failed = 0
   #progressMs = performance.now()
+  #outstanding = 0
+  #tellIdle = (): void => {}
   readonly #acknowledge = (): void => {
     this.#acknowledged++
+    this.#settled()
   }
 
   constructor(terminal: Terminal, producer: Producer, topic: RawTopic, parse: LineParser) {
@@ -51,7 +54,7 @@ export class LineSender {
     return { acknowledged: this.#acknowledged, failed: this.#failed, failures }
   }
 
-  /** Until the source ends or the signal comes; then what was sent is waited for. */
+  /** Until the source ends or the signal comes. */
   async run(source: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
     for await (const lines of linesOf(source, MAX_LINE_BYTES)) {
       for (const line of lines) {
@@ -64,14 +67,28 @@ export class LineSender {
       if (signal.aborted) break
       this.#tellProgress()
     }
+  }
+
+  /** Waits until it is known of every record that was sent what became of it. */
+  async finish(): Promise<void> {
     await this.#producer.flush()
+    // What still waited for room was not accepted yet, and is nothing to flush.
+    if (this.#outstanding > 0) await new Promise<void>((resolve) => (this.#tellIdle = resolve))
+  }
+
+  #settled(): void {
+    if (--this.#outstanding === 0) this.#tellIdle()
   }
 
   #send(line: Buffer): void {
     const number = this.#line
     try {
       const sent = this.#producer.send(this.#topic, this.#parse(line))
-      sent.then(this.#acknowledge, (error: unknown) => this.#fail(number, describeError(error)))
+      this.#outstanding++
+      sent.then(this.#acknowledge, (error: unknown) => {
+        this.#fail(number, describeError(error))
+        this.#settled()
+      })
     } catch (error) {
       this.#fail(number, describeError(error))
     }
