@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { openConsumer } from './testing/open-consumer.ts'
 import { openSession } from './testing/open-session.ts'
 
 type Opened = Awaited<ReturnType<typeof openSession>>
@@ -49,6 +50,20 @@ describe('closing takes no longer than it may', () => {
     await pass(1_500)
     const { report } = await timeClosing(opened, 10_000)
     expect(report).toEqual({ abandonedHandlers: 1, uncommitted: [] })
+  })
+
+  test('and tells of failures that did not get to their dead letter', async () => {
+    const { broker, consumer, pass, settled } = await openConsumer({ partitions: 1, retry: { attempts: 1 } })
+    broker.write('letters', 0, ['a', 'b'])
+    broker.assign('letters', [0])
+    const running = consumer.run(() => Promise.reject(new Error('no')))
+    await pass(1_000)
+    expect(consumer.inspect().dispatcher).toMatchObject({ diverting: 1, running: 0 })
+    const startMs = broker.clock.monotonicMs()
+    expect(await settled(consumer.close({ timeoutMs: 1_000 }))).toEqual({ abandonedHandlers: 1, uncommitted: [] })
+    expect(broker.clock.monotonicMs() - startMs).toBeLessThanOrEqual(3_000)
+    await running
+    expect(broker.committedOf('letters', 0)).toBe(0)
   })
 
   test('while a commit is not answered', async () => {

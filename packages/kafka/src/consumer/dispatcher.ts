@@ -212,6 +212,7 @@ export class Dispatcher {
   #divertFailed(invocation: Invocation, error: Error): void {
     if (!this.#diverting.delete(invocation)) return
     const isWanted = invocation.partition.phase === 'active'
+    if (!isWanted) invocation.abandoned = true
     this.#left(invocation)
     if (isWanted) this.#fatal(error)
   }
@@ -229,7 +230,8 @@ export class Dispatcher {
   }
 
   #abandonDrained(invocation: Invocation): void {
-    if (!this.#diverting.delete(invocation)) this.#calls.giveUp(invocation)
+    if (this.#diverting.delete(invocation)) invocation.abandoned = true
+    else this.#calls.giveUp(invocation)
     this.#left(invocation)
   }
 

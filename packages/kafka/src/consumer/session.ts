@@ -35,7 +35,7 @@ export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'bat
 
 /** What closing had to leave undone. Records named here will be handled again, by whoever reads the partition next. */
 export interface CloseReport {
-  /** Handlers that did not end in time and were not waited for. */
+  /** Handlers, and failures on their way to a dead letter, that did not end in time and were not waited for. */
   readonly abandonedHandlers: number
   /** Positions that the group may not know of. */
   readonly uncommitted: readonly OffsetPlace[]
