@@ -9,6 +9,9 @@ function single(maxRecords?: number): Contestant {
   return async (job) => {
     await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: 'bench' })
     await using producer = await kafka.producer({
+      // The others add none either.
+      addHeaders: false,
+      tracing: false,
       compression: 'none',
       ...(maxRecords !== undefined && { queue: { maxRecords, maxBytes: largeBytes } }),
     })

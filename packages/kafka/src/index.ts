@@ -16,7 +16,15 @@ export type { Delivery, HeaderInput, HeadersInput, OutgoingRecord, Topic } from 
 
 export type { Producer } from './producer/producer.ts'
 export type { CloseOptions, ProducerEvents, SendOptions } from './producer/producer.ts'
-export type { Acks, ProducerOptions, QueueOptions } from './producer/options.ts'
+export type {
+  Acks,
+  AddHeadersOptions,
+  DeadLetterOptions,
+  ProducerBreakerOptions,
+  ProducerOptions,
+  QueueOptions,
+} from './producer/options.ts'
+export type { DeadLetterPlace, DeadLettersEvent, DeadLettersState } from './producer/dead-letters.ts'
 export type { CloseReport, ProducerState, QueueState } from './producer/producer-state.ts'
 export type { RecordSource, SendAllOptions } from './producer/send-all.ts'
 

@@ -10,6 +10,7 @@ import type { ProducerOptions } from './producer/options.ts'
 import { Producer } from './producer/producer.ts'
 import { DeadLetterLog } from './failure/dead-letter-log.ts'
 import type { ReaderOptions } from './reader/options.ts'
+import { DeadLetterWriter } from './failure/dead-letter-writer.ts'
 import { Reader } from './reader/reader.ts'
 import { requireTopicName } from './topic.ts'
 
@@ -58,7 +59,8 @@ export class Kafka implements AsyncDisposable {
   async producer(options: ProducerOptions = {}): Promise<Producer> {
     this.#requireOpen()
     const { clock } = this.#config
-    const producer = await Producer.open(this.#cluster, { clock, ...this.#defaults.producer, ...defined(options) })
+    const settings = { clock, ...this.#defaults.producer, ...defined(options) }
+    const producer = await Producer.open(this.#cluster, settings, new DeadLetterWriter(this.#cluster, clock))
     dropClosed(this.#producers).add(producer)
     return await this.#unlessClosed(producer)
   }

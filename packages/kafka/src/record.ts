@@ -38,6 +38,8 @@ export interface OutgoingRecord<K, V> {
    * Default medium.
    */
   readonly priority?: Priority
+  /** Goes along as the header `idempotency-key`, by which a consumer's store knows a repetition. */
+  readonly idempotencyKey?: string
 }
 
 /** Where an acknowledged record is. */

@@ -1,3 +1,4 @@
+import { ClosedError } from '@sluice/flow'
 import type { Clock } from '@sluice/flow'
 import { Admin } from '../admin/admin.ts'
 import { Backoff } from '../backoff.ts'
@@ -80,14 +81,17 @@ export class DeadLetterWriter {
   }
 
   #open(): Promise<Producer> {
-    if (this.#closed) throw new Error('the consumer is closed')
+    if (this.#closed) throw new ClosedError('the writer of dead letters')
     const limits = { maxRecordBytes, maxRequestBytes: maxRecordBytes, queue: { maxBytes: 2 * maxRecordBytes } }
-    this.#producer ??= Producer.open(this.#cluster, { ...limits, lingerMs: 0, clock: this.#clock }).catch(
-      (error: unknown) => {
-        this.#producer = undefined
-        throw error
-      },
-    )
+    this.#producer ??= Producer.open(this.#cluster, {
+      ...limits,
+      addHeaders: false,
+      lingerMs: 0,
+      clock: this.#clock,
+    }).catch((error: unknown) => {
+      this.#producer = undefined
+      throw error
+    })
     return this.#producer
   }
 

@@ -4,7 +4,16 @@ import type { Codec } from '../codecs/codec.ts'
 import { EncodeError, RecordTooLargeError } from '../errors.ts'
 import type { RecordPart } from '../errors.ts'
 import type { HeaderInput, HeadersInput, OutgoingRecord, Topic, WireHeaders } from '../record.ts'
+import type { AddedHeaders } from './added-headers.ts'
 import { PendingRecord } from './pending-record.ts'
+import type { SendSpan } from './tracing.ts'
+
+export interface EncodeContext {
+  readonly maxRecordBytes: number
+  readonly nowMs: number
+  readonly added: AddedHeaders
+  readonly span: SendSpan | undefined
+}
 
 /**
  * Turns a record into bytes, before it takes any room in the queue.
@@ -13,8 +22,7 @@ import { PendingRecord } from './pending-record.ts'
 export function encodeRecord<K, V>(
   topic: Topic<K, V>,
   record: OutgoingRecord<K, V>,
-  maxRecordBytes: number,
-  nowMs: number,
+  { maxRecordBytes, nowMs, added, span }: EncodeContext,
 ): PendingRecord {
   const { key: plainKey, partition, timestampMs, priority = 'medium' } = record
   if (partition !== undefined) requireNatural('partition', partition)
@@ -22,7 +30,8 @@ export function encodeRecord<K, V>(
   if (priority !== 'medium') requireOneOf('priority', priority, priorities)
   const key = plainKey === undefined || plainKey === null ? null : encodePart(topic, 'key', topic.key, plainKey)
   const value = encodePart(topic, 'value', topic.value, record.value)
-  const headers = record.headers === undefined ? undefined : encodeHeaders(record.headers)
+  const own = record.headers === undefined ? undefined : encodeHeaders(record.headers)
+  const headers = added.addTo(own, { nowMs, idempotencyKey: record.idempotencyKey, span })
   const pending = new PendingRecord(key, value, headers, timestampMs ?? nowMs, partition ?? -1, priority)
   const bytes = pending.bytes + batchOverheadBytes
   if (bytes > maxRecordBytes) throw new RecordTooLargeError(topic.name, bytes, maxRecordBytes)

@@ -8,6 +8,9 @@ test('the defaults are safe for data', () => {
   expect(config).toEqual({
     acks: 'all',
     idempotent: true,
+    deadLetters: { timeoutMs: 10_000, spoolDir: undefined, spoolMaxBytes: 67_108_864 },
+    addHeaders: { traceId: true, timestamp: true, idempotencyKey: false },
+    tracing: true,
     breaker: { whenOpen: 'queue', failures: 10, openMs: 5_000, trialRequests: 1 },
     lingerMs: 10,
     batchBytes: 65_536,

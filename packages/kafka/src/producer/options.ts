@@ -45,6 +45,14 @@ export interface ProducerOptions {
   readonly maxRecordBytes?: number | undefined
   readonly queue?: QueueOptions | undefined
   readonly breaker?: ProducerBreakerOptions | undefined
+  /** Default true: as the fields of `AddHeadersOptions` say. False: none, save what a record asks for itself. */
+  readonly addHeaders?: boolean | AddHeadersOptions | undefined
+  /** Spans and W3C context in headers, where the application has `@opentelemetry/api`. Default true. */
+  readonly tracing?: boolean | undefined
+  /**
+   * What fails for good is written to `<topic>.dlq` before its promise is rejected. Default true; false: nothing is.
+   */
+  readonly deadLetters?: boolean | DeadLetterOptions | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -85,12 +93,44 @@ export interface ProducerBreakerOptions {
   readonly trialRequests?: number | undefined
 }
 
+export interface DeadLetterOptions {
+  /** How long a dead letter may take until it is acknowledged, at least 1. Default 10,000. */
+  readonly timeoutMs?: number | undefined
+  /**
+   * A folder for dead letters that could not be written: they are sent when a producer with the same folder starts.
+   * Default: none, and the rejected promises alone tell of them.
+   */
+  readonly spoolDir?: string | undefined
+  /** What the folder may hold by this producer, at least 1. Default 67,108,864. */
+  readonly spoolMaxBytes?: number | undefined
+}
+
+export interface DeadLetterConfig {
+  readonly timeoutMs: number
+  readonly spoolDir: string | undefined
+  readonly spoolMaxBytes: number
+}
+
+/** Headers that are added to every record that does not bring them. */
+export interface AddHeadersOptions {
+  /** `trace-id`: of the active trace where the application has `@opentelemetry/api`, else a new one. Default true. */
+  readonly traceId?: boolean | undefined
+  /** `timestamp`: when it was sent, milliseconds since the epoch as text. Default true. */
+  readonly timestamp?: boolean | undefined
+  /** `idempotency-key`: a new one for records without a key of their own. Default false. */
+  readonly idempotencyKey?: boolean | undefined
+}
+
+export type AddHeadersConfig = Defined<AddHeadersOptions>
+
 type Defined<T> = { readonly [Field in keyof T]-?: Exclude<T[Field], undefined> }
 
 /** All settings of a producer, checked and filled in. */
-export type ProducerConfig = Defined<Omit<ProducerOptions, 'queue' | 'breaker'>> & {
+export type ProducerConfig = Defined<Omit<ProducerOptions, 'queue' | 'breaker' | 'addHeaders' | 'deadLetters'>> & {
   readonly queue: QueueConfig
   readonly breaker: Defined<ProducerBreakerOptions>
+  readonly addHeaders: AddHeadersConfig
+  readonly deadLetters: DeadLetterConfig | false
 }
 export type QueueConfig = Defined<QueueOptions>
 
@@ -117,7 +157,22 @@ const producerFields: Readonly<Record<keyof ProducerOptions, true>> = {
   maxRecordBytes: true,
   queue: true,
   breaker: true,
+  addHeaders: true,
+  tracing: true,
+  deadLetters: true,
   clock: true,
+}
+
+const addHeadersFields: Readonly<Record<keyof AddHeadersOptions, true>> = {
+  traceId: true,
+  timestamp: true,
+  idempotencyKey: true,
+}
+
+const deadLetterFields: Readonly<Record<keyof DeadLetterOptions, true>> = {
+  timeoutMs: true,
+  spoolDir: true,
+  spoolMaxBytes: true,
 }
 
 const breakerFields: Readonly<Record<keyof ProducerBreakerOptions, true>> = {
@@ -140,8 +195,7 @@ const queueFields: Readonly<Record<keyof QueueOptions, true>> = {
 /** @throws ConfigError for a value that makes no sense, alone or beside the others, and for an unknown setting. */
 export function parseProducerOptions(options: ProducerOptions = {}): ProducerConfig {
   requireKnownFields('', options, producerFields)
-  const idempotent = options.idempotent ?? true
-  if (typeof idempotent !== 'boolean') throw new ConfigError('idempotent', idempotent, 'true or false')
+  const idempotent = requireBoolean('idempotent', options.idempotent ?? true)
   const retryBackoffMs = requireNumber('retryBackoffMs', options.retryBackoffMs ?? 100, { min: 1 })
   const maxRetryBackoffMs = options.maxRetryBackoffMs ?? Math.max(1_000, retryBackoffMs)
   const deliveryTimeoutMs = requireNumber('deliveryTimeoutMs', options.deliveryTimeoutMs ?? 120_000, { min: 1 })
@@ -159,6 +213,9 @@ export function parseProducerOptions(options: ProducerOptions = {}): ProducerCon
     ...parseSizes(options),
     queue: parseQueueOptions(options.queue),
     breaker: parseBreaker(options.breaker, deliveryTimeoutMs),
+    addHeaders: parseAddHeaders(options.addHeaders ?? true),
+    tracing: requireBoolean('tracing', options.tracing ?? true),
+    deadLetters: parseDeadLetters(options.deadLetters ?? true),
     clock: options.clock ?? systemClock,
   })
 }
@@ -198,6 +255,36 @@ function parseBreaker(options: ProducerBreakerOptions = {}, deliveryTimeoutMs: n
     failures: requireInteger('breaker.failures', options.failures ?? 10, { min: 1 }),
     openMs: requireNumber('breaker.openMs', openMs, { min: 1 }),
     trialRequests: requireInteger('breaker.trialRequests', options.trialRequests ?? 1, { min: 1 }),
+  })
+}
+
+function requireBoolean(field: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new ConfigError(field, value, 'true or false')
+}
+
+function parseAddHeaders(options: boolean | AddHeadersOptions): AddHeadersConfig {
+  if (options === false) return { traceId: false, timestamp: false, idempotencyKey: false }
+  const wanted = options === true ? {} : options
+  requireKnownFields('addHeaders.', wanted, addHeadersFields)
+  return Object.freeze({
+    traceId: requireBoolean('addHeaders.traceId', wanted.traceId ?? true),
+    timestamp: requireBoolean('addHeaders.timestamp', wanted.timestamp ?? true),
+    idempotencyKey: requireBoolean('addHeaders.idempotencyKey', wanted.idempotencyKey ?? false),
+  })
+}
+
+function parseDeadLetters(options: boolean | DeadLetterOptions): DeadLetterConfig | false {
+  if (options === false) return false
+  const { timeoutMs = 10_000, spoolDir, spoolMaxBytes = 67_108_864 } = options === true ? {} : options
+  if (options !== true) requireKnownFields('deadLetters.', options, deadLetterFields)
+  if (spoolDir !== undefined && (typeof spoolDir !== 'string' || spoolDir === '')) {
+    throw new ConfigError('deadLetters.spoolDir', spoolDir, 'a folder')
+  }
+  return Object.freeze({
+    timeoutMs: requireNumber('deadLetters.timeoutMs', timeoutMs, { min: 1 }),
+    spoolDir,
+    spoolMaxBytes: requireInteger('deadLetters.spoolMaxBytes', spoolMaxBytes, { min: 1 }),
   })
 }
 

@@ -1,5 +1,6 @@
 import type { BackpressureReason, BreakerInspection, GateState } from '@sluice/flow'
 import type { AccountState } from './account.ts'
+import type { DeadLettersState } from './dead-letters.ts'
 import type { SenderState } from './sender.ts'
 
 /** What was accepted and is not settled, and its bounds. */
@@ -13,6 +14,8 @@ export interface ProducerState {
   readonly shed: Readonly<Record<BackpressureReason, number>>
   readonly sender: SenderState
   readonly breaker: BreakerInspection
+  /** Undefined: it writes none. */
+  readonly deadLetters: DeadLettersState | undefined
   /** In decimal; null: not idempotent. */
   readonly producerId: string | null
 }

@@ -1,12 +1,16 @@
 import { Breaker, ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
 import type { BreakerTransition, PerPriority } from '@sluice/flow'
 import { ConsecutiveBreaker } from 'cockatiel'
+import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import type { Delivery, OutgoingRecord, Topic } from '../record.ts'
 import { Account } from './account.ts'
 import { Accumulator } from './accumulator.ts'
+import { AddedHeaders } from './added-headers.ts'
 import { Admission } from './admission.ts'
 import type { WaitForRoom } from './admission.ts'
 import { BurstClock } from './burst-clock.ts'
+import { DeadLetters } from './dead-letters.ts'
+import type { DeadLettersEvent } from './dead-letters.ts'
 import { DeliveryDeadline } from './delivery-deadline.ts'
 import { encodeRecord } from './encode-record.ts'
 import { Eviction } from './eviction.ts'
@@ -24,6 +28,8 @@ import { Settlement } from './settlement.ts'
 import { requirePartition } from './topic-queue.ts'
 import type { TopicQueue } from './topic-queue.ts'
 import { TopicSearch } from './topic-search.ts'
+import { Tracing } from './tracing.ts'
+import type { SendSpan } from './tracing.ts'
 
 export interface SendOptions {
   /** Ends the wait for room. A record that is in the queue is on its way and is not called back. */
@@ -42,6 +48,8 @@ export interface ProducerEvents extends Record<string, unknown> {
   readonly released: QueueState
   /** The breaker has opened, half-opened or closed. */
   readonly breaker: BreakerTransition
+  /** Records failed for good, and it is settled where their dead letters are. */
+  readonly deadLetters: DeadLettersEvent
 }
 
 /**
@@ -51,7 +59,10 @@ export interface ProducerEvents extends Record<string, unknown> {
  */
 export class Producer implements AsyncDisposable {
   readonly #config: ProducerConfig
-  readonly #events = new Emitter<ProducerEvents>()
+  readonly #events: Emitter<ProducerEvents>
+  readonly #deadLetters: DeadLetters | undefined
+  readonly #tracing: Tracing | undefined
+  readonly #added: AddedHeaders
   readonly #account = new Account()
   readonly #gate: Gate
   readonly #accumulator: Accumulator
@@ -68,16 +79,39 @@ export class Producer implements AsyncDisposable {
   #isClosed = false
 
   /** @throws ConfigError; ConnectionError and other errors of the cluster, if it cannot be reached. */
-  static async open(cluster: ProducerCluster, options: ProducerOptions = {}): Promise<Producer> {
+  static async open(
+    cluster: ProducerCluster,
+    options: ProducerOptions = {},
+    deadLetterWriter?: DeadLetterWriter,
+  ): Promise<Producer> {
     const config = parseProducerOptions(options)
     const producerIds = new ProducerIds(cluster, config)
     if (config.idempotent) await producerIds.renew()
     else await cluster.anyBroker()
-    return new Producer(cluster, config, producerIds)
+    const events = new Emitter<ProducerEvents>()
+    const deadLetters =
+      config.deadLetters && deadLetterWriter
+        ? await DeadLetters.open(config.deadLetters, config.clock, deadLetterWriter, (event) =>
+            events.emit('deadLetters', event),
+          )
+        : undefined
+    const tracing = config.tracing ? await Tracing.load() : undefined
+    return new Producer(cluster, config, producerIds, events, deadLetters, tracing)
   }
 
-  private constructor(cluster: ProducerCluster, config: ProducerConfig, producerIds: ProducerIds) {
+  private constructor(
+    cluster: ProducerCluster,
+    config: ProducerConfig,
+    producerIds: ProducerIds,
+    events: Emitter<ProducerEvents>,
+    deadLetters: DeadLetters | undefined,
+    tracing: Tracing | undefined,
+  ) {
     this.#config = config
+    this.#events = events
+    this.#deadLetters = deadLetters
+    this.#tracing = tracing
+    this.#added = new AddedHeaders(config.addHeaders)
     this.#producerIds = producerIds
     this.#gate = this.#newGate()
     this.#breaker = this.#newBreaker()
@@ -94,7 +128,7 @@ export class Producer implements AsyncDisposable {
       eviction: () => eviction,
       accept: (topic, record) => this.#accept(this.#targetOrLeave(topic, record), record),
     })
-    const settlement = new Settlement(this.#gate, this.#account, () => this.#admission.letIn())
+    const settlement = new Settlement(this.#gate, this.#account, deadLetters, () => this.#admission.letIn())
     const accumulator = new Accumulator(config, cluster, {
       isPressed: () => this.#isPressed(),
       onDue: (queue) => this.#sender.schedule(queue),
@@ -134,11 +168,22 @@ export class Producer implements AsyncDisposable {
     record: OutgoingRecord<K, V>,
     options: Partial<WaitForRoom> | undefined,
   ): Promise<Delivery> {
+    const span = this.#tracing?.start(topic.name)
+    const delivery = this.#sendUntraced(topic, record, options, span)
+    return span ? span.ending(delivery) : delivery
+  }
+
+  #sendUntraced<K, V>(
+    topic: Topic<K, V>,
+    record: OutgoingRecord<K, V>,
+    options: Partial<WaitForRoom> | undefined,
+    span: SendSpan | undefined,
+  ): Promise<Delivery> {
     let encoded: PendingRecord
     let target: TopicQueue
     try {
       target = this.#target(topic.name, record.partition)
-      encoded = this.#encode(topic, record)
+      encoded = this.#encode(topic, record, span)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -153,9 +198,12 @@ export class Producer implements AsyncDisposable {
     if (isFull && record.priority !== 'high' && !this.#closing && !this.#isRefusing) return undefined
     try {
       const target = this.#target(topic.name, record.partition)
-      const encoded = this.#encode(topic, record)
+      const span = this.#tracing?.start(topic.name)
+      const encoded = this.#encode(topic, record, span)
+      // A span that is left without an end is never seen.
       if (this.#admission.waiting > 0 || !this.#admission.tryEnter(encoded)) return undefined
-      return this.#accept(target, encoded)
+      const delivery = this.#accept(target, encoded)
+      return span ? span.ending(delivery) : delivery
     } catch (error) {
       return Promise.reject(error)
     }
@@ -233,6 +281,7 @@ export class Producer implements AsyncDisposable {
       shed: this.#admission.shed,
       sender: this.#sender.inspect(),
       breaker: this.#breaker.inspect(),
+      deadLetters: this.#deadLetters?.inspect(),
       producerId: this.#producerIds.current?.producerId.toString() ?? null,
     }
   }
@@ -283,9 +332,9 @@ export class Producer implements AsyncDisposable {
     return topic
   }
 
-  #encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): PendingRecord {
+  #encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, span: SendSpan | undefined): PendingRecord {
     const { maxRecordBytes, clock } = this.#config
-    return encodeRecord(topic, record, maxRecordBytes, Math.floor(clock.now()))
+    return encodeRecord(topic, record, { maxRecordBytes, nowMs: Math.floor(clock.now()), added: this.#added, span })
   }
 
   #accept(topic: TopicQueue, record: PendingRecord): Promise<Delivery> {
@@ -319,6 +368,8 @@ export class Producer implements AsyncDisposable {
     this.#breaker.close()
     this.#accumulator.stop()
     this.#searches.abort(new ClosedError('the producer'))
+    await this.#deadLetters?.stop()
+    await this.#account.settled()
     this.#isClosed = true
     const { accepted, delivered, refused, unknown } = this.#account.inspect()
     return { accepted, delivered, refused, unknown, abandoned }

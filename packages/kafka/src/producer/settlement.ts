@@ -1,20 +1,27 @@
 import type { Gate } from '@sluice/flow'
+import { DeliveryError } from '../errors.ts'
 import type { DeliveryOutcome } from '../errors.ts'
 import type { Account } from './account.ts'
 import type { WrittenBatch } from './batch-promise.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import type { PendingRecord } from './pending-record.ts'
 import type { RecordBatch } from './record-batch.ts'
 
-/** The end of every accepted record: its promise is settled, it is counted, and its place in the queue is free. */
+/**
+ * The end of every accepted record: its promise is settled, it is counted, and its place in the queue is free. What
+ * failed for good keeps its place until its dead letter is written.
+ */
 export class Settlement {
   readonly #gate: Gate
   readonly #account: Account
+  readonly #deadLetters: DeadLetters | undefined
   readonly #onRoom: () => void
 
   /** `onRoom` is called when all counts are right again. */
-  constructor(gate: Gate, account: Account, onRoom: () => void) {
+  constructor(gate: Gate, account: Account, deadLetters: DeadLetters | undefined, onRoom: () => void) {
     this.#gate = gate
     this.#account = account
+    this.#deadLetters = deadLetters
     this.#onRoom = onRoom
   }
 
@@ -24,18 +31,34 @@ export class Settlement {
   }
 
   failBatch(batch: RecordBatch, outcome: DeliveryOutcome, error: Error): void {
-    batch.fail(error)
-    this.#settle(batch.records, batch.recordBytes, outcome)
+    const { records, attempts, recordBytes } = batch
+    this.#afterBurial(records, attempts, outcome, error, () => {
+      batch.fail(error)
+      this.#settle(records, recordBytes, outcome)
+    })
   }
 
   /** Records that are in no batch, or not any longer. */
   fail(records: readonly PendingRecord[], outcome: DeliveryOutcome, error: Error): void {
-    let bytes = 0
-    for (const record of records) {
-      bytes += record.bytes
-      record.own!.reject(error)
-    }
-    this.#settle(records, bytes, outcome)
+    this.#afterBurial(records, 0, outcome, error, () => {
+      let bytes = 0
+      for (const record of records) {
+        bytes += record.bytes
+        record.own!.reject(error)
+      }
+      this.#settle(records, bytes, outcome)
+    })
+  }
+
+  #afterBurial(
+    records: readonly PendingRecord[],
+    attempts: number,
+    outcome: DeliveryOutcome,
+    error: Error,
+    settle: () => void,
+  ): void {
+    if (!this.#deadLetters || !(error instanceof DeliveryError)) settle()
+    else void this.#deadLetters.bury({ records, attempts, outcome, error }).then(settle)
   }
 
   #settle(records: readonly PendingRecord[], bytes: number, outcome: 'delivered' | DeliveryOutcome): void {

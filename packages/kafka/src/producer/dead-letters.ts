@@ -1,0 +1,262 @@
+import { Gate } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
+import type { DeliveryError, DeliveryOutcome } from '../errors.ts'
+import { deadLetterHeaders } from '../failure/dead-letter-headers.ts'
+import type { DeadLetterRecord, DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import { isOwnTopic } from '../failure/topic-names.ts'
+import type { DeadLetterConfig } from './options.ts'
+import type { PendingRecord } from './pending-record.ts'
+import { Spool } from './spool.ts'
+
+/** Where the dead letter of a record is: in its topic, on this machine until the next start, or nowhere. */
+export type DeadLetterPlace = 'topic' | 'spool' | 'nowhere'
+
+/** Records that failed for good, of one partition and for one reason. */
+export interface FailedRecords {
+  readonly records: readonly PendingRecord[]
+  readonly attempts: number
+  readonly outcome: DeliveryOutcome
+  readonly error: DeliveryError
+}
+
+export interface DeadLettersEvent {
+  readonly topic: string
+  readonly partition: number
+  readonly records: number
+  readonly place: DeadLetterPlace
+  /** Why they are dead letters. */
+  readonly error: Error
+  /** Why they are not in their topic. */
+  readonly cause: unknown
+}
+
+export interface DeadLettersState {
+  readonly written: number
+  readonly spooled: number
+  /** Neither written nor spooled: only the rejected promises tell of them. */
+  readonly lost: number
+  /** Of an earlier process's spool, written since. */
+  readonly resent: number
+  readonly spoolBytes: number
+}
+
+/** At a time; what waits for its turn is still in the producer's queue and so is bounded. */
+const maxInFlight = 100
+/** A topic whose dead letters could not be written is left alone for so long. */
+const restMs = 10_000
+
+/**
+ * Writes what failed for good to `<topic>.dlq`, by a producer of its own: in the queue of the failing one there may be
+ * no room. What cannot be written in time goes to the spool, if there is one, and is sent at the next start.
+ */
+export class DeadLetters {
+  readonly #config: DeadLetterConfig
+  readonly #clock: Clock
+  readonly #writer: DeadLetterWriter
+  readonly #spool: Spool | undefined
+  readonly #tell: (event: DeadLettersEvent) => void
+  readonly #gate: Gate
+  readonly #stopped = new AbortController()
+  readonly #restingUntilMs = new Map<string, number>()
+  readonly #under = new Set<Promise<void>>()
+  /** When a topic's trouble was said last. */
+  readonly #saidAtMs = new Map<string, number>()
+  readonly #counts = { topic: 0, spool: 0, nowhere: 0, resent: 0 }
+
+  /** @throws ConfigError for a folder that cannot be used */
+  static async open(
+    config: DeadLetterConfig,
+    clock: Clock,
+    writer: DeadLetterWriter,
+    tell: (event: DeadLettersEvent) => void,
+  ): Promise<DeadLetters> {
+    const spool = config.spoolDir === undefined ? undefined : await Spool.open(config.spoolDir, config.spoolMaxBytes)
+    const opened = new DeadLetters(config, clock, writer, tell, spool)
+    if (spool) void opened.#track(opened.#resend(spool))
+    return opened
+  }
+
+  private constructor(
+    config: DeadLetterConfig,
+    clock: Clock,
+    writer: DeadLetterWriter,
+    tell: (event: DeadLettersEvent) => void,
+    spool: Spool | undefined,
+  ) {
+    this.#config = config
+    this.#clock = clock
+    this.#writer = writer
+    this.#tell = tell
+    this.#spool = spool
+    this.#gate = new Gate({ maxRecords: maxInFlight, maxWaiting: Number.MAX_SAFE_INTEGER, clock })
+  }
+
+  /** Resolves when all are written, spooled or told to be lost. Never rejects. */
+  bury(failed: FailedRecords): Promise<void> {
+    return this.#track(this.#bury(failed))
+  }
+
+  /** Writes nothing more: what is under way and what comes goes to the spool. Resolves when that is done. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the producer was closed'))
+    while (this.#under.size > 0) await Promise.all(this.#under)
+    this.#spool?.close()
+    await this.#writer.close(0)
+  }
+
+  inspect(): DeadLettersState {
+    const { topic, spool, nowhere, resent } = this.#counts
+    return { written: topic, spooled: spool, lost: nowhere, resent, spoolBytes: this.#spool?.bytes ?? 0 }
+  }
+
+  async #track(work: Promise<void>): Promise<void> {
+    this.#under.add(work)
+    await work.finally(() => this.#under.delete(work))
+  }
+
+  async #bury(failed: FailedRecords): Promise<void> {
+    const { records, error } = failed
+    // Dead letters of dead letters would only go in circles.
+    if (isOwnTopic(error.topic)) return
+    const letters = records.map((record) => this.#letterOf(record, failed))
+    const unwritten: DeadLetterRecord[] = []
+    let cause: unknown
+    const write = async (letter: DeadLetterRecord): Promise<void> => {
+      try {
+        await this.#write(letter)
+      } catch (why) {
+        cause = why
+        unwritten.push(letter)
+      }
+    }
+    await Promise.all(letters.map(write))
+    this.#count(failed, 'topic', letters.length - unwritten.length, undefined)
+    if (unwritten.length > 0) await this.#keep(failed, unwritten, cause)
+  }
+
+  async #keep(failed: FailedRecords, letters: readonly DeadLetterRecord[], cause: unknown): Promise<void> {
+    let kept = 0
+    let why = cause
+    try {
+      if (this.#spool) kept = await this.#spool.append(letters)
+    } catch (error) {
+      why = error
+    }
+    this.#count(failed, 'spool', kept, why)
+    this.#count(failed, 'nowhere', letters.length - kept, why)
+  }
+
+  /** @throws where it is not in its topic, as far as is known, when its time is over */
+  async #write(letter: DeadLetterRecord): Promise<void> {
+    await this.#gate.acquire(0, { signal: this.#stopped.signal })
+    try {
+      this.#stopped.signal.throwIfAborted()
+      const restMsLeft = (this.#restingUntilMs.get(letter.topic) ?? 0) - this.#clock.monotonicMs()
+      if (letter.partition < 0) throw new Error(`the partitions of ${letter.topic} are not known`)
+      if (restMsLeft > 0) throw new Error('the one before could not be written either')
+      await this.#writeInTime(letter)
+    } finally {
+      this.#gate.release(0)
+    }
+  }
+
+  async #writeInTime(letter: DeadLetterRecord): Promise<void> {
+    const { timeoutMs } = this.#config
+    const isOver = new AbortController()
+    let lastError: unknown
+    const timer = this.#clock.setTimeout(() => {
+      this.#restingUntilMs.set(letter.topic, this.#clock.monotonicMs() + restMs)
+      isOver.abort(lastError ?? new Error(`not acknowledged within ${timeoutMs} ms`))
+    }, timeoutMs)
+    const signal = AbortSignal.any([isOver.signal, this.#stopped.signal])
+    try {
+      await orAborted(
+        this.#writer.write(letter, signal, (error) => (lastError = error)),
+        signal,
+      )
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  #count({ error }: FailedRecords, place: DeadLetterPlace, records: number, cause: unknown): void {
+    if (records === 0) return
+    this.#counts[place] += records
+    const { topic, partition } = error
+    this.#tell({ topic, partition, records, place, error, cause })
+    if (place !== 'topic') this.#warn(topic, place, cause)
+  }
+
+  /** Loud, but not once a record: at most every so often for a topic. */
+  #warn(topic: string, place: DeadLetterPlace, cause: unknown): void {
+    const nowMs = this.#clock.monotonicMs()
+    const what = `${topic} ${place}`
+    if (nowMs - (this.#saidAtMs.get(what) ?? -Infinity) < restMs) return
+    this.#saidAtMs.set(what, nowMs)
+    const fate = place === 'spool' ? `are kept in ${this.#config.spoolDir} until the next start` : 'are not kept'
+    const text = `Dead letters of ${topic} cannot be written and ${fate}: ${String(cause)}`
+    process.emitWarning(text, { code: 'SLUICE_DEAD_LETTERS' })
+  }
+
+  #letterOf(record: PendingRecord, { error, outcome, attempts }: FailedRecords): DeadLetterRecord {
+    const { key, value, headers = [], timestampMs } = record
+    const cause = error.cause instanceof Error ? error.cause : error
+    return {
+      topic: error.topic,
+      partition: error.partition,
+      key,
+      value,
+      timestampMs,
+      headers: deadLetterHeaders(
+        headers.map(([name, content]) => [name.toString(), content] as const),
+        {
+          topic: error.topic,
+          partition: error.partition,
+          offset: -1,
+          timestampMs,
+          group: null,
+          attempts,
+          stage: 'delivery',
+          errorClass: cause.name,
+          errorMessage: error.message,
+          failedAtMs: Math.floor(this.#clock.now()),
+          outcome,
+          replays: 0,
+        },
+      ),
+    }
+  }
+
+  /** Sends what an earlier process has left, for as long as it takes. */
+  async #resend(spool: Spool): Promise<void> {
+    const { signal } = this.#stopped
+    for (const name of spool.taken) {
+      try {
+        for await (const letter of spool.read(name)) {
+          await orAborted(
+            this.#writer.write(letter, signal, () => {}),
+            signal,
+          )
+          this.#counts.resent++
+        }
+        await spool.remove(name)
+      } catch (error) {
+        if (signal.aborted) return
+        process.emitWarning(`The spool ${name} cannot be sent: ${String(error)}`, { code: 'SLUICE_DEAD_LETTERS' })
+      }
+    }
+  }
+}
+
+/** @throws the signal's reason as soon as there is one; the work then goes on by itself */
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
