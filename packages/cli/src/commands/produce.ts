@@ -91,7 +91,7 @@ async function produce(
   const source = await openSource(flags.file, signal)
   await withKafka(context, flags, async (kafka) => {
     await requirePartitions(kafka.admin(), name, flags.partition === undefined ? [] : [flags.partition])
-    await using producer = await kafka.producer(sizesOf(flags))
+    await using producer = await kafka.producer({ ...sizesOf(flags), addHeaders: false, deadLetters: false })
     if (flags.file === undefined && process.stdin.isTTY) terminal.note('a record a line; Ctrl-D ends')
     const sender = new LineSender(terminal, producer, await rawTopic(name), parse)
     try {
