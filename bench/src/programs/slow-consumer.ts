@@ -1,0 +1,62 @@
+// A consumer whose handlers take long, in front of a long backlog, with a topic beside it whose records are urgent.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka, bytes, topic } from '@sluice/kafka'
+import { answer, job } from '../in-process.ts'
+import { MemorySamples } from '../memory-samples.ts'
+
+export interface SlowConsumerJob {
+  readonly bootstrap: string
+  readonly topic: string
+  readonly urgentTopic: string
+  readonly handlerMs: number
+  readonly concurrency: number
+  readonly maxRecords: number
+  readonly maxBytes: number
+  readonly seconds: number
+}
+
+export interface SlowConsumerResult {
+  readonly handled: number
+  /** From its timestamp until its handler began, of every urgent record. */
+  readonly urgentDelaysMs: readonly number[]
+  readonly maxGateBytes: number
+  readonly maxGateRecords: number
+  readonly memory: ReturnType<MemorySamples['summary']>
+}
+
+const { bootstrap, topic: name, urgentTopic, handlerMs, seconds, ...limits } = job<SlowConsumerJob>()
+
+await using kafka = new Kafka({ brokers: [bootstrap], clientId: 'bench-slow' })
+globalThis.gc?.()
+const memory = new MemorySamples()
+memory.sample()
+await using consumer = await kafka.consumer({
+  group: `bench-${crypto.randomUUID()}`,
+  topics: [topic(name, { value: bytes }), topic(urgentTopic, { value: bytes })],
+  topicPriority: { [urgentTopic]: 'high' },
+  reset: 'earliest',
+  order: 'key',
+  concurrency: limits.concurrency,
+  gate: { maxRecords: limits.maxRecords, maxBytes: limits.maxBytes },
+})
+let handled = 0
+let maxGateBytes = 0
+let maxGateRecords = 0
+const urgentDelaysMs: number[] = []
+
+const running = consumer.run(async (record) => {
+  if (record.topic === urgentTopic) urgentDelaysMs.push(Date.now() - record.timestampMs)
+  await sleep(handlerMs)
+  handled++
+})
+const startedMs = performance.now()
+while (performance.now() - startedMs < seconds * 1_000) {
+  await Promise.race([sleep(50), running])
+  memory.sample()
+  const { gate } = consumer.inspect()
+  maxGateBytes = Math.max(maxGateBytes, gate?.bytes ?? 0)
+  maxGateRecords = Math.max(maxGateRecords, gate?.records ?? 0)
+}
+const summary = memory.summary()
+await consumer.close({ timeoutMs: 10_000 })
+answer({ handled, urgentDelaysMs, maxGateBytes, maxGateRecords, memory: summary } satisfies SlowConsumerResult)
