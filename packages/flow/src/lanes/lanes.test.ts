@@ -283,3 +283,29 @@ test('a choice that throws takes nothing out', () => {
   expect([lanes.waiting, lanes.ready]).toEqual([2, 2])
   expect(takeAll(lanes)).toEqual(['a', 'b'])
 })
+
+test('while fewer high items run than said, a high one goes before any that has waited longer', () => {
+  const clock = new ManualClock()
+  const lanes = new Lanes<string>({ clock, highFirstBelow: () => 2 })
+  for (const old of ['old 1', 'old 2', 'old 3']) lanes.push(old)
+  clock.advance(60_000)
+  for (const high of ['high 1', 'high 2', 'high 3']) lanes.push(high, { priority: 'high' })
+  const take = () => lanes.take()!
+  expect(lanes.favoursHigh).toBe(true)
+  const [first, second] = [take(), take()]
+  expect([first.item, second.item]).toEqual(['high 1', 'high 2'])
+  expect(lanes.favoursHigh).toBe(false)
+  expect(take().item).toBe('old 1')
+  lanes.done(first)
+  expect(take().item).toBe('high 3')
+  lanes.again(second)
+  expect(take().item).toBe('high 2')
+})
+
+test('a lane without a key can be boosted by what was pushed into it', () => {
+  const lanes = new Lanes<string>({ clock: new ManualClock() })
+  lanes.push('first')
+  const second = lanes.push('second', { priority: 'low' })
+  lanes.boost(second)
+  expect(lanes.take()!.item).toBe('second')
+})

@@ -16,6 +16,11 @@ import type { StuckHead } from './stuck-head.ts'
 export interface LanesOptions<T> {
   /** An item that has waited this long is as important as any. Default 30,000; Infinity: never. */
   readonly ageingMs?: number
+  /**
+   * While fewer high items run than this says, a high lane goes first, whatever else has waited how long. Default: none
+   * does.
+   */
+  readonly highFirstBelow?: () => number
   /** Called when something can be taken that could not a moment ago. */
   readonly onReady?: () => void
   /** A running item is a stuck head after this time. Default 30,000. */
@@ -48,12 +53,14 @@ export interface LanesState {
  * Items in lanes: within a lane one at a time and in order, between lanes whatever may run. Work-conserving: while any
  * lane is ready, `take` gives an item. The most important lane goes first, the oldest item among equals. Ageing bounds
  * the wait behind more important ones: an item that entered `ageingMs` ago goes before every item that entered after
- * it, so that from then on only older items are ahead of it (and delays of its own lane).
+ * it, so that from then on only older items are ahead of it (and delays of its own lane, and high items of which fewer
+ * than `highFirstBelow` run).
  */
 export class Lanes<T> implements Disposable {
   readonly #clock: Clock
   readonly #ageingMs: number
   readonly #onReady: (() => void) | undefined
+  readonly #highFirstBelow: () => number
   /** A lane without a key stands under itself. */
   readonly #lanes = new Map<LaneKey | Lane<T>, Lane<T>>()
   readonly #ready: PerPriority<ReadyHeap<Lane<T>>> = perPriority(() => new ReadyHeap())
@@ -62,11 +69,14 @@ export class Lanes<T> implements Disposable {
   readonly #running = new LinkedList<Task<T>>()
   readonly #stuck: StuckHeads<T>
   #held = 0
+  #runningHigh = 0
   #sequence = 0
   #closed = false
 
-  constructor({ ageingMs = 30_000, onReady, stuckAfterMs, onStuck, clock = systemClock }: LanesOptions<T> = {}) {
+  constructor(options: LanesOptions<T> = {}) {
+    const { ageingMs = 30_000, highFirstBelow = () => 0, onReady, stuckAfterMs, onStuck, clock = systemClock } = options
     this.#clock = clock
+    this.#highFirstBelow = highFirstBelow
     this.#ageingMs = requireNumber('ageingMs', ageingMs, { min: 0, max: Infinity })
     this.#onReady = onReady
     this.#stuck = new StuckHeads({ tasks: this.#running, stuckAfterMs, onStuck, clock })
@@ -96,13 +106,21 @@ export class Lanes<T> implements Disposable {
     return this.#ready.high.length + this.#ready.medium.length + this.#ready.low.length
   }
 
-  push(item: T, { lane: key, priority = 'medium' }: LaneItemOptions = {}): void {
+  /** Fewer high items run than should. */
+  get favoursHigh(): boolean {
+    return this.#runningHigh < this.#highFirstBelow()
+  }
+
+  /** The task can be given to `boost`. */
+  push(item: T, { lane: key, priority = 'medium' }: LaneItemOptions = {}): LaneTask<T> {
     requireOneOf('priority', priority, priorities)
     if (this.#closed) throw new ClosedError('The set of lanes')
     const lane = this.#laneFor(key)
-    lane.append(this.#newTask(item, lane, priority))
+    const task = this.#newTask(item, lane, priority)
+    lane.append(task)
     this.#waiting[priority]++
     this.#updateReady(lane)
+    return task
   }
 
   /** The next item to run; its lane is busy until `done` or `again`. Undefined: nothing is ready. */
@@ -127,6 +145,7 @@ export class Lanes<T> implements Disposable {
   #run(task: Task<T>): Task<T> {
     task.startedMs = this.#clock.monotonicMs()
     task.isRunning = true
+    if (task.priority === 'high') this.#runningHigh++
     this.#running.append(task)
     this.#stuck.started()
     return task
@@ -155,9 +174,9 @@ export class Lanes<T> implements Disposable {
     else this.#updateReady(own.of)
   }
 
-  /** Makes a lane as important as any until its next item has been taken. */
-  boost(key: LaneKey): void {
-    const lane = this.#lanes.get(key)
+  /** Makes a lane, by its key or one of its tasks, as important as any until its next item has been taken. */
+  boost(which: LaneKey | LaneTask<T>): void {
+    const lane = typeof which === 'object' ? (which as Task<T>).of : this.#lanes.get(which)
     if (lane === undefined) return
     lane.isBoosted = true
     this.#updateReady(lane)
@@ -223,6 +242,8 @@ export class Lanes<T> implements Disposable {
   /** The most important ready lane, unless an older item in another one has aged. */
   #nextLane(): Lane<T> | undefined {
     const agedIfEnteredBy = this.#clock.monotonicMs() - this.#ageingMs
+    const high = this.#ready.high.peek()
+    if (high !== undefined && this.favoursHigh) return high
     let best: Lane<T> | undefined
     for (const priority of priorities) {
       const lane = this.#ready[priority].peek()
@@ -237,6 +258,7 @@ export class Lanes<T> implements Disposable {
     const own = task as Task<T>
     if (!own.isRunning) throw new InvariantError('The task is not running', { lane: task.lane, attempt: task.attempt })
     own.isRunning = false
+    if (own.priority === 'high') this.#runningHigh--
     this.#running.remove(own)
     this.#stuck.stopped(own)
     return own

@@ -203,7 +203,7 @@ export class Assignment {
   }
 
   #create(name: string, topicId: string, partitions: readonly number[]): AssignedPartition[] {
-    const { subscription, intake, committer } = this.#options
+    const { subscription, settings, intake, committer } = this.#options
     const topic = subscription.topic(name)
     if (topic === undefined) return []
     this.#noteTopicId(name, topicId)
@@ -211,6 +211,7 @@ export class Assignment {
     for (const number of partitions) {
       if (this.#owned.has(key(topicId, number))) continue
       const partition = new AssignedPartition(topic, topicId, number, ++this.#incarnations)
+      partition.priority = settings.topicPriority.get(name) ?? 'medium'
       this.#owned.set(keyOf(partition), partition)
       intake.add(partition)
       committer.add(partition)

@@ -70,3 +70,4 @@ export type ConsumerActivity =
   | 'commit'
   | 'state_file'
   | 'dead_letter'
+  | 'priority'

@@ -134,6 +134,16 @@ describe('of topics declared high', () => {
     expect(urgent!.usage.heldBytes).toBeGreaterThanOrEqual(240 * KiB)
   })
 
+  test('a partition brings in a batch for as long as its share is not used up, however few records that is', () => {
+    const { intake, partitions } = open(3, { busyPartitions: 1, maxRecords: 100 })
+    partitions[0]!.priority = 'high'
+    for (let round = 0; round < 10; round++) fill(intake, intake.plan(partitions.slice(1)).asks)
+    const { asks } = intake.plan([partitions[0]!])
+    expect(asks).toHaveLength(1)
+    fill(intake, asks)
+    expect(intake.plan([partitions[0]!]).asks).toEqual([])
+  })
+
   test('partitions have what others have, where all are', () => {
     const { intake, partitions } = open(4, { maxRecords: 100_000 })
     for (const partition of partitions) partition.priority = 'high'

@@ -204,7 +204,9 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     const sharedRecords = mayShare ? Math.max(0, room.sharedRecords) : 0
     const bytes = Math.max(0, own.bytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
     const fillsSlot = usedRecords === 0 && room.busy < this.#options.busyPartitions
-    const hasRoom = sharedRecords > 0 || ownRecords >= sizes.batchRecords || fillsSlot
+    // Where it is urgent, a batch may pass the own share of records.
+    const fitsOwn = partition.priority === 'high' ? ownRecords > 0 : ownRecords >= sizes.batchRecords
+    const hasRoom = sharedRecords > 0 || fitsOwn || fillsSlot
     if (!hasRoom) return this.#refuse(partition, mayShare)
 
     const wanted = this.#wantedBytes(partition, ownRecords + sharedRecords)

@@ -35,8 +35,9 @@ export class Invocation implements HandlerContext {
   isHeld = false
   /** Nothing more comes of this call: it has ended, or another one follows it. */
   isOver = false
-  /** Its place in the lanes, where there are several to a partition. */
+  /** Its place in the lanes, where there are several to a partition, once it runs; until then `queued`. */
   task: LaneTask<Invocation> | undefined
+  queued: LaneTask<Invocation> | undefined
   /** Its sample, where the concurrency is learnt. */
   token: Token | undefined
   #controller: AbortController | undefined

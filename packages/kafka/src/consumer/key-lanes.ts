@@ -6,7 +6,6 @@ import {
   Lanes,
   type LaneTask,
   type Priority,
-  Ring,
 } from '@sluice/flow'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
@@ -14,36 +13,44 @@ import { Invocation } from './invocation.ts'
 import type { Order, OrderHost } from './order.ts'
 import type { AssignedPartition } from './partition.ts'
 import type { PartitionLog } from './partition-log.ts'
+import { ReadyLine } from './ready-line.ts'
+import { priorityReader } from './record-priority.ts'
 
 /** Records that were taken from their partitions and wait for their lane, at most: each costs memory beside its bytes. */
 const maxWaiting = 16_384
+/** Of high topics some more: what waits before them must not keep them from being seen. */
+const maxWaitingHigh = 20_480
 
 /**
  * Order by key, or none: the records of a partition go into lanes, one of which handles one record at a time, in order.
  * A free slot takes a ready lane; while there is none, records are taken from the partitions until one may be handled.
- * A record without a key has a lane of its own, as all have where nothing is ordered.
+ * A record without a key has a lane of its own, as all have where nothing is ordered. What may overtake is read ahead:
+ * everything where records have priorities, else the partitions of high topics.
  */
 export class KeyLanes implements Order {
   readonly #host: OrderHost
   readonly #lanes: Lanes<Invocation>
   /** Partitions that may have records to take. */
-  readonly #ready = new Ring<AssignedPartition>()
+  readonly #ready: ReadyLine
   readonly #parked = new Set<AssignedPartition>()
   readonly #full = new Set<AssignedPartition>()
   /** What had been taken of partitions that are paused. */
   readonly #paused = new Map<AssignedPartition, readonly Invocation[]>()
   readonly #isByKey: boolean
-  /** How important a record is; undefined where all are alike. */
-  readonly #ranks: ((record: ConsumerRecord) => Priority) | undefined
+  /** How important a record says to be; undefined where none is asked. */
+  readonly #ranks: ((record: ConsumerRecord) => Priority | undefined) | undefined
 
   constructor(host: OrderHost, clock: Clock, events: Emitter<ConsumerEvents>) {
     this.#host = host
     this.#isByKey = host.settings.order === 'key'
-    this.#ranks = host.settings.priorityOf
+    const { priority } = host.settings
+    this.#ranks = priority === undefined ? undefined : priorityReader(priority, events)
+    this.#ready = new ReadyLine(clock)
     this.#lanes = new Lanes({
       clock,
       onReady: host.schedule,
       stuckAfterMs: host.settings.stuckAfterMs,
+      highFirstBelow: () => host.slots.highShare,
       onStuck: ({ item, runningMs, attempt }) =>
         events.emit('stuck', { ...item.place, key: item.records[0]!.key, runningMs, attempt }),
     })
@@ -65,7 +72,7 @@ export class KeyLanes implements Order {
   resumed(partition: AssignedPartition): void {
     const waiting = this.#paused.get(partition) ?? []
     this.#paused.delete(partition)
-    for (const invocation of waiting) this.#lanes.push(invocation, this.#placeOf(invocation))
+    for (const invocation of waiting) this.#enqueue(invocation)
     if (partition.log?.hasMore === true) this.offer(partition)
     this.#host.schedule()
   }
@@ -77,8 +84,7 @@ export class KeyLanes implements Order {
   pump(): void {
     const { slots, turn, mayBegin, schedule } = this.#host
     if (!mayBegin()) return
-    // What is to overtake has to be known first.
-    if (this.#ranks !== undefined) while (this.#takeNext());
+    this.#readAhead()
     while (slots.hasFree && !this.#host.isStopped()) {
       const task = this.#lanes.take()
       if (task !== undefined) this.#run(task)
@@ -102,6 +108,7 @@ export class KeyLanes implements Order {
     invocation.partition.work.unfinished.set(invocation.start, next)
     this.#host.slots.free()
     this.#lanes.again(task, delayMs, next)
+    next.queued = task
   }
 
   hold(invocation: Invocation): void {
@@ -150,14 +157,22 @@ export class KeyLanes implements Order {
     return { ready: this.#lanes.ready, parked: this.#parked.size }
   }
 
+  /** What is to overtake has to be known first. */
+  #readAhead(): void {
+    if (this.#ranks !== undefined) while (this.#takeNext());
+    else if (this.#lanes.ready > 0) while (this.#ready.high > 0 && this.#takeNext(maxWaitingHigh));
+  }
+
   /** Takes one record from the next partition that has one, and begins it if it may. False: there is none. */
-  #takeNext(): boolean {
-    if (this.#lanes.waiting >= maxWaiting) return false
-    for (let partition = this.#ready.peek(); partition !== undefined; partition = this.#ready.peek()) {
+  #takeNext(most = maxWaiting): boolean {
+    if (this.#lanes.waiting >= most) return false
+    const favoursHigh = most > maxWaiting || this.#lanes.favoursHigh
+    for (;;) {
+      const partition = this.#ready.peek(favoursHigh)
+      if (partition === undefined) return false
       if (this.#takeFrom(partition)) return true
-      this.#ready.shift()
+      this.#ready.shift(partition)
     }
-    return false
   }
 
   /** False: nothing is to be taken from it now. */
@@ -179,21 +194,37 @@ export class KeyLanes implements Order {
     return true
   }
 
-  /** Nothing is ready: it may begin unless it is behind another in its lane. */
+  /** It may begin unless it is behind another: in its lane, or where some are ready. */
   #begin(invocation: Invocation, log: PartitionLog): void {
     invocation.decodeError = log.takenError
-    if (this.#ranks !== undefined || (this.#lanes.size > 0 && this.#lanes.has(this.#laneOf(invocation)))) {
+    if (this.#ranks !== undefined || (this.#lanes.size > 0 && this.#mustQueue(invocation))) {
       invocation.partition.work.unfinished.set(invocation.start, invocation)
-      this.#lanes.push(invocation, this.#placeOf(invocation))
-      return
+      return this.#enqueue(invocation)
     }
     this.#handle(invocation)
     if (!invocation.isOver) this.#taskOf(invocation)
   }
 
+  #mustQueue(invocation: Invocation): boolean {
+    return this.#lanes.ready > 0 || this.#lanes.has(this.#laneOf(invocation))
+  }
+
+  #enqueue(invocation: Invocation): void {
+    invocation.queued = this.#lanes.push(invocation, this.#placeOf(invocation))
+  }
+
   #run(task: LaneTask<Invocation>): void {
-    task.item.task = task
-    this.#handle(task.item)
+    const { item } = task
+    if (item.partition.paused) return this.#putAside(task)
+    item.task = task
+    this.#handle(item)
+  }
+
+  /** A further attempt that fell due in a pause: it goes on with what else had been taken, as the first of it. */
+  #putAside(task: LaneTask<Invocation>): void {
+    const { partition } = task.item
+    this.#paused.set(partition, [task.item, ...(this.#paused.get(partition) ?? [])])
+    this.#lanes.done(task)
   }
 
   #handle(invocation: Invocation): void {
@@ -234,7 +265,7 @@ export class KeyLanes implements Order {
   }
 
   #placeOf(invocation: Invocation): LaneItemOptions {
-    const priority = this.#ranks?.(invocation.input as ConsumerRecord) ?? 'medium'
+    const priority = this.#ranks?.(invocation.input as ConsumerRecord) ?? invocation.partition.priority
     return { lane: this.#laneOf(invocation), priority }
   }
 
@@ -242,7 +273,9 @@ export class KeyLanes implements Order {
   #rotate(partition: AssignedPartition): void {
     partition.work.turnLeft = this.#host.pollRecords()
     partition.log!.settle()
-    if (this.#ready.length > 1) this.#ready.push(this.#ready.shift()!)
+    if (this.#ready.length === 1) return
+    this.#ready.shift(partition)
+    this.#ready.push(partition)
   }
 
   #rest(partition: AssignedPartition): false {
@@ -269,7 +302,7 @@ export class KeyLanes implements Order {
     const fits = mapBudget.allows(log, topicId, work.unfinished.size)
     if (this.#ranks !== undefined && mapBudget.isHalfFull(log)) {
       for (const [, oldest] of work.unfinished) {
-        if (oldest.task === undefined) this.#lanes.boost(this.#laneOf(oldest))
+        if (oldest.task === undefined && oldest.queued !== undefined) this.#lanes.boost(oldest.queued)
         break
       }
     }

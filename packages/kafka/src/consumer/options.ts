@@ -1,10 +1,19 @@
-import { ConfigError, type Limit, type Priority, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
+import {
+  ConfigError,
+  type Limit,
+  type Priority,
+  priorities,
+  requireInteger,
+  requireNumber,
+  requireOneOf,
+} from '@sluice/flow'
 import type { Isolation } from '../driver/driver.ts'
 import { bytes } from '../codecs/bytes.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { Topic } from '../record.ts'
 import { topicPattern, type TopicPattern } from '../topic.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
+import type { PrioritySource } from './record-priority.ts'
 
 // Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -79,10 +88,16 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    */
   readonly concurrency?: number | Limit
   /**
-   * How important a record is, for orders other than `partition`: of the records in memory the more important lane goes
-   * first. One that has waited for 30 s goes before all that came later. Default: all are alike.
+   * How important a record is, for orders other than `partition`: the name of a header that says high, medium or low,
+   * or a function. Of the records in memory the more important lane goes first; one that has waited for 30 s goes before
+   * all that came later. Default, and where the record says nothing: as important as its topic.
    */
-  readonly priority?: (record: ConsumerRecord) => Priority
+  readonly priority?: PrioritySource
+  /**
+   * How important topics are, by name; the others are medium. Those that are high own a quarter of the gate, and while
+   * they use less than a quarter of the slots the next free one is theirs.
+   */
+  readonly topicPriority?: Readonly<Record<string, Priority>>
   /** A record that is handled for so long is told by a `stuck` event. From 1, default 30,000. */
   readonly stuckAfterMs?: number
   readonly gate?: ConsumerGateOptions
@@ -150,7 +165,8 @@ export interface ConsumerSettings {
   readonly concurrency: number | Limit
   /** Handlers that run at once to begin with. */
   readonly busyPartitions: number
-  readonly priorityOf: ((record: ConsumerRecord) => Priority) | undefined
+  readonly priority: PrioritySource | undefined
+  readonly topicPriority: ReadonlyMap<string, Priority>
   readonly stuckAfterMs: number
   readonly maxRecords: number
   readonly maxBytes: number
@@ -193,6 +209,7 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   order: true,
   concurrency: true,
   priority: true,
+  topicPriority: true,
   stuckAfterMs: true,
   gate: true,
   maxPollRecords: true,
@@ -224,6 +241,7 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
   requireKnownFields('retry.', retry, { attempts: true, initialMs: true, maxMs: true, isRetryable: true })
   const int32 = (field: string, value: number | undefined, standard: number, min: number): number =>
     requireInteger(field, value ?? standard, { min, max: MAX_INT32 })
+  const sources = parseSources(options.topics)
   const attempts = int32('retry.attempts', retry.attempts, 3, 1)
   const sessionTimeoutMs = int32('sessionTimeoutMs', options.sessionTimeoutMs, 45_000, 1_000)
   const concurrency = parseConcurrency(options.concurrency ?? 10)
@@ -231,14 +249,15 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
   const initialMs = requireNumber('retry.initialMs', retry.initialMs ?? 100, { min: 0, max: 86_400_000 })
   return Object.freeze({
     group: requireText('group', options.group, MAX_GROUP_LENGTH),
-    ...parseSources(options.topics),
+    ...sources,
     patternRefreshMs: int32('patternRefreshMs', options.patternRefreshMs, 30_000, 100),
     isolation: requireOneOf('isolation', options.isolation ?? 'read_committed', ['read_committed', 'read_uncommitted']),
     reset: parseReset(options.reset ?? 'latest'),
     order,
     concurrency,
     busyPartitions: typeof concurrency === 'number' ? concurrency : Math.max(1, Math.floor(concurrency.start().limit)),
-    priorityOf: parsePriority(options.priority, order),
+    priority: parsePriority(options.priority, order),
+    topicPriority: parseTopicPriority(options.topicPriority ?? {}, sources),
     stuckAfterMs: int32('stuckAfterMs', options.stuckAfterMs, 30_000, 1),
     maxRecords: requireInteger('gate.maxRecords', gate.maxRecords ?? 1_000, { min: 1, max: 10_000_000 }),
     maxBytes: requireInteger('gate.maxBytes', gate.maxBytes ?? 64 * MiB, { min: 64 * KiB }),
@@ -296,11 +315,26 @@ function parseConcurrency(concurrency: number | Limit): number | Limit {
   return isLimit ? concurrency : requireInteger('concurrency', concurrency, { min: 1, max: 10_000 })
 }
 
-function parsePriority(priority: ConsumerOptions['priority'], order: ConsumerOrder): ConsumerSettings['priorityOf'] {
+function parsePriority(priority: ConsumerOptions['priority'], order: ConsumerOrder): PrioritySource | undefined {
   if (priority === undefined) return undefined
-  if (typeof priority !== 'function') throw new ConfigError('priority', priority, 'a function of a record')
-  if (order !== 'partition') return priority
-  throw new ConfigError('priority', 'a function', "left out where order is 'partition': there nothing may overtake")
+  if (order === 'partition') {
+    throw new ConfigError('priority', priority, "left out where order is 'partition': there nothing may overtake")
+  }
+  if (typeof priority === 'function') return priority
+  if (typeof priority === 'string' && priority.length > 0) return priority
+  throw new ConfigError('priority', priority, 'the name of a header, or a function of a record')
+}
+
+function parseTopicPriority(
+  given: Readonly<Record<string, Priority>>,
+  { topics, patterns }: Pick<ConsumerSettings, 'topics' | 'patterns'>,
+): ReadonlyMap<string, Priority> {
+  if (typeof given !== 'object') throw new ConfigError('topicPriority', given, 'priorities by the names of topics')
+  const entries = Object.entries(given).map(([name, priority]) => {
+    if (!topics.has(name) && patterns.length === 0) throw new ConfigError('topicPriority', name, 'one of `topics`')
+    return [name, requireOneOf(`topicPriority.${name}`, priority, priorities)] as const
+  })
+  return new Map(entries)
 }
 
 function requireSwitch(field: string, value: boolean): boolean {

@@ -1,22 +1,26 @@
-import { type Clock, Ring } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
 import { Invocation } from './invocation.ts'
 import type { Order, OrderHost } from './order.ts'
 import type { AssignedPartition } from './partition.ts'
 import type { PartitionLog } from './partition-log.ts'
+import { ReadyLine } from './ready-line.ts'
 
 /**
  * Order by partition: each partition is one lane. A slot is lent to a partition, which calls the handler for its records
- * one after the other; after `pollRecords` the next partition in line has its turn.
+ * one after the other; after `pollRecords` the next partition in line has its turn. Those of high topics are first in
+ * line, for the next free slot at any time while they have less than their share of slots.
  */
 export class PartitionTurns implements Order {
   readonly #host: OrderHost
   readonly #clock: Clock
-  readonly #ready = new Ring<AssignedPartition>()
+  readonly #ready: ReadyLine
   readonly #parked = new Set<AssignedPartition>()
+  #runningHigh = 0
 
   constructor(host: OrderHost, clock: Clock) {
     this.#host = host
     this.#clock = clock
+    this.#ready = new ReadyLine(clock)
   }
 
   offer(partition: AssignedPartition): void {
@@ -46,8 +50,9 @@ export class PartitionTurns implements Order {
   pump(): void {
     const { slots, turn, mayBegin, schedule } = this.#host
     while (slots.hasFree && mayBegin()) {
-      const partition = this.#ready.shift()
+      const partition = this.#ready.peek(this.#runningHigh < slots.highShare)
       if (partition === undefined) return
+      this.#ready.shift(partition)
       if (partition.work.status !== 'ready') continue
       if (partition.mayHandle) this.#startTurn(partition)
       else partition.work.status = 'idle'
@@ -134,6 +139,7 @@ export class PartitionTurns implements Order {
     work.status = 'running'
     work.turnLeft = this.#host.pollRecords()
     this.#host.slots.take()
+    if (partition.priority === 'high') this.#runningHigh++
     const waiting = work.invocation
     const log = partition.log!
     if (waiting === undefined || this.#call(waiting.next(), log)) this.#goOn(partition, log)
@@ -214,6 +220,7 @@ export class PartitionTurns implements Order {
   #freeSlot(partition: AssignedPartition): void {
     partition.work.status = 'idle'
     this.#host.slots.free()
+    if (partition.priority === 'high') this.#runningHigh--
   }
 
   #park(partition: AssignedPartition): void {

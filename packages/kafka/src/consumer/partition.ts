@@ -41,6 +41,8 @@ export interface Work {
   status: WorkStatus
   /** Order by partition: the call that is out, or waits for its next attempt. */
   invocation: Invocation | undefined
+  /** Monotonic: in line since. */
+  readySinceMs: number
   /** Records it may still take before others have their turn. */
   turnLeft: number
   /** Several lanes to a partition: what was taken and is not finished, by where it starts; the oldest first. */
@@ -79,7 +81,7 @@ export class AssignedPartition {
   log: PartitionLog | undefined
   /** How long the offset map may become. */
   readonly mapBudget = new MapBudget()
-  readonly work: Work = { status: 'idle', invocation: undefined, turnLeft: 0, unfinished: new Map() }
+  readonly work: Work = { status: 'idle', invocation: undefined, readySinceMs: 0, turnLeft: 0, unfinished: new Map() }
   readonly usage: Usage = { heldRecords: 0, heldBytes: 0, expandedBytes: 0, reservedRecords: 0, reservedBytes: 0 }
   readonly sizes: BatchSizes = {
     batchBytes: FIRST_BATCH_BYTES,

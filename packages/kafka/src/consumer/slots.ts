@@ -32,6 +32,11 @@ export class Slots {
     return this.#limiter === undefined ? this.#fixed : this.#limiter.limit
   }
 
+  /** While fewer than so many of high topics run, the next free slot is theirs. */
+  get highShare(): number {
+    return this.limit / 4
+  }
+
   get running(): number {
     return this.#running
   }

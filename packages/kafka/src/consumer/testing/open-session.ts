@@ -33,9 +33,11 @@ export async function openSession(
 ) {
   const clock = on?.clock ?? new ManualClock()
   const broker = on ?? new SimulatedBroker(clock)
-  if (on === undefined) broker.createTopic(letters.name, partitions)
+  const settings = parseConsumerOptions({ group: 'readers', topics: [letters], reset: 'earliest', ...options })
+  const names = new Set([letters.name, ...settings.topics.keys()])
+  if (on === undefined) for (const name of names) broker.createTopic(name, partitions)
   const cluster = new Cluster({ driver: broker.driver, clock, coordinatorTimeoutMs: 1_000, metadataMaxAgeMs: 1e9 })
-  await cluster.refresh([letters.name])
+  await cluster.refresh([...names])
   const events = new Emitter<ConsumerEvents>()
   const seen: { name: string; event: unknown }[] = []
   for (const name of eventNames) events.on(name, (event) => seen.push({ name, event }))
@@ -44,7 +46,7 @@ export async function openSession(
     cluster,
     clock,
     events,
-    settings: parseConsumerOptions({ group: 'readers', topics: [letters], reset: 'earliest', ...options }),
+    settings,
     stateFile: undefined,
     handler,
     batch,

@@ -116,7 +116,7 @@ export class SimulatedBroker {
 
   /** What the group wants the member to own from the next heartbeat on. */
   assign(topic: string, partitions: readonly number[]): void {
-    this.#target = [{ topic, partitions }]
+    this.#target = [...this.#target.filter((other) => other.topic !== topic), { topic, partitions }]
     this.#told = false
     this.epoch++
   }
