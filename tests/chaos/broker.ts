@@ -1,12 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka } from '@sluice/kafka'
 import { type KafkaServers, startStack } from '@sluice/stack'
 import { idsInTopic } from '../system/support/sent-records.ts'
 import { feed } from './feed.ts'
-import { totals, untilAllHandled, untilHandled } from './group-run.ts'
+import { inFolder, totals, untilAllHandled, untilHandled } from './group-run.ts'
 import { groupAnomalies } from './group-verdict.ts'
 import { Members } from './members.ts'
 import { numberOptions } from './options.ts'
@@ -22,12 +19,8 @@ export const broker: Proof = {
   async run(args, tell) {
     const { times, seed } = numberOptions(args, { times: 18, seed: 1 })
     tell(`broker --times ${times} --seed ${seed}`)
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-broker-'))
-    try {
-      return await disturb(folder, planFaults(times, seededRandom(seed)), tell)
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    const steps = planFaults(times, seededRandom(seed))
+    return await inFolder('sluice-broker-', (folder) => disturb(folder, steps, tell))
   },
 }
 

@@ -1,7 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FedRecord } from './feed.ts'
 import { type GroupRun, standstills } from './group-verdict.ts'
 import type { MemberEvent, Members } from './members.ts'
+
+/** In a folder of its own, which is gone afterwards. */
+export async function inFolder<Result>(prefix: string, run: (folder: string) => Promise<Result>): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), prefix))
+  try {
+    return await run(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
 
 const settleMs = 60_000
 

@@ -309,7 +309,7 @@ export class Membership {
 function refusal(group: string, error: BrokerError): MembershipError {
   const because =
     error.apiError === 'UNRELEASED_INSTANCE_ID'
-      ? 'another live member holds its instance id'
+      ? 'another live member holds its instance id, or one that was killed and whose session has not ended'
       : error.apiError === 'FENCED_INSTANCE_ID'
         ? 'another member took its instance id over'
         : error.message

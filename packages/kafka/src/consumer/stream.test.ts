@@ -115,6 +115,17 @@ describe('a stream', () => {
     await settled(stream.return!())
   })
 
+  test('names what was not acked for long', async () => {
+    const { take, pass, settled, stream, hear } = await streaming(['a', 'b'])
+    const stuck = hear('stuck')
+    const [a, b] = await take(2)
+    b!.ack()
+    await pass(31_000)
+    expect(stuck).toMatchObject([{ topic: 'letters', partition: 0, offset: 0, attempt: 1 }])
+    a!.ack()
+    await settled(stream.return!())
+  })
+
   test('with order by key gives the next of a key when the one before is settled', async () => {
     const { take, pass, settled, stream } = await streaming(['k:1', 'k:2', 'l:1'], { order: 'key' })
     const [k1, l1] = await take(2)
