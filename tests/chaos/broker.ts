@@ -20,7 +20,7 @@ export const broker: Proof = {
     const { times, seed } = numberOptions(args, { times: 18, seed: 1 })
     tell(`broker --times ${times} --seed ${seed}`)
     const steps = planFaults(times, seededRandom(seed))
-    return await inFolder('sluice-broker-', (folder) => disturb(folder, steps, tell))
+    return await inFolder('sluice-broker-', tell, (folder) => disturb(folder, steps, tell))
   },
 }
 
@@ -62,6 +62,7 @@ async function disturb(folder: string, steps: readonly Step[], tell: (line: stri
   const sent = await feeding
   await untilAllHandled(members, sent)
   const deserted = await members.leaveAll()
+  members.noteFaults()
   const run = { sent, topic: await idsInTopic(bootstrap, fed.topic), events: members.events(), faults: [] }
   tell(totals(run))
   return [...deserted, ...groupAnomalies({ ...run, stallMs })]

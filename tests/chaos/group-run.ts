@@ -6,14 +6,17 @@ import type { FedRecord } from './feed.ts'
 import { type GroupRun, standstills } from './group-verdict.ts'
 import type { MemberEvent, Members } from './members.ts'
 
-/** In a folder of its own, which is gone afterwards. */
-export async function inFolder<Result>(prefix: string, run: (folder: string) => Promise<Result>): Promise<Result> {
+/** In a folder of its own, which is gone afterwards; where there are anomalies it stays, and is told. */
+export async function inFolder(
+  prefix: string,
+  tell: (line: string) => void,
+  run: (folder: string) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), prefix))
-  try {
-    return await run(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const anomalies = await run(folder)
+  if (anomalies.length === 0) rmSync(folder, { recursive: true, force: true })
+  else tell(`what the members wrote down is in ${folder}`)
+  return anomalies
 }
 
 const settleMs = 60_000

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { GroupMemberJob } from '../system/programs/group-member.ts'
 import { Child, fromSource } from '../system/support/child.ts'
@@ -84,6 +84,11 @@ export class Members implements AsyncDisposable {
   async leaveAll(): Promise<readonly string[]> {
     await Promise.all(this.names.map((name) => this.leave(name)))
     return this.#deserted
+  }
+
+  /** For who looks into the logs later. */
+  noteFaults(): void {
+    writeFileSync(join(this.#folder, 'faults.json'), JSON.stringify(this.faults))
   }
 
   /** All that was written down so far, in the order of time. */

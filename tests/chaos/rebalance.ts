@@ -20,7 +20,7 @@ export const rebalance: Proof = {
     const { times, seed } = numberOptions(args, { times: 200, seed: 1 })
     tell(`rebalance --times ${times} --seed ${seed}`)
     const steps = planFaults(times, seededRandom(seed))
-    return await inFolder('sluice-rebalance-', (folder) => storm(folder, steps, tell))
+    return await inFolder('sluice-rebalance-', tell, (folder) => storm(folder, steps, tell))
   },
 }
 
@@ -86,6 +86,7 @@ async function storm(folder: string, steps: readonly Step[], tell: (line: string
   const sent = await feeding
   await untilAllHandled(members, sent)
   const deserted = await members.leaveAll()
+  members.noteFaults()
   const run = { sent, topic: await idsInTopic(bootstrap, fed.topic), events: members.events(), faults: members.faults }
   tell(summary(steps))
   tell(totals(run))
