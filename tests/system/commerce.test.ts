@@ -209,7 +209,9 @@ describe('the generator', () => {
     await until(() => ledgerLines(folder) > 500)
     stack.kafka.pause(1)
     await generator.line((line) => line.includes('high watermark'))
-    await until(async () => (await metricsOf(generator)).includes('sluice_producer_queue_throttled 1'))
+    await until(async () =>
+      (await metricsOf(generator)).includes('sluice_producer_queue_throttled{client="generator"} 1'),
+    )
     stack.kafka.resume(1)
     await generator.line((line) => line.includes('low watermark'))
     expect((await generator.kill('SIGTERM')).code).toBe(0)

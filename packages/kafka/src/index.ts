@@ -76,6 +76,7 @@ export type { ConsumerStream } from './consumer/stream.ts'
 export type { Carrier, StreamElement } from './consumer/stream-element.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
 
+export { KafkaMetrics, type MetricRegistry } from './metrics/kafka-metrics.ts'
 export type { ReaderOptions, ReadFrom } from './reader/options.ts'
 export type { Reader, ReaderEvents } from './reader/reader.ts'
 

@@ -1,6 +1,7 @@
 import type { BackpressureReason, BreakerInspection, GateState } from '@sluice/flow'
 import type { AccountState } from './account.ts'
 import type { DeadLettersState } from './dead-letters.ts'
+import type { SendStatsState } from './send-stats.ts'
 import type { SenderState } from './sender.ts'
 
 /** What was accepted and is not settled, and its bounds. */
@@ -10,6 +11,7 @@ export interface ProducerState {
   readonly state: 'open' | 'closing' | 'closed'
   readonly queue: QueueState
   readonly records: AccountState
+  readonly sent: SendStatsState
   /** Records that the queue did not take, by reason. */
   readonly shed: Readonly<Record<BackpressureReason, number>>
   readonly sender: SenderState

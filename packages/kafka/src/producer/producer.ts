@@ -21,6 +21,7 @@ import type { ProducerCluster } from './producer-cluster.ts'
 import { ProducerIds } from './producer-ids.ts'
 import type { CloseReport, ProducerState, QueueState } from './producer-state.ts'
 import { sendAll } from './send-all.ts'
+import { SendStats } from './send-stats.ts'
 import type { RecordSource, SendAllOptions } from './send-all.ts'
 import { Sender } from './sender.ts'
 import { PartitionSequence } from './sequence.ts'
@@ -64,6 +65,7 @@ export class Producer implements AsyncDisposable {
   readonly #tracing: Tracing | undefined
   readonly #added: AddedHeaders
   readonly #account = new Account()
+  readonly #stats = new SendStats()
   readonly #gate: Gate
   readonly #accumulator: Accumulator
   readonly #sender: Sender
@@ -128,7 +130,14 @@ export class Producer implements AsyncDisposable {
       eviction: () => eviction,
       accept: (topic, record) => this.#accept(this.#targetOrLeave(topic, record), record),
     })
-    const settlement = new Settlement(this.#gate, this.#account, deadLetters, () => this.#admission.letIn())
+    const settlement = new Settlement({
+      gate: this.#gate,
+      account: this.#account,
+      stats: this.#stats,
+      clock: config.clock,
+      deadLetters,
+      onRoom: () => this.#admission.letIn(),
+    })
     const accumulator = new Accumulator(config, cluster, {
       isPressed: () => this.#isPressed(),
       onDue: (queue) => this.#sender.schedule(queue),
@@ -278,6 +287,7 @@ export class Producer implements AsyncDisposable {
       state: this.#isClosed ? 'closed' : this.#closing ? 'closing' : 'open',
       queue: { ...this.#gate.inspect(), waiting: this.#admission.waiting },
       records: this.#account.inspect(),
+      sent: this.#stats.inspect(),
       shed: this.#admission.shed,
       sender: this.#sender.inspect(),
       breaker: this.#breaker.inspect(),

@@ -1,4 +1,4 @@
-import type { Gate } from '@sluice/flow'
+import type { Clock, Gate } from '@sluice/flow'
 import { DeliveryError } from '../errors.ts'
 import type { DeliveryOutcome } from '../errors.ts'
 import type { Account } from './account.ts'
@@ -6,27 +6,33 @@ import type { WrittenBatch } from './batch-promise.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { PendingRecord } from './pending-record.ts'
 import type { RecordBatch } from './record-batch.ts'
+import type { SendStats } from './send-stats.ts'
+
+export interface SettlementParts {
+  readonly gate: Gate
+  readonly account: Account
+  readonly stats: SendStats
+  readonly clock: Clock
+  /** Undefined: none are written. */
+  readonly deadLetters: DeadLetters | undefined
+  /** Called when all counts are right again. */
+  readonly onRoom: () => void
+}
 
 /**
  * The end of every accepted record: its promise is settled, it is counted, and its place in the queue is free. What
  * failed for good keeps its place until its dead letter is written.
  */
 export class Settlement {
-  readonly #gate: Gate
-  readonly #account: Account
-  readonly #deadLetters: DeadLetters | undefined
-  readonly #onRoom: () => void
+  readonly #parts: SettlementParts
 
-  /** `onRoom` is called when all counts are right again. */
-  constructor(gate: Gate, account: Account, deadLetters: DeadLetters | undefined, onRoom: () => void) {
-    this.#gate = gate
-    this.#account = account
-    this.#deadLetters = deadLetters
-    this.#onRoom = onRoom
+  constructor(parts: SettlementParts) {
+    this.#parts = parts
   }
 
   deliver(batch: RecordBatch, written: WrittenBatch): void {
     batch.deliver(written)
+    this.#parts.stats.delivered(written.topic, batch, this.#parts.clock.monotonicMs())
     this.#settle(batch.records, batch.recordBytes, 'delivered')
   }
 
@@ -57,13 +63,16 @@ export class Settlement {
     error: Error,
     settle: () => void,
   ): void {
-    if (!this.#deadLetters || !(error instanceof DeliveryError)) settle()
-    else void this.#deadLetters.bury({ records, attempts, outcome, error }).then(settle)
+    const { deadLetters, stats } = this.#parts
+    if (error instanceof DeliveryError) stats.failed(error.topic, records)
+    if (!deadLetters || !(error instanceof DeliveryError)) settle()
+    else void deadLetters.bury({ records, attempts, outcome, error }).then(settle)
   }
 
   #settle(records: readonly PendingRecord[], bytes: number, outcome: 'delivered' | DeliveryOutcome): void {
-    this.#gate.release(bytes, records.length)
-    this.#account.settle(records, outcome)
-    this.#onRoom()
+    const { gate, account, onRoom } = this.#parts
+    gate.release(bytes, records.length)
+    account.settle(records, outcome)
+    onRoom()
   }
 }

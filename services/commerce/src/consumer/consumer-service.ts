@@ -1,4 +1,5 @@
-import { Kafka } from '@sluice/kafka'
+import { Kafka, KafkaMetrics } from '@sluice/kafka'
+import type { Consumer } from '@sluice/kafka'
 import type { ConsumerConfig } from '../config/config.ts'
 import { openPool, type Pool } from '../database/database.ts'
 import { ensureHandledTable, ensureSchema } from '../database/schema.ts'
@@ -34,7 +35,7 @@ export async function openConsumer(config: ConsumerConfig, context: ServiceConte
     ...(config.stateDir !== undefined && { stateDir: config.stateDir }),
   })
   const rows = poll(() => countRows(pool), COUNT_INTERVAL_MS)
-  publish(context, sink)
+  publish(context, consumer, sink)
   return {
     done: consumer.run((records, { signal }) => sink.write(records, signal), { batch: true }),
     facts: () => {
@@ -78,16 +79,11 @@ async function countRows(pool: Pool) {
   return { users: Number(counts.users), products: Number(counts.products), orders: Number(counts.orders) }
 }
 
-function publish({ metrics }: ServiceContext, sink: Sink): void {
-  metrics.counter({
-    name: 'kafka_messages_processed_total',
-    help: 'Records whose rows PostgreSQL has acknowledged.',
-    labels: ['topic', 'event_type'],
-    read: () => [
-      [sink.inspect().orders.handled, { topic: ordersTopic.name, event_type: 'order_created' }],
-      [sink.inspect().products.handled, { topic: productsTopic.name, event_type: 'product_created' }],
-    ],
-  })
+function publish({ metrics }: ServiceContext, consumer: Pick<Consumer, 'inspect'>, sink: Sink): void {
+  const kafkaMetrics = new KafkaMetrics(metrics.registry)
+  kafkaMetrics.consumer('consumer', consumer)
+  kafkaMetrics.processed(ordersTopic.name, 'order_created', () => sink.inspect().orders.handled)
+  kafkaMetrics.processed(productsTopic.name, 'product_created', () => sink.inspect().products.handled)
   metrics.counter({
     name: 'sluice_commerce_rows_inserted_total',
     help: 'Rows that were not there before; the difference to the processed records is repeats.',

@@ -1,4 +1,4 @@
-import { Kafka } from '@sluice/kafka'
+import { Kafka, KafkaMetrics } from '@sluice/kafka'
 import { openRedis } from '../cache/redis.ts'
 import type { GeneratorConfig } from '../config/config.ts'
 import { ordersTopic, productsTopic } from '../events/topics.ts'
@@ -20,7 +20,8 @@ export async function openGenerator(config: GeneratorConfig, context: ServiceCon
     return { records, maxRecords, highWatermark, lowWatermark, throttled }
   }
   const generator = new Generator({ ...config, producer, redis, log })
-  publish(context, generator, queue)
+  new KafkaMetrics(context.metrics.registry).producer('generator', producer)
+  publish(context, generator)
   return {
     done: generator.run(),
     facts: () => {
@@ -44,16 +45,7 @@ export async function openGenerator(config: GeneratorConfig, context: ServiceCon
   }
 }
 
-function publish({ metrics }: ServiceContext, generator: Generator, queue: () => QueueReport): void {
-  metrics.counter({
-    name: 'kafka_messages_sent_total',
-    help: 'Records that were acknowledged.',
-    labels: ['topic'],
-    read: () => [
-      [generator.inspect().orders.acknowledged, { topic: ordersTopic.name }],
-      [generator.inspect().products.acknowledged, { topic: productsTopic.name }],
-    ],
-  })
+function publish({ metrics }: ServiceContext, generator: Generator): void {
   metrics.counter({
     name: 'sluice_commerce_records_failed_total',
     help: 'Records that were given up.',
@@ -71,15 +63,5 @@ function publish({ metrics }: ServiceContext, generator: Generator, queue: () =>
       [generator.inspect().cache.drawn, { result: 'hit' }],
       [generator.inspect().cache.misses, { result: 'miss' }],
     ],
-  })
-  metrics.gauge({
-    name: 'sluice_producer_queue_records',
-    help: 'Records that were accepted and are not settled.',
-    read: () => [[queue().records]],
-  })
-  metrics.gauge({
-    name: 'sluice_producer_queue_throttled',
-    help: '1 from the high watermark until the low one, else 0.',
-    read: () => [[Number(queue().throttled)]],
   })
 }
