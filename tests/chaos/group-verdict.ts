@@ -70,22 +70,33 @@ interface Handling {
 const signalMs = 50
 
 /**
- * Handlings of one partition by two processes that overlap in time. Not counted are those that a kill cut off, and those
- * that ran when their process was stopped: what a process does before it can know that it was away is documented.
+ * Handlings of one partition by two processes that overlap in time. Not counted are those that a kill cut off, those that
+ * ran when their process was stopped, and those that had begun when the group took the partition away: the consumer
+ * cannot undo what a handler does before it can know (DESIGN.md). One that begins later counts.
  */
 function overlaps({ events, faults }: GroupRun): string[] {
   const found: string[] = []
   for (const own of Map.groupBy(handlingsOf(events), ({ partition }) => partition).values()) {
     let latest: Handling | undefined
     for (const next of own.filter((handling) => !wasCutOff(handling, faults))) {
-      if (latest !== undefined && latest.process !== next.process && latest.endMs > next.beginMs) {
-        found.push(`${next.partition}/${latest.offset} by ${latest.process}, ${next.offset} by ${next.process}`)
+      const areTwo = latest !== undefined && latest.process !== next.process && latest.endMs > next.beginMs
+      if (areTwo && !wasLost(latest!, events)) {
+        found.push(`${next.partition}/${latest!.offset} by ${latest!.process}, ${next.offset} by ${next.process}`)
       }
       if (latest === undefined || next.endMs > latest.endMs) latest = next
     }
   }
   return found
 }
+
+/** Whether the group took the partition from that process while it handled it: it had not answered for too long. */
+function wasLost({ process, partition, beginMs }: Handling, events: readonly MemberEvent[]): boolean {
+  const isOwn = (event: MemberEvent): boolean => event.process === process && event.partition === partition
+  const next = events.find((event) => event.atMs > beginMs && isOwn(event) && comesOrGoes.has(event.what))
+  return next?.what === 'lost'
+}
+
+const comesOrGoes: ReadonlySet<string> = new Set(['assigned', 'revoked', 'lost'])
 
 /** In the order in which they began. */
 function handlingsOf(events: readonly MemberEvent[]): Handling[] {

@@ -70,6 +70,12 @@ describe('the verdict on a group', () => {
     ])
     const fault = { process: 'a', fromMs: atMs + 20, toMs: atMs + 80 }
     expect(groupAnomalies({ ...run, events: overlapping, faults: [fault] })).toEqual([])
+    const lost: MemberEvent = { process: 'a', what: 'lost', partition: 0, offset: 3, atMs: atMs + 200 }
+    const taken = [...overlapping, lost].toSorted((a, b) => a.atMs - b.atMs)
+    expect(groupAnomalies({ ...run, events: taken })).toEqual([])
+    // It is the next owner who begins while the former one still does.
+    const swapped = taken.map((event) => (event.what === 'lost' ? { ...event, process: 'b' } : event))
+    expect(groupAnomalies({ ...run, events: swapped })).toEqual([expect.stringMatching(/^handled by two at once: 1/)])
   })
 
   test('finds a partition that stands still, counted from the last fault it suffered', () => {

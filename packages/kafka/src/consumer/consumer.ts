@@ -236,17 +236,21 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
 
   async #begin(run: Pick<SessionOptions, 'handler' | 'batch' | 'settings' | 'hasDemand'>): Promise<void> {
     this.#state = 'running'
-    this.#session = new Session({
-      ...run,
-      cluster: this.#cluster,
-      clock: this.#clock,
-      events: this.#events,
-      stateFile: this.#stateFile,
-      route: this.#newRoute(),
-      onFatal: (error) => this.#fail(error),
-    })
-    this.#tellMissingTopics()
-    await this.#session.start().catch((error: unknown) => this.#fail(error as Error))
+    try {
+      this.#session = new Session({
+        ...run,
+        cluster: this.#cluster,
+        clock: this.#clock,
+        events: this.#events,
+        stateFile: this.#stateFile,
+        route: this.#newRoute(),
+        onFatal: (error) => this.#fail(error),
+      })
+      this.#tellMissingTopics()
+      await this.#session.start()
+    } catch (error) {
+      this.#fail(error as Error)
+    }
   }
 
   #setPaused(which: readonly PauseTarget[] | undefined, paused: boolean): void {
