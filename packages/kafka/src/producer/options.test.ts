@@ -105,6 +105,17 @@ describe('a value that makes no sense is an error that names it', () => {
     ['queue.maxWaitMs', { queue: { maxWaitMs: -1 } }],
     ['linger', { linger: 5 }],
     ['queue.maxMessages', { queue: { maxMessages: 5 } }],
+    ['breaker.whenOpen', { breaker: { whenOpen: 'drop' } }],
+    ['breaker.failures', { breaker: { failures: 0 } }],
+    ['breaker.openMs', { breaker: { openMs: 0 } }],
+    ['breaker.threshold', { breaker: { threshold: 1 } }],
+    ['addHeaders.traceId', { addHeaders: { traceId: 'yes' } }],
+    ['addHeaders.traceid', { addHeaders: { traceid: true } }],
+    ['tracing', { tracing: 1 }],
+    ['deadLetters.spoolDir', { deadLetters: { spoolDir: '' } }],
+    ['deadLetters.spoolMaxBytes', { deadLetters: { spoolMaxBytes: 0 } }],
+    ['deadLetters.timeoutMs', { deadLetters: { timeoutMs: 0 } }],
+    ['deadLetters.topic', { deadLetters: { topic: 'x' } }],
   ]
   test.each(bad)('%s of %o', (field, options) => {
     expect(() => parseProducerOptions(options)).toThrow(ConfigError)
