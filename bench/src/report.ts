@@ -1,3 +1,4 @@
+import type { WatchedGate } from './gate-watch.ts'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
@@ -28,6 +29,24 @@ export function median(values: readonly number[]): number {
 /** Three digits are what such measurements can carry. */
 export function round(value: number): number {
   return value >= 1_000 ? Math.round(value) : Number(value.toPrecision(3))
+}
+
+/** What is promised of a figure, and whether it was kept. */
+export function promise(what: string, seen: number, relation: '<=' | '>=', bound: number) {
+  const holds = relation === '<=' ? seen <= bound : seen >= bound
+  return { what, seen: round(seen), bound: `${relation} ${Math.round(bound)}`, holds: holds ? 'yes' : 'no' }
+}
+
+/** Of a consumer whose gate and memory were watched. */
+export function gateRow({ handled, maxGateBytes, maxGateRecords, memory }: WatchedGate & { handled: number }): Row {
+  return {
+    handled,
+    'most in the gate, records': maxGateRecords,
+    MiB: Math.round(maxGateBytes / 2 ** 20),
+    'RSS MiB, first': memory.firstMiB,
+    highest: memory.maxMiB,
+    growth: memory.growthMiB,
+  }
 }
 
 /** Prints the tables and writes bench/results/NAME.json with the machine, the versions and the commit. */

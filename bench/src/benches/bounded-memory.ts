@@ -5,7 +5,7 @@ import type { ClientJob, Measured } from '../clients/client.ts'
 import { inProcess } from '../in-process.ts'
 import type { BoundedConsumerJob, BoundedConsumerResult } from '../programs/bounded-consumer.ts'
 import type { BoundedProducerJob, BoundedProducerResult } from '../programs/bounded-producer.ts'
-import { type Row, publish, round } from '../report.ts'
+import { type Row, gateRow, promise, publish } from '../report.ts'
 
 export const title = 'memory of a producer and of a consumer that have too much to do'
 
@@ -57,7 +57,7 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
           producerRow('waits for ready()', heeding),
           producerRow('calls send() all the same', insisting),
         ],
-        'a consumer too slow for its backlog, budget 64 MiB and 1,000,000 records': [consumerRow(consumer)],
+        'a consumer too slow for its backlog, budget 64 MiB and 1,000,000 records': [gateRow(consumer)],
         'what has to hold': promises,
       },
       details: { heeding, insisting, consumer },
@@ -122,11 +122,6 @@ function judge(heeding: BoundedProducerResult, insisting: BoundedProducerResult,
   ]
 }
 
-function promise(what: string, seen: number, relation: '<=' | '>=', bound: number) {
-  const holds = relation === '<=' ? seen <= bound : seen >= bound
-  return { what, seen: round(seen), bound: `${relation} ${Math.round(bound)}`, holds: holds ? 'yes' : 'no' }
-}
-
 function producerRow(source: string, result: BoundedProducerResult): Row {
   const { offered, acknowledged, shed, maxQueued, throttledAt, releasedAt, memory } = result
   return {
@@ -138,17 +133,6 @@ function producerRow(source: string, result: BoundedProducerResult): Row {
     throttled: throttledAt.length,
     'on at': range(throttledAt),
     'off at': range(releasedAt),
-    'RSS MiB, first': memory.firstMiB,
-    highest: memory.maxMiB,
-    growth: memory.growthMiB,
-  }
-}
-
-function consumerRow({ handled, maxGateBytes, maxGateRecords, memory }: BoundedConsumerResult): Row {
-  return {
-    handled,
-    'most in the gate, records': maxGateRecords,
-    MiB: Math.round(maxGateBytes / MiB),
     'RSS MiB, first': memory.firstMiB,
     highest: memory.maxMiB,
     growth: memory.growthMiB,

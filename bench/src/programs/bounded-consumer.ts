@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, bytes, topic } from '@sluice/kafka'
 import { answer, job } from '../in-process.ts'
-import { MemorySamples } from '../memory-samples.ts'
+import { GateWatch, type WatchedGate } from '../gate-watch.ts'
 
 export interface BoundedConsumerJob {
   readonly bootstrap: string
@@ -14,19 +14,14 @@ export interface BoundedConsumerJob {
   readonly seconds: number
 }
 
-export interface BoundedConsumerResult {
+export interface BoundedConsumerResult extends WatchedGate {
   readonly handled: number
-  readonly maxGateBytes: number
-  readonly maxGateRecords: number
-  readonly memory: ReturnType<MemorySamples['summary']>
 }
 
 const { bootstrap, topic: name, maxRecords, maxBytes, recordsPerSecond, seconds } = job<BoundedConsumerJob>()
 
 await using kafka = new Kafka({ brokers: [bootstrap], clientId: 'bench-bounded' })
-globalThis.gc?.()
-const memory = new MemorySamples()
-memory.sample()
+const gate = new GateWatch()
 await using consumer = await kafka.consumer({
   group: `bench-${crypto.randomUUID()}`,
   topics: [topic(name, { value: bytes })],
@@ -34,8 +29,6 @@ await using consumer = await kafka.consumer({
   gate: { maxRecords, maxBytes },
 })
 let handled = 0
-let maxGateBytes = 0
-let maxGateRecords = 0
 let freeAtMs = performance.now()
 
 /** One server for all partitions, busy for a fixed time with each record. */
@@ -46,15 +39,6 @@ async function handle(): Promise<void> {
   handled++
 }
 
-const running = consumer.run(handle)
-const startedMs = performance.now()
-while (performance.now() - startedMs < seconds * 1_000) {
-  await Promise.race([sleep(50), running])
-  memory.sample()
-  const { gate } = consumer.inspect()
-  maxGateBytes = Math.max(maxGateBytes, gate?.bytes ?? 0)
-  maxGateRecords = Math.max(maxGateRecords, gate?.records ?? 0)
-}
-const summary = memory.summary()
+const watched = await gate.watch(consumer, consumer.run(handle), seconds)
 await consumer.close({ timeoutMs: 10_000 })
-answer({ handled, maxGateBytes, maxGateRecords, memory: summary } satisfies BoundedConsumerResult)
+answer({ handled, ...watched } satisfies BoundedConsumerResult)

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, bytes, topic } from '@sluice/kafka'
 import { answer, job } from '../in-process.ts'
-import { MemorySamples } from '../memory-samples.ts'
+import { GateWatch, type WatchedGate } from '../gate-watch.ts'
 
 export interface SlowConsumerJob {
   readonly bootstrap: string
@@ -15,21 +15,16 @@ export interface SlowConsumerJob {
   readonly seconds: number
 }
 
-export interface SlowConsumerResult {
+export interface SlowConsumerResult extends WatchedGate {
   readonly handled: number
   /** From its timestamp until its handler began, of every urgent record. */
   readonly urgentDelaysMs: readonly number[]
-  readonly maxGateBytes: number
-  readonly maxGateRecords: number
-  readonly memory: ReturnType<MemorySamples['summary']>
 }
 
 const { bootstrap, topic: name, urgentTopic, handlerMs, seconds, ...limits } = job<SlowConsumerJob>()
 
 await using kafka = new Kafka({ brokers: [bootstrap], clientId: 'bench-slow' })
-globalThis.gc?.()
-const memory = new MemorySamples()
-memory.sample()
+const gate = new GateWatch()
 await using consumer = await kafka.consumer({
   group: `bench-${crypto.randomUUID()}`,
   topics: [topic(name, { value: bytes }), topic(urgentTopic, { value: bytes })],
@@ -40,8 +35,6 @@ await using consumer = await kafka.consumer({
   gate: { maxRecords: limits.maxRecords, maxBytes: limits.maxBytes },
 })
 let handled = 0
-let maxGateBytes = 0
-let maxGateRecords = 0
 const urgentDelaysMs: number[] = []
 
 const running = consumer.run(async (record) => {
@@ -49,14 +42,6 @@ const running = consumer.run(async (record) => {
   await sleep(handlerMs)
   handled++
 })
-const startedMs = performance.now()
-while (performance.now() - startedMs < seconds * 1_000) {
-  await Promise.race([sleep(50), running])
-  memory.sample()
-  const { gate } = consumer.inspect()
-  maxGateBytes = Math.max(maxGateBytes, gate?.bytes ?? 0)
-  maxGateRecords = Math.max(maxGateRecords, gate?.records ?? 0)
-}
-const summary = memory.summary()
+const watched = await gate.watch(consumer, running, seconds)
 await consumer.close({ timeoutMs: 10_000 })
-answer({ handled, urgentDelaysMs, maxGateBytes, maxGateRecords, memory: summary } satisfies SlowConsumerResult)
+answer({ handled, urgentDelaysMs, ...watched } satisfies SlowConsumerResult)
