@@ -17,7 +17,7 @@ export interface SlowConsumerJob {
 
 export interface SlowConsumerResult extends WatchedGate {
   readonly handled: number
-  /** From its timestamp until its handler began, of every urgent record. */
+  /** From its timestamp until its handler began, of every urgent record that was sent once the consumer was at work. */
   readonly urgentDelaysMs: readonly number[]
 }
 
@@ -37,8 +37,11 @@ await using consumer = await kafka.consumer({
 let handled = 0
 const urgentDelaysMs: number[] = []
 
+let atWorkSinceMs = Infinity
 const running = consumer.run(async (record) => {
-  if (record.topic === urgentTopic) urgentDelaysMs.push(Date.now() - record.timestampMs)
+  atWorkSinceMs = Math.min(atWorkSinceMs, Date.now())
+  if (record.topic === urgentTopic && record.timestampMs >= atWorkSinceMs)
+    urgentDelaysMs.push(Date.now() - record.timestampMs)
   await sleep(handlerMs)
   handled++
 })
