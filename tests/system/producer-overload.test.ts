@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kafka, readDeadLetter, text, topic } from '@sluice/kafka'
 import type { Delivery, OutgoingRecord, Producer, ProducerOptions, Topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { freeze as freezeBroker } from './support/freeze.ts'
 import { idsInTopic } from './support/sent-records.ts'
 
 type Priority = NonNullable<OutgoingRecord<string, string>['priority']>
@@ -40,16 +41,9 @@ afterEach(() => {
   if (frozen) thaw()
 })
 
-/** Resolves when every thread of the broker stands still: the signal takes its time. */
 async function freeze(): Promise<void> {
   frozen = true
-  stack.kafka.pause(1)
-  const { pid } = stack.kafka.brokers[0]!
-  await vi.waitFor(async () => {
-    const threads = await readdir(`/proc/${pid}/task`)
-    const states = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8')))
-    expect(states.every((stat) => / T /.test(stat))).toBe(true)
-  })
+  await freezeBroker(stack)
 }
 
 function thaw(): void {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, bytes, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freeze } from './support/freeze.ts'
 import { freePort, HoldingProxy } from './support/holding-proxy.ts'
 import { kafkaTool, readWithJava } from './support/java.ts'
 import { findings, idsInTopic, RecordStream } from './support/sent-records.ts'
@@ -117,7 +118,7 @@ describe('one broker', () => {
     await kafka.admin().createTopics([{ name: target.name, partitions: 1 }])
     const producer = await kafka.producer()
     await producer.send(target, { value: 'delivered' })
-    stack.kafka.pause(1)
+    await freeze(stack)
     const lost = Promise.allSettled(['a', 'b', 'c'].map((value) => producer.send(target, { value })))
     const startedMs = performance.now()
     const report = await producer.close({ timeoutMs: 300 })
