@@ -143,14 +143,19 @@ function killGroup(pid) {
   }
 }
 
-/** So many, spread over all in an order that the seed decides. */
+/** So many, spread over all in an order that the seed decides. A fault keeps its place while others come and go. */
 function choose(all, count, seed) {
-  if (count >= all.length) return all
-  let state = seed
-  const random = () => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) / 0x7fffffff
   return all
-    .map((fault) => ({ fault, order: random() }))
+    .map((fault) => ({ fault, order: hash(`${seed} ${fault.id}`) }))
     .toSorted((a, b) => a.order - b.order)
     .slice(0, count)
     .map(({ fault }) => fault)
+}
+
+/** FNV-1a, its bits mixed once more. */
+function hash(text) {
+  let state = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) state = Math.imul(state ^ text.charCodeAt(index), 0x01000193)
+  state = Math.imul(state ^ (state >>> 16), 0x45d9f3b)
+  return (state ^ (state >>> 16)) >>> 0
 }

@@ -247,6 +247,14 @@ test.each([
   expect(() => new FlowController(options)).toThrow(expect.objectContaining({ field }))
 })
 
+test('who has aborted before hears so, also where the circuit is open', async () => {
+  const { controller, start } = makeController({ limit: stepLimit({ start: 10 }) })
+  start(16, 10)
+  expect(controller.state).toBe('open')
+  const signal = AbortSignal.abort(new Error('enough'))
+  await expect(controller.run(() => 1, { signal })).rejects.toThrow('enough')
+})
+
 test('work that is no function is refused', async () => {
   const { controller } = makeController()
   await expect(controller.run(undefined as never)).rejects.toMatchObject({ field: 'work' })

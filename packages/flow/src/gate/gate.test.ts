@@ -112,6 +112,16 @@ test('a waiter that aborts leaves nothing behind and lets those behind it go', a
   await expect(gate.acquire(0, { signal: controller.signal })).rejects.toBe(reason)
 })
 
+test('a waiter without a timeout can abort too', async () => {
+  const { gate, clock } = makeGate()
+  const controller = new AbortController()
+  gate.tryAcquire(0, 8)
+  const waiting = gate.acquire(0, { records: 5, signal: controller.signal })
+  controller.abort(new Error('no longer wanted'))
+  await expect(waiting).rejects.toThrow('no longer wanted')
+  expect([gate.waiting, clock.pending]).toEqual([0, 0])
+})
+
 test('a waiter that was let in keeps neither its timer nor its listener', async () => {
   const { gate, clock } = makeGate()
   const { signal } = new AbortController()

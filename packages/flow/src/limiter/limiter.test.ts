@@ -128,10 +128,16 @@ test('the cap is in force at once, and a cut starts from it', () => {
   expect(limiter.limit).toBe(1)
 })
 
-test('a cap under the least limit does not lead under it', () => {
-  const { limiter } = makeLimiter({ limit: aimdLimit({ min: 20, start: 100 }), cap: () => 5 })
+test.each([5, 20])('a cap of %d, at or under the least limit, does not lead under it', (cap) => {
+  const { limiter } = makeLimiter({ limit: aimdLimit({ min: 20, start: 100 }), cap: () => cap })
   limiter.tryAcquire()!.dropped()
-  expect(limiter.inspect()).toMatchObject({ learntLimit: 90, limit: 5 })
+  expect(limiter.inspect()).toMatchObject({ learntLimit: 90, limit: cap })
+})
+
+test('a cap of one, under which nothing can be cut, leaves the learnt limit its own cut', () => {
+  const { limiter } = makeLimiter({ limit: aimdLimit({ min: 1, start: 100 }), cap: () => 1 })
+  limiter.tryAcquire()!.dropped()
+  expect(limiter.inspect()).toMatchObject({ learntLimit: 90, limit: 1 })
 })
 
 test('a cap that rose lets waiters in after refresh', async () => {

@@ -62,6 +62,7 @@ test('a medium item waits at most a second, then is counted as timeout_drop', as
   const waiting = queue.push('medium')
   clock.advance(1_000)
   await expect(waiting).rejects.toMatchObject({ reason: 'timeout_drop', code: 'backpressure', retriable: true })
+  await expect(waiting).rejects.toThrow('No room within 1000 ms')
   expect(queue.inspect()).toMatchObject({ shed: { timeout_drop: 1 }, waiting: 0 })
   expect(clock.pending).toBe(0)
 })
@@ -70,7 +71,8 @@ test('a low item is refused at once where there is no room or anyone waits', asy
   const { queue, fill } = makeQueue({ maxBytes: 10 })
   const [first] = [queue.tryPush('1', { bytes: 8 })]
   const waiting = queue.push('2', { bytes: 5 })
-  await expect(queue.push('low', { priority: 'low', bytes: 1 })).rejects.toMatchObject({ reason: 'low_priority_drop' })
+  const low = queue.push('low', { priority: 'low', bytes: 1 })
+  await expect(low).rejects.toMatchObject({ reason: 'low_priority_drop', message: 'The queue is full' })
   expect(queue.tryPush('other', { bytes: 1 })).toBeUndefined()
   queue.release(first!)
   await waiting

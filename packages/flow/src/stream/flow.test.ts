@@ -142,6 +142,13 @@ describe('sources and sinks', () => {
     }
   })
 
+  test('nothing is consumed after an abort, also of what was on its way', async () => {
+    const controller = new AbortController()
+    const running = Flow.range(0, 3).forEach(() => expect.unreachable(), { signal: controller.signal })
+    controller.abort(new Error('enough'))
+    await expect(running).rejects.toThrow('enough')
+  })
+
   test('leaving tells work in progress by its signal', async () => {
     let signal: AbortSignal | undefined
     const consumer = puppet(
