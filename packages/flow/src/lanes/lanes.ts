@@ -96,6 +96,11 @@ export class Lanes<T> implements Disposable {
     return this.#lanes.size
   }
 
+  /** Lanes whose first item waits for its delay to pass. */
+  get held(): number {
+    return this.#held
+  }
+
   /** Whether anything waits or runs in this lane. */
   has(key: LaneKey): boolean {
     return this.#lanes.has(key)

@@ -1,6 +1,11 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { TopicPartitions } from '../driver/driver.ts'
+import { classify } from '../driver/classify.ts'
+import type { TopicMetadata, TopicPartitions } from '../driver/driver.ts'
+import { BrokerError } from '../errors.ts'
+import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import { RetryBacklog } from '../failure/retry-backlog.ts'
+import { isOwnTopic } from '../failure/topic-names.ts'
 import type { Committer } from './committer.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { RevokedError } from './errors.ts'
@@ -26,6 +31,9 @@ export interface AssignmentOptions {
   readonly fetcher: Fetcher
   readonly positions: Positions
   readonly subscription: Subscription
+  /** Makes the retry topics, where there are any. */
+  readonly retries?: DeadLetterWriter | undefined
+  readonly onFatal: (error: Error) => void
 }
 
 /** Between two looks at the metadata for a topic that the group knows and the metadata does not yet. */
@@ -79,8 +87,9 @@ export class Assignment {
     const lost = [...this.#owned.values()]
     this.#owned.clear()
     if (lost.length === 0) return
-    for (const partition of lost) this.#release(partition)
-    void this.#options.dispatcher.drain(lost, 0, revoked)
+    const all = withRetries(lost)
+    for (const partition of all) this.#release(partition)
+    void this.#options.dispatcher.drain(all, 0, revoked)
     this.#options.events.emit('lost', { partitions: lost.map(({ place }) => place), reason })
   }
 
@@ -93,7 +102,7 @@ export class Assignment {
     this.#closed = true
     this.#generation++
     this.#target = undefined
-    const partitions = [...this.#owned.values()]
+    const partitions = withRetries(this.#owned.values())
     const untilMs = clock.monotonicMs() + timeoutMs
     const abandoned = await this.#end(partitions, timeoutMs)
     const leftMs = Math.max(COMMIT_MS, untilMs - clock.monotonicMs())
@@ -101,8 +110,8 @@ export class Assignment {
     const places = committer.uncommitted(partitions).map(({ place }) => place)
     for (const partition of partitions) {
       this.#release(partition)
-      this.#owned.delete(keyOf(partition))
     }
+    this.#owned.clear()
     return { abandonedHandlers: abandoned, uncommitted: places }
   }
 
@@ -127,9 +136,10 @@ export class Assignment {
     const going = [...this.#owned.values()].filter((partition) => !wanted.has(keyOf(partition)))
     // Those with nothing running can go at once; they do not wait for the others' handlers.
     const { dispatcher } = this.#options
-    const isBusy = (partition: AssignedPartition): boolean => dispatcher.isBusy(partition)
+    const isBusy = (partition: AssignedPartition): boolean =>
+      withRetries([partition]).some((one) => dispatcher.isBusy(one))
     const busy = going.filter(isBusy)
-    for (const partition of busy) this.#beginDrain(partition)
+    for (const partition of withRetries(busy)) this.#beginDrain(partition)
     await this.#revoke(
       going.filter((partition) => !busy.includes(partition)),
       generation,
@@ -142,13 +152,12 @@ export class Assignment {
   async #revoke(partitions: readonly AssignedPartition[], generation: number): Promise<void> {
     if (partitions.length === 0 || generation !== this.#generation) return
     const { settings, events, membership } = this.#options
-    const abandoned = await this.#drain(partitions, settings.rebalanceTimeoutMs / 2)
+    const all = withRetries(partitions)
+    const abandoned = await this.#drain(all, settings.rebalanceTimeoutMs / 2)
     if (generation !== this.#generation) return
     const places: OffsetPlace[] = partitions.map(({ place }) => place)
-    for (const partition of partitions) {
-      this.#release(partition)
-      this.#owned.delete(keyOf(partition))
-    }
+    for (const partition of all) this.#release(partition)
+    for (const partition of partitions) this.#owned.delete(keyOf(partition))
     membership.ownedChanged()
     events.emit('revoked', { partitions: places, abandonedHandlers: abandoned })
   }
@@ -189,21 +198,48 @@ export class Assignment {
         .refresh(subscription.names)
         .catch((error: unknown) => events.emit('error', { during: 'metadata', error }))
     }
+    const retryTopics = await this.#retryTopics(target)
     if (generation !== this.#generation || this.#closed) return 0
     const added: AssignedPartition[] = []
     let unknown = 0
     for (const { topicId, partitions } of target) {
       const name = cluster.topicById(topicId)?.name
-      if (name === undefined) unknown++
-      else added.push(...this.#create(name, topicId, partitions))
+      const retryTopic = name === undefined ? undefined : retryTopics.get(name)
+      if (name === undefined || retryTopic === null) unknown++
+      else added.push(...this.#create(name, topicId, partitions, retryTopic))
     }
     membership.ownedChanged()
-    void positions.find(added)
+    // What waits in a retry partition is known before the partition that it is from begins.
+    void positions.find(added.map((partition) => partition.retries?.partition ?? partition))
     return unknown
   }
 
-  #create(name: string, topicId: string, partitions: readonly number[]): AssignedPartition[] {
-    const { subscription, settings, intake, committer } = this.#options
+  /** By the topics they are for; null: it is not there yet. */
+  async #retryTopics(target: readonly TopicPartitions[]): Promise<ReadonlyMap<string, TopicMetadata | null>> {
+    const { cluster, retries, events, onFatal } = this.#options
+    const found = new Map<string, TopicMetadata | null>()
+    if (retries === undefined) return found
+    for (const { topicId } of target) {
+      const name = cluster.topicById(topicId)?.name
+      if (name === undefined || isOwnTopic(name)) continue
+      try {
+        found.set(name, await retries.prepare(name))
+      } catch (error) {
+        found.set(name, null)
+        events.emit('error', { during: 'retry_topic', error })
+        if (error instanceof BrokerError && !classify(error.apiCode).retriable) onFatal(error)
+      }
+    }
+    return found
+  }
+
+  #create(
+    name: string,
+    topicId: string,
+    partitions: readonly number[],
+    retryTopic: TopicMetadata | undefined,
+  ): AssignedPartition[] {
+    const { subscription, settings } = this.#options
     const topic = subscription.topic(name)
     if (topic === undefined) return []
     this.#noteTopicId(name, topicId)
@@ -213,11 +249,26 @@ export class Assignment {
       const partition = new AssignedPartition(topic, topicId, number, ++this.#incarnations)
       partition.priority = settings.topicPriority.get(name) ?? 'medium'
       this.#owned.set(keyOf(partition), partition)
-      intake.add(partition)
-      committer.add(partition)
+      this.#enter(partition)
+      if (retryTopic !== undefined) this.#enter(this.#pair(partition, retryTopic))
       added.push(partition)
     }
     return added
+  }
+
+  #enter(partition: AssignedPartition): void {
+    this.#options.intake.add(partition)
+    this.#options.committer.add(partition)
+  }
+
+  /** The partition of the same number in the retry topic, with codecs of its own topic. */
+  #pair(partition: AssignedPartition, { name, id }: TopicMetadata): AssignedPartition {
+    const topic = Object.freeze({ ...partition.topic, name })
+    const retries = new AssignedPartition(topic, id, partition.partition, ++this.#incarnations)
+    retries.priority = partition.priority
+    retries.retryOf = partition
+    partition.retries = new RetryBacklog(retries)
+    return retries
   }
 
   #noteTopicId(topic: string, newId: string): void {
@@ -229,6 +280,11 @@ export class Assignment {
 
 /** A commit after handlers used up all the time still gets so long. */
 const COMMIT_MS = 1_000
+
+/** These, and those in which their records wait. */
+export function withRetries(partitions: Iterable<AssignedPartition>): AssignedPartition[] {
+  return [...partitions].flatMap((one) => (one.retries === undefined ? one : [one, one.retries.partition]))
+}
 
 const key = (topicId: string, partition: number): string => `${topicId}/${partition}`
 const keyOf = ({ topicId, partition }: AssignedPartition): string => key(topicId, partition)

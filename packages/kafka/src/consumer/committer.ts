@@ -33,6 +33,7 @@ interface Entry {
 
 /** How long a commit waits for the heartbeat that tells the new member epoch. */
 const EPOCH_WAIT_MS = 1_000
+const RENEW_MS = 86_400_000
 const METADATA_TOO_LARGE = errorCode('OFFSET_METADATA_TOO_LARGE')
 /** A broker that allows less than this allows no map at all. */
 const MIN_MAP_LENGTH = 64
@@ -118,8 +119,13 @@ export class Committer {
   #isDirty(partition: AssignedPartition): boolean {
     if (partition.phase === 'released' || partition.phase === 'starting') return false
     const { finishedTo, committed, committedRevision, log } = partition
-    const isNews = finishedTo !== committed || log?.tracker.revision !== committedRevision
+    const isNews = finishedTo !== committed || log?.tracker.revision !== committedRevision || this.#isStale(partition)
     return finishedTo >= 0 && isNews && this.#isSameTopic(partition)
+  }
+
+  /** Offsets of topics that nobody subscribes to are forgotten by the broker after a while. */
+  #isStale({ retryOf, committedAtMs }: AssignedPartition): boolean {
+    return retryOf !== undefined && this.#options.clock.monotonicMs() - committedAtMs > RENEW_MS
   }
 
   /** Commits go by name: what belongs to a deleted topic must not become the position of its successor. */
@@ -171,6 +177,7 @@ export class Committer {
       } else if (errorCode === 0) {
         partition.committed = offset
         partition.committedRevision = revision
+        partition.committedAtMs = this.#options.clock.monotonicMs()
         committed.push({ topic: topicName, partition: number, offset })
       } else if (errorCode === METADATA_TOO_LARGE && metadata.length > MIN_MAP_LENGTH) {
         // Nothing more is taken until the map has become short enough.

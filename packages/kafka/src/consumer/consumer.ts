@@ -13,6 +13,8 @@ import {
 } from './options.ts'
 import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
 import { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import { RetryRoute } from '../failure/retry-route.ts'
+import { retryTopic } from '../failure/topic-names.ts'
 import { LaneRetries, type FailureRoute } from './failure-route.ts'
 import type { AssignedPartition } from './partition.ts'
 import { Session, type CloseReport, type SessionOptions } from './session.ts'
@@ -71,6 +73,8 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   readonly #events = new Emitter<ConsumerEvents>()
   readonly #stateFile: StateFile | undefined
   readonly #deadLetters: DeadLetterWriter
+  /** Writes to the retry topics, where there are any. */
+  readonly #retries: DeadLetterWriter | undefined
   #session: Session | undefined
   #stream: Pick<ConsumerStream<never>, 'end'> | undefined
   #closing: Promise<CloseReport> | undefined
@@ -96,6 +100,8 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     this.#clock = clock
     this.#stateFile = stateFile
     this.#deadLetters = new DeadLetterWriter(cluster, clock)
+    const retryTopicOf = (source: string): string => retryTopic(source, settings.group)
+    this.#retries = settings.retryTopicAfterMs === null ? undefined : new DeadLetterWriter(cluster, clock, retryTopicOf)
     // Nobody has to call `run`, and so nobody may be there to hear of a failure.
     this.#ended.promise.catch(() => {})
   }
@@ -185,8 +191,10 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
 
   #newRoute(): FailureRoute {
     const shared = { settings: this.#settings, clock: this.#clock, events: this.#events }
-    if (!this.#settings.deadLetters) return new LaneRetries(this.#settings)
-    return new DeadLetterRoute({ ...shared, writer: this.#deadLetters })
+    const inner = this.#settings.deadLetters
+      ? new DeadLetterRoute({ ...shared, writer: this.#deadLetters })
+      : new LaneRetries(this.#settings)
+    return this.#retries === undefined ? inner : new RetryRoute({ ...shared, inner, writer: this.#retries })
   }
 
   async #close(timeoutMs: number): Promise<CloseReport> {
@@ -195,7 +203,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     if (this.#failure === undefined) this.#stream?.end()
     try {
       const report = (await this.#session?.close(timeoutMs)) ?? nothingLeft
-      await this.#deadLetters.close(timeoutMs)
+      await Promise.all([this.#deadLetters.close(timeoutMs), this.#retries?.close(timeoutMs)])
       await this.#letGoOfState()
       return report
     } catch (error) {
@@ -244,6 +252,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
         events: this.#events,
         stateFile: this.#stateFile,
         route: this.#newRoute(),
+        retries: this.#retries,
         onFatal: (error) => this.#fail(error),
       })
       this.#tellMissingTopics()

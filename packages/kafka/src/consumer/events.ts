@@ -70,4 +70,5 @@ export type ConsumerActivity =
   | 'commit'
   | 'state_file'
   | 'dead_letter'
+  | 'retry_topic'
   | 'priority'

@@ -15,6 +15,9 @@ export interface Failure {
   readonly error: unknown
 }
 
+/** In place of an error: it did not fail, a record of its key is in the retry topic, and it goes behind that one. */
+export const behindRetry: unique symbol = Symbol('behind a record in the retry topic')
+
 /** Again in its lane, whose later records wait meanwhile and whose slot is free; or never again in here. */
 export type Next = { readonly again: true; readonly delayMs: number } | { readonly again: false }
 
@@ -57,6 +60,7 @@ function isHopeless(error: unknown): boolean {
 }
 
 /** Where it is, by its first record. */
-function placeOfFailure({ partition, records }: Failure): RecordPlace {
-  return { topic: partition.topicName, partition: partition.partition, offset: records[0]!.offset }
+function placeOfFailure({ records }: Failure): RecordPlace {
+  const { topic, partition, offset } = records[0]!
+  return { topic, partition, offset }
 }

@@ -27,6 +27,8 @@ export class Invocation implements HandlerContext {
   abortedBy: Error | undefined
   /** Nobody waits for it any more, whatever it still does. */
   abandoned = false
+  /** Not to be handled before that: milliseconds since the epoch. */
+  notBeforeMs = 0
   /** Ends its back-off. */
   retryTimer: Timer | undefined
   /** Why its record has no value: it is not for the handler. */
@@ -75,6 +77,14 @@ export class Invocation implements HandlerContext {
     return new Invocation(this.partition, this.input, this.attempt + 1, this.start, this.end)
   }
 
+  /** The same call, later. */
+  later(): Invocation {
+    const later = new Invocation(this.partition, this.input, this.attempt, this.start, this.end)
+    later.notBeforeMs = this.notBeforeMs
+    later.decodeError = this.decodeError
+    return later
+  }
+
   get records(): readonly ConsumerRecord[] {
     return Array.isArray(this.input) ? (this.input as readonly ConsumerRecord[]) : [this.input as ConsumerRecord]
   }
@@ -85,8 +95,8 @@ export class Invocation implements HandlerContext {
 
   /** Where it is, by its first record. */
   get place(): RecordPlace {
-    const { topicName, partition } = this.partition
     const first = Array.isArray(this.input) ? (this.input as readonly ConsumerRecord[])[0]! : this.input
-    return { topic: topicName, partition, offset: (first as ConsumerRecord).offset }
+    const { topic, partition, offset } = first as ConsumerRecord
+    return { topic, partition, offset }
   }
 }

@@ -7,8 +7,11 @@ import {
   type LaneTask,
   type Priority,
 } from '@sluice/flow'
+import type { RetryBacklog } from '../failure/retry-backlog.ts'
+import { readRetry } from '../failure/retry-record.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
+import { behindRetry } from './failure-route.ts'
 import { Invocation } from './invocation.ts'
 import type { Order, OrderHost } from './order.ts'
 import type { AssignedPartition } from './partition.ts'
@@ -21,6 +24,11 @@ const maxWaiting = 16_384
 /** Of high topics some more: what waits before them must not keep them from being seen. */
 const maxWaitingHigh = 20_480
 
+/** Records of one retry partition that were taken and are not finished, at most. */
+const maxWaitingRetries = 1_024
+/** A timer cannot be set for longer than some 24 days. */
+const longestWaitMs = 2 ** 30
+
 /**
  * Order by key, or none: the records of a partition go into lanes, one of which handles one record at a time, in order.
  * A free slot takes a ready lane; while there is none, records are taken from the partitions until one may be handled.
@@ -29,6 +37,7 @@ const maxWaitingHigh = 20_480
  */
 export class KeyLanes implements Order {
   readonly #host: OrderHost
+  readonly #clock: Clock
   readonly #lanes: Lanes<Invocation>
   /** Partitions that may have records to take. */
   readonly #ready: ReadyLine
@@ -42,6 +51,7 @@ export class KeyLanes implements Order {
 
   constructor(host: OrderHost, clock: Clock, events: Emitter<ConsumerEvents>) {
     this.#host = host
+    this.#clock = clock
     this.#isByKey = host.settings.order === 'key'
     const { priority } = host.settings
     this.#ranks = priority === undefined ? undefined : priorityReader(priority, events)
@@ -79,6 +89,7 @@ export class KeyLanes implements Order {
 
   unpark(): void {
     for (const partition of this.#parked) this.#back(partition, this.#parked)
+    for (const partition of this.#full) this.#lookAtFull(partition)
   }
 
   pump(): void {
@@ -102,13 +113,8 @@ export class KeyLanes implements Order {
   }
 
   again(invocation: Invocation, delayMs: number): void {
-    const task = this.#taskOf(invocation)
-    const next = invocation.next()
-    invocation.isOver = true
-    invocation.partition.work.unfinished.set(invocation.start, next)
     this.#host.slots.free()
-    this.#lanes.again(task, delayMs, next)
-    next.queued = task
+    this.#putBack(invocation, invocation.next(), delayMs)
   }
 
   hold(invocation: Invocation): void {
@@ -165,7 +171,8 @@ export class KeyLanes implements Order {
 
   /** Takes one record from the next partition that has one, and begins it if it may. False: there is none. */
   #takeNext(most = maxWaiting): boolean {
-    if (this.#lanes.waiting >= most) return false
+    // What waits for its time is in nobody's way.
+    if (this.#lanes.waiting - this.#lanes.held >= most) return false
     const favoursHigh = most > maxWaiting || this.#lanes.favoursHigh
     for (;;) {
       const partition = this.#ready.peek(favoursHigh)
@@ -180,7 +187,7 @@ export class KeyLanes implements Order {
     const { work, log } = partition
     if (!partition.mayHandle || log === undefined) return this.#rest(partition)
     if (log.mustWait) return this.#wait(partition, 'parked', this.#parked)
-    if (!this.#fitsMap(partition, log)) return this.#wait(partition, 'full', this.#full)
+    if (!this.#hasRoom(partition, log)) return this.#wait(partition, 'full', this.#full)
     let record: ConsumerRecord | undefined
     try {
       record = log.take()
@@ -190,8 +197,15 @@ export class KeyLanes implements Order {
     }
     if (record === undefined) return this.#rest(partition)
     if (--work.turnLeft <= 0) this.#rotate(partition)
-    this.#begin(new Invocation(partition, record, 1, log.takenFrom, log.takenTo), log)
+    this.#begin(this.#newInvocation(partition, record, log), log)
     return true
+  }
+
+  #newInvocation(partition: AssignedPartition, record: ConsumerRecord, log: PartitionLog): Invocation {
+    const retry = partition.retryOf === undefined ? undefined : readRetry(record.headers)
+    const invocation = new Invocation(partition, record, 1 + (retry?.attempts ?? 0), log.takenFrom, log.takenTo)
+    if (retry !== undefined) invocation.notBeforeMs = retry.notBeforeMs
+    return invocation
   }
 
   /** It may begin unless it is behind another: in its lane, or where some are ready. */
@@ -228,6 +242,9 @@ export class KeyLanes implements Order {
   }
 
   #handle(invocation: Invocation): void {
+    const { retries } = invocation.partition
+    if (invocation.notBeforeMs > 0 && this.#isEarly(invocation)) return
+    if (retries !== undefined && this.#isAside(invocation, retries)) return
     this.#host.slots.take()
     if (invocation.decodeError !== undefined) this.#host.failed(invocation, invocation.decodeError)
     else if (this.#host.calls.call(invocation)) {
@@ -235,6 +252,39 @@ export class KeyLanes implements Order {
       this.#end(invocation)
       this.#host.ended(invocation.partition)
     }
+  }
+
+  /** It is not due yet: its lane waits, a slot does not. */
+  #isEarly(invocation: Invocation): boolean {
+    const waitMs = invocation.notBeforeMs - this.#clock.now()
+    if (waitMs <= 0) return false
+    this.#putBack(invocation, invocation.later(), Math.min(waitMs, longestWaitMs))
+    return true
+  }
+
+  /** It is in the retry topic already, or goes there behind an earlier record of its key. */
+  #isAside(invocation: Invocation, retries: RetryBacklog): boolean {
+    const { offset, rawKey } = invocation.input as ConsumerRecord
+    if (retries.takes(offset)) {
+      this.#finish(invocation)
+      invocation.isOver = true
+      if (invocation.task !== undefined) this.#lanes.done(invocation.task)
+      this.#host.ended(invocation.partition)
+      return true
+    }
+    if (!retries.has(rawKey)) return false
+    this.#host.slots.take()
+    this.#host.failed(invocation, behindRetry)
+    return true
+  }
+
+  /** The first of its lane again, as `next`. */
+  #putBack(invocation: Invocation, next: Invocation, delayMs: number): void {
+    const task = this.#taskOf(invocation)
+    invocation.isOver = true
+    invocation.partition.work.unfinished.set(invocation.start, next)
+    this.#lanes.again(task, delayMs, next)
+    next.queued = task
   }
 
   /** Its place in the lanes: one that was begun past them is entered now, as one that runs. */
@@ -247,10 +297,18 @@ export class KeyLanes implements Order {
   }
 
   #finish({ partition, start, end, input }: Invocation): void {
-    const { log, work } = partition
+    const { log, work, retryOf } = partition
+    if (retryOf !== undefined) this.#retried(retryOf, input as ConsumerRecord)
     log!.finish(start, end, input)
     if (work.unfinished.size > 0) work.unfinished.delete(start)
     if (this.#full.size > 0 && this.#full.has(partition)) this.#lookAtFull(partition)
+  }
+
+  /** One of those that wait is finished. */
+  #retried(of: AssignedPartition, { rawKey }: ConsumerRecord): void {
+    if (!this.#isByKey) return
+    of.retries!.remove(rawKey)
+    if (this.#full.size > 0 && this.#full.has(of)) this.#lookAtFull(of)
   }
 
   #end(invocation: Invocation): void {
@@ -297,6 +355,12 @@ export class KeyLanes implements Order {
     this.offer(partition)
   }
 
+  #hasRoom(partition: AssignedPartition, log: PartitionLog): boolean {
+    if (partition.retries?.isFull === true) return false
+    if (partition.retryOf !== undefined && partition.work.unfinished.size >= maxWaitingRetries) return false
+    return this.#fitsMap(partition, log)
+  }
+
   /** The record that all others of the partition wait for, as far as its commit goes, goes first. */
   #fitsMap({ work, topicId, mapBudget }: AssignedPartition, log: PartitionLog): boolean {
     const fits = mapBudget.allows(log, topicId, work.unfinished.size)
@@ -310,7 +374,6 @@ export class KeyLanes implements Order {
   }
 
   #lookAtFull(partition: AssignedPartition): void {
-    const { work, topicId, mapBudget, log } = partition
-    if (mapBudget.allows(log!, topicId, work.unfinished.size)) this.#back(partition, this.#full)
+    if (this.#hasRoom(partition, partition.log!)) this.#back(partition, this.#full)
   }
 }

@@ -52,6 +52,12 @@ export interface HandlerRetryOptions {
   readonly initialMs?: number
   /** Longest wait between attempts. Default 10,000. */
   readonly maxMs?: number
+  /**
+   * A wait of at least so long is spent in the group's retry topic for the topic (`<topic>.<group>.retry`, made where
+   * there is none) instead of the record's lane, which goes on; with order by key later records of its key go behind it.
+   * For orders other than `partition`. From 0, default: never.
+   */
+  readonly topicAfterMs?: number
   /** Whether another attempt can help after this error. Default: always. */
   readonly isRetryable?: (error: unknown) => boolean
 }
@@ -177,6 +183,8 @@ export interface ConsumerSettings {
   readonly attempts: number
   readonly retryInitialMs: number
   readonly retryMaxMs: number
+  /** null: never. */
+  readonly retryTopicAfterMs: number | null
   readonly isRetryable: (error: unknown) => boolean
   readonly deadLetters: boolean
   readonly onDeadLetter: DeadLetterListener | undefined
@@ -233,12 +241,20 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   instanceName: true,
 }
 
+const retryFields: Readonly<Record<keyof HandlerRetryOptions, true>> = {
+  attempts: true,
+  initialMs: true,
+  maxMs: true,
+  topicAfterMs: true,
+  isRetryable: true,
+}
+
 /** @throws ConfigError for the first setting that makes no sense or does not exist. */
 export function parseConsumerOptions(options: ConsumerOptions<AnySource>): ConsumerSettings {
   const { gate = {}, retry = {} } = options
   requireKnownFields('', options, consumerFields)
   requireKnownFields('gate.', gate, { maxRecords: true, maxBytes: true })
-  requireKnownFields('retry.', retry, { attempts: true, initialMs: true, maxMs: true, isRetryable: true })
+  requireKnownFields('retry.', retry, retryFields)
   const int32 = (field: string, value: number | undefined, standard: number, min: number): number =>
     requireInteger(field, value ?? standard, { min, max: MAX_INT32 })
   const sources = parseSources(options.topics)
@@ -268,6 +284,7 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
     attempts,
     retryInitialMs: initialMs,
     retryMaxMs: requireNumber('retry.maxMs', retry.maxMs ?? Math.max(10_000, initialMs), { min: initialMs }),
+    retryTopicAfterMs: parseTopicAfterMs(retry.topicAfterMs, order),
     isRetryable: requireFunction('retry.isRetryable', retry.isRetryable ?? (() => true)),
     deadLetters: requireBoolean('deadLetters', options.deadLetters ?? true),
     onDeadLetter: options.onDeadLetter && requireFunction('onDeadLetter', options.onDeadLetter),
@@ -287,6 +304,13 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
     stateDir: optionalText('stateDir', options.stateDir),
     instanceName: optionalText('instanceName', options.instanceName ?? options.instanceId) ?? 'default',
   })
+}
+
+function parseTopicAfterMs(topicAfterMs: number | undefined, order: ConsumerOrder): number | null {
+  if (topicAfterMs === undefined) return null
+  const ms = requireNumber('retry.topicAfterMs', topicAfterMs, { min: 0 })
+  if (order !== 'partition') return ms
+  throw new ConfigError('retry.topicAfterMs', ms, "left out where order is 'partition': there nothing may overtake")
 }
 
 function parseReset(reset: ResetPolicy): ResetPolicy {

@@ -2,6 +2,7 @@ import { Ring } from '@sluice/flow'
 import type { BatchHeader, DecodedRecord } from '../batch/decode.ts'
 import { decodeRecords } from '../batch/decode.ts'
 import { DecodeError } from '../errors.ts'
+import { asOriginal } from '../failure/retry-record.ts'
 import { ConsumerRecord } from './consumer-record.ts'
 import { UnreadableBatchError } from './errors.ts'
 import type { Intake } from './intake.ts'
@@ -231,18 +232,20 @@ export class PartitionLog {
   }
 
   #decode(decoded: DecodedRecord, batch: FetchedBatch): ConsumerRecord {
-    const { topic, partition } = this.#partition
+    const { topic, partition, retryOf } = this.#partition
+    const name = retryOf === undefined ? topic.name : retryOf.topicName
+    const wire = retryOf === undefined ? decoded : asOriginal(decoded)
     let part: 'key' | 'value' = 'key'
     let key: unknown
     this.takenError = undefined
     try {
       key = topic.key.decode(decoded.key)
       part = 'value'
-      return new ConsumerRecord(topic.name, partition, decoded, key, topic.value.decode(decoded.value), batch)
+      return new ConsumerRecord(name, partition, wire, key, topic.value.decode(decoded.value), batch)
     } catch (cause) {
-      const place = { topic: topic.name, partition, offset: decoded.offset }
+      const place = { topic: name, partition, offset: wire.offset }
       this.takenError = new DecodeError(place, part, topic[part].name, cause)
-      return new ConsumerRecord(topic.name, partition, decoded, key, undefined, batch)
+      return new ConsumerRecord(name, partition, wire, key, undefined, batch)
     }
   }
 

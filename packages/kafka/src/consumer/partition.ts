@@ -2,6 +2,7 @@ import type { Priority } from '@sluice/flow'
 import type { AnyTopic } from './options.ts'
 import type { Invocation } from './invocation.ts'
 import { MapBudget } from './map-budget.ts'
+import type { RetryBacklog } from '../failure/retry-backlog.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 /**
@@ -73,10 +74,16 @@ export class AssignedPartition {
   highWatermark = -1
   /** Up to where the group's offset is known to be. */
   committed = -1
+  /** When that was last written; monotonic. */
+  committedAtMs = -Infinity
   /** The tracker's revision that is known to be committed, offset map included. */
   committedRevision = 0
   /** How many partitions the topic had when the group began to read it, for commits that have to say so; -1: none. */
   origin = -1
+  /** Where its records wait that are to be tried again after long, if they may. */
+  retries: RetryBacklog | undefined
+  /** The partition whose records wait in this one: it is no part of the assignment, and lives as long as that one. */
+  retryOf: AssignedPartition | undefined
   /** Set once the position is known. */
   log: PartitionLog | undefined
   /** How long the offset map may become. */

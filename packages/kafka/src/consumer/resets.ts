@@ -118,6 +118,8 @@ export class Resets {
   }
 
   #policy(partition: AssignedPartition, reason: ResetReason): ResetPolicy {
+    // What waits there is never to be passed over.
+    if (partition.retryOf !== undefined) return 'earliest'
     const isNew = reason === 'no_committed_offset' && this.#options.firstSight.isNew(partition)
     return isNew ? 'earliest' : this.#options.settings.reset
   }

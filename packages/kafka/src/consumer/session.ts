@@ -1,7 +1,12 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { TopicPartitions } from '../driver/driver.ts'
-import { Assignment } from './assignment.ts'
+import { Backoff } from '../backoff.ts'
+import { BrokerError } from '../errors.ts'
+import { classify } from '../driver/classify.ts'
+import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import { scanRetries } from '../failure/retry-scan.ts'
+import { Assignment, withRetries } from './assignment.ts'
 import { Committer } from './committer.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
 import { RevokedError } from './errors.ts'
@@ -27,6 +32,8 @@ export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'bat
   readonly stateFile: StateFile | undefined
   /** What becomes of records that fail. Default: a few attempts in their lane, then the consumer stops. */
   readonly route?: FailureRoute
+  /** Makes the retry topics, where there are any. */
+  readonly retries?: DeadLetterWriter | undefined
   /** What tells of memory and processors. Default: those of this process. */
   readonly readings?: ProcessReadings
   /** Something made it senseless to go on: the session is to be closed. */
@@ -110,6 +117,7 @@ export class Session implements MembershipListener {
   setPaused(partition: AssignedPartition, paused: boolean): void {
     if (partition.paused === paused) return
     partition.paused = paused
+    if (partition.retries !== undefined) this.setPaused(partition.retries.partition, paused)
     if (paused) {
       this.#intake.withdraw(partition)
       this.#dispatcher.paused(partition)
@@ -167,7 +175,7 @@ export class Session implements MembershipListener {
       dispatcher: this.#dispatcher.inspect(),
       committer: this.#committer.inspect(),
       pressure: this.#pressure?.inspect(),
-      partitions: Array.from(this.#assignment.partitions, inspectPartition),
+      partitions: withRetries(this.#assignment.partitions).map(inspectPartition),
     }
   }
 
@@ -199,10 +207,35 @@ export class Session implements MembershipListener {
     for (const one of found) {
       const { partition, offset } = one
       if (!partition.isLive) continue
+      if (partition.retryOf !== undefined && partition.phase === 'starting') {
+        void this.#beginRetries(one, partition.retryOf)
+        continue
+      }
       if (partition.phase === 'starting') assigned.push({ ...placeOf(partition), offset })
       this.#begin(one)
     }
     if (assigned.length > 0) this.#options.events.emit('assigned', { partitions: assigned })
+  }
+
+  /** Looks through what waits, where its order counts; then it begins, and the partition it is from after it. */
+  async #beginRetries(found: FoundPosition, of: AssignedPartition): Promise<void> {
+    const { cluster, clock, settings, events, onFatal } = this.#options
+    const { partition, offset, finished = [] } = found
+    const backoff = new Backoff(50, 2_000)
+    const scan = { cluster, clock, of, backlog: of.retries!, offset, finished }
+    while (partition.isLive && settings.order === 'key') {
+      try {
+        await scanRetries(scan)
+        break
+      } catch (error) {
+        events.emit('error', { during: 'retry_topic', error })
+        if (error instanceof BrokerError && !classify(error.apiCode).retriable) return onFatal(error)
+      }
+      await clock.sleep(backoff.nextMs())
+    }
+    if (!partition.isLive || !of.isLive) return
+    this.#begin(found)
+    await this.#positions.find([of])
   }
 
   /** (Re)starts a partition at a position. */
@@ -211,6 +244,8 @@ export class Session implements MembershipListener {
     const from = partition.log?.tracker.taken ?? null
     if (reset !== undefined) events.emit('reset', { ...placeOf(partition), offset, from, reason: reset })
     const { log } = partition
+    // It was looked through as it was.
+    if (log !== undefined) partition.retryOf?.retries?.clear()
     // What was fetched of a log that is not the leader's is not to be handled.
     if (log !== undefined && (offset < log.end || reset === 'log_diverged')) {
       return void this.#rewind(partition, offset)

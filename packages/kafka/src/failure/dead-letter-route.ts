@@ -6,6 +6,7 @@ import type { ConsumerSettings, DeadLetterListener } from '../consumer/options.t
 import { DecodeError } from '../errors.ts'
 import { deadLetterHeader, deadLetterHeaders } from './dead-letter-headers.ts'
 import type { DeadLetterWriter } from './dead-letter-writer.ts'
+import { isRetryHeader } from './retry-record.ts'
 import { deadLetterTopic, isOwnTopic } from './topic-names.ts'
 
 export interface DeadLetterRouteOptions {
@@ -31,15 +32,20 @@ export class DeadLetterRoute implements FailureRoute {
 
   async divert(failure: Failure, signal: AbortSignal): Promise<void> {
     // Dead letters of dead letters would only go in circles.
-    if (isOwnTopic(failure.partition.topicName)) return await this.#retries.divert(failure)
+    if (isOwnTopic(failure.records[0]!.topic)) return await this.#retries.divert(failure)
     await Promise.all(failure.records.map((record) => this.#bury(record, failure, signal)))
   }
 
-  async #bury(record: ConsumerRecord, { attempt, error }: Failure, signal: AbortSignal): Promise<void> {
+  async #bury(
+    record: ConsumerRecord,
+    { partition: from, attempt, error }: Failure,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { writer, events, clock, settings } = this.#options
     const { topic, partition, offset, timestampMs } = record
     const place = { topic, partition, offset }
-    const headers = deadLetterHeaders(record.headers, {
+    const own = [...record.headers].filter(([name]) => from.retryOf === undefined || !isRetryHeader(name))
+    const headers = deadLetterHeaders(own, {
       ...place,
       timestampMs,
       group: settings.group,

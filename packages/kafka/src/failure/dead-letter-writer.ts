@@ -5,11 +5,12 @@ import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { bytes } from '../codecs/bytes.ts'
 import { Producer } from '../producer/producer.ts'
+import type { TopicMetadata } from '../driver/driver.ts'
 import type { HeadersInput } from '../record.ts'
 import { topic } from '../topic.ts'
 import { deadLetterTopic } from './topic-names.ts'
 
-/** A record that goes to the dead letter topic of its topic. */
+/** A record that goes to the dead letter topic of its topic, or to its retry topic. */
 export interface DeadLetterRecord {
   /** The topic that it was for. */
   readonly topic: string
@@ -32,17 +33,36 @@ interface Target {
   readonly partitions: number
 }
 
-/** Writes dead letters, by a producer of its own that is opened with the first. */
+/**
+ * Writes dead letters, by a producer of its own that is opened with the first; with another name for the topics, what is
+ * to be retried.
+ */
 export class DeadLetterWriter {
   readonly #cluster: Cluster
   readonly #clock: Clock
+  readonly #nameOf: (source: string) => string
   readonly #targets = new Map<string, Promise<Target>>()
   #producer: Promise<Producer> | undefined
   #closed = false
 
-  constructor(cluster: Cluster, clock: Clock) {
+  constructor(cluster: Cluster, clock: Clock, nameOf: (source: string) => string = deadLetterTopic) {
     this.#cluster = cluster
     this.#clock = clock
+    this.#nameOf = nameOf
+  }
+
+  /**
+   * The topic that records of this one go to, made where there is none, with at least as many partitions.
+   * @throws what keeps it from being made or described
+   */
+  async prepare(source: string): Promise<TopicMetadata> {
+    const { name, partitions } = await this.#target(source)
+    const wanted = this.#cluster.topic(source)?.partitions.length ?? 0
+    if (partitions < wanted) {
+      this.#targets.delete(source)
+      await new Admin(this.#cluster, this.#clock).alterTopic(name, { partitions: wanted })
+    }
+    return this.#cluster.topic(name)!
   }
 
   /**
@@ -108,7 +128,7 @@ export class DeadLetterWriter {
 
   /** Makes the dead letter topic where there is none: as many partitions, and room for the headers. */
   async #ensure(source: string): Promise<Target> {
-    const name = deadLetterTopic(source)
+    const name = this.#nameOf(source)
     const admin = new Admin(this.#cluster, this.#clock)
     await this.#cluster.refresh([name])
     const known = this.#cluster.topic(name)

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { bytes } from '../codecs/bytes.ts'
+import { AssignedPartition } from '../consumer/partition.ts'
+import { topic } from '../topic.ts'
+import { RetryBacklog } from './retry-backlog.ts'
+
+const backlog = (): RetryBacklog =>
+  new RetryBacklog(new AssignedPartition(topic('t.g.retry', { value: bytes }), 'id', 0, 1))
+
+test('a key waits until as many are finished as were added', () => {
+  const waiting = backlog()
+  const [a, sameAsA, b] = [Buffer.from([0, 255]), Buffer.from([0, 255]), Buffer.from([0, 254])]
+  waiting.add(a)
+  waiting.add(sameAsA)
+  expect([waiting.has(a), waiting.has(b), waiting.has(null)]).toEqual([true, false, false])
+  waiting.remove(a)
+  expect(waiting.has(sameAsA)).toBe(true)
+  waiting.remove(sameAsA)
+  waiting.remove(sameAsA)
+  expect(waiting.has(a)).toBe(false)
+  waiting.add(a)
+  expect(waiting.has(a)).toBe(true)
+})
+
+test('records without a key hold nobody up', () => {
+  const waiting = backlog()
+  waiting.add(null)
+  expect([waiting.keys, waiting.has(null)]).toEqual([0, false])
+  waiting.add(Buffer.alloc(0))
+  waiting.remove(null)
+  expect(waiting.has(Buffer.alloc(0))).toBe(true)
+})
+
+test('10,000 keys are as many as may wait', () => {
+  const waiting = backlog()
+  for (let n = 0; n < 10_000; n++) {
+    expect(waiting.isFull).toBe(false)
+    waiting.add(Buffer.from(`k${n}`))
+    waiting.add(Buffer.from('k0'))
+  }
+  expect(waiting.isFull).toBe(true)
+  waiting.remove(Buffer.from('k1'))
+  expect(waiting.isFull).toBe(false)
+})
+
+test('what was found there is taken out of its partition once', () => {
+  const waiting = backlog()
+  waiting.keep(7)
+  expect([waiting.takes(6), waiting.takes(7), waiting.takes(7)]).toEqual([false, true, false])
+  waiting.keep(8)
+  waiting.add(Buffer.from('k'))
+  waiting.clear()
+  expect([waiting.takes(8), waiting.keys]).toEqual([false, 0])
+})

@@ -1,0 +1,68 @@
+import type { AssignedPartition } from '../consumer/partition.ts'
+
+/** With more keys than this that wait, nothing more is taken of the partition they are from. */
+const maxKeys = 10_000
+
+/**
+ * What of one partition waits in the retry topic. With order by key later records of such a key go behind it, so that
+ * their order is kept; what was written there before a crash and not committed is not written a second time.
+ */
+export class RetryBacklog {
+  /** Where they wait: read and committed by whoever owns the partition they are from. */
+  readonly partition: AssignedPartition
+  /** By key: how many are not finished. */
+  readonly #keys = new Map<string, number>()
+  /** Offsets that were found to be there already when the partition was begun. */
+  readonly #kept = new Set<number>()
+
+  constructor(partition: AssignedPartition) {
+    this.partition = partition
+  }
+
+  get keys(): number {
+    return this.#keys.size
+  }
+
+  get isFull(): boolean {
+    return this.#keys.size >= maxKeys
+  }
+
+  /** Whether a record of this key waits there, or is on its way. */
+  has(key: Buffer | null): boolean {
+    return this.#keys.size > 0 && key !== null && this.#keys.has(nameOf(key))
+  }
+
+  /** One more of this key: to be told before it is written, since it may be read and finished at once. */
+  add(key: Buffer | null): void {
+    if (key === null) return
+    const name = nameOf(key)
+    this.#keys.set(name, (this.#keys.get(name) ?? 0) + 1)
+  }
+
+  /** One of this key is finished, or was not written. */
+  remove(key: Buffer | null): void {
+    if (key === null || this.#keys.size === 0) return
+    const name = nameOf(key)
+    const left = (this.#keys.get(name) ?? 0) - 1
+    if (left > 0) this.#keys.set(name, left)
+    else this.#keys.delete(name)
+  }
+
+  /** The record at this offset of the partition waits there. */
+  keep(offset: number): void {
+    this.#kept.add(offset)
+  }
+
+  /** Whether the record at this offset was found there, and so is finished where it is from; true once. */
+  takes(offset: number): boolean {
+    return this.#kept.size > 0 && this.#kept.delete(offset)
+  }
+
+  /** The log is not the one that was looked through any more. */
+  clear(): void {
+    this.#keys.clear()
+    this.#kept.clear()
+  }
+}
+
+const nameOf = (key: Buffer): string => key.toString('latin1')

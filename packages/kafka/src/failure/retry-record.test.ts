@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
+import type { WireHeaders } from '../record.ts'
+import { asOriginal, isRetryHeader, readRetry, retryHeaders } from './retry-record.ts'
+
+const wire = (headers: Iterable<readonly [string, unknown]>): WireHeaders =>
+  Array.from(headers, ([name, value]) => [Buffer.from(name), Buffer.from(String(value))] as const)
+
+const own = wire([
+  ['trace-id', 'abc'],
+  ['not-before', 'of an earlier time'],
+])
+const decoded = { offset: 42, timestampMs: 1_000, key: Buffer.from('k'), value: Buffer.from('v'), headers: own }
+const record = new ConsumerRecord('orders', 3, decoded, 'k', 'v')
+const facts = { topicId: 'an-id', attempts: 2, notBeforeMs: 5_000 }
+
+test('a record in the retry topic says where it is from, and keeps its own headers', () => {
+  const written = [...(retryHeaders(record, facts) as Iterable<readonly [string, string | Buffer]>)]
+  expect(written.map(([name, value]) => [name, String(value)])).toEqual([
+    ['trace-id', 'abc'],
+    ['retry-count', '2'],
+    ['not-before', '5000'],
+    ['original-topic', 'orders'],
+    ['original-topic-id', 'an-id'],
+    ['original-partition', '3'],
+    ['original-offset', '42'],
+    ['original-timestamp', '1000'],
+  ])
+  const read = readRetry(new RecordHeaders(wire(written)))
+  expect(read).toEqual({ ...facts, partition: 3, offset: 42, timestampMs: 1_000 })
+  const stored = { ...decoded, offset: 7, timestampMs: 6_000, headers: wire(written) }
+  expect(asOriginal(stored)).toEqual({ ...stored, offset: 42, timestampMs: 1_000 })
+  expect(written.map(([name]) => name).filter((name) => !isRetryHeader(name))).toEqual(['trace-id'])
+})
+
+test.each([[[]], [[['original-topic-id', 'an-id']]], [[['retry-count', 'many']]]] as [string, string][][][])(
+  'what somebody else wrote there is what it is: %j',
+  (headers) => {
+    const foreign = { ...decoded, headers: wire(headers) }
+    expect(readRetry(new RecordHeaders(foreign.headers))).toBeUndefined()
+    expect(asOriginal(foreign)).toBe(foreign)
+  },
+)

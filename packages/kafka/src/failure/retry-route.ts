@@ -1,0 +1,73 @@
+import type { Clock, Emitter } from '@sluice/flow'
+import type { ConsumerRecord } from '../consumer/consumer-record.ts'
+import type { ConsumerEvents } from '../consumer/events.ts'
+import { behindRetry, type Failure, type FailureRoute, type Next } from '../consumer/failure-route.ts'
+import type { ConsumerSettings } from '../consumer/options.ts'
+import type { DeadLetterWriter } from './dead-letter-writer.ts'
+import { retryHeaders } from './retry-record.ts'
+
+export interface RetryRouteOptions {
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  /** Decides all else, and takes what fails for good. */
+  readonly inner: FailureRoute
+  /** To the retry topics of the group. */
+  readonly writer: DeadLetterWriter
+}
+
+/**
+ * Sends records that are to wait for long to the retry topic, and those of their keys behind them. What comes from there
+ * and fails again waits in its lane: it is in nobody's way, and its place is kept in the log.
+ */
+export class RetryRoute implements FailureRoute {
+  readonly #options: RetryRouteOptions
+
+  constructor(options: RetryRouteOptions) {
+    this.#options = options
+  }
+
+  next(failure: Failure): Next {
+    if (failure.error === behindRetry) return { again: false }
+    const next = this.#options.inner.next(failure)
+    return next.again && this.#isForTopic(failure, next.delayMs) ? { again: false } : next
+  }
+
+  async divert(failure: Failure, signal: AbortSignal): Promise<void> {
+    const { inner, events } = this.#options
+    if (failure.error === behindRetry) return await this.#send(failure, 0, 0, signal)
+    const next = inner.next(failure)
+    if (!next.again) return await inner.divert(failure, signal)
+    const { attempt, error, records } = failure
+    await this.#send(failure, attempt, next.delayMs, signal)
+    const { topic, partition, offset } = records[0]!
+    events.emit('handlerFailed', { topic, partition, offset, attempt, retryInMs: next.delayMs, error })
+  }
+
+  #isForTopic({ partition }: Failure, delayMs: number): boolean {
+    const { retryTopicAfterMs } = this.#options.settings
+    return partition.retries !== undefined && retryTopicAfterMs !== null && delayMs >= retryTopicAfterMs
+  }
+
+  async #send({ partition, records }: Failure, attempts: number, delayMs: number, signal: AbortSignal): Promise<void> {
+    const notBeforeMs = Math.floor(this.#options.clock.now() + delayMs)
+    const facts = { topicId: partition.topicId, attempts, notBeforeMs }
+    for (const record of records) {
+      const key = this.#options.settings.order === 'key' ? record.rawKey : null
+      partition.retries!.add(key)
+      try {
+        await this.#write(record, retryHeaders(record, facts), signal)
+      } catch (error) {
+        partition.retries!.remove(key)
+        throw error
+      }
+    }
+  }
+
+  async #write(record: ConsumerRecord, headers: ReturnType<typeof retryHeaders>, signal: AbortSignal): Promise<void> {
+    const { writer, events } = this.#options
+    const { topic, partition, rawKey, rawValue } = record
+    const copy = { topic, partition, key: rawKey, value: rawValue, headers }
+    await writer.write(copy, signal, (error) => events.emit('error', { during: 'retry_topic', error }))
+  }
+}

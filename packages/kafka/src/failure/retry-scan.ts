@@ -1,0 +1,39 @@
+import type { Clock } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import { bytes } from '../codecs/bytes.ts'
+import type { OffsetRange } from '../consumer/tracker.ts'
+import { Tracker } from '../consumer/tracker.ts'
+import type { AssignedPartition } from '../consumer/partition.ts'
+import { Reader } from '../reader/reader.ts'
+import { topic } from '../topic.ts'
+import type { RetryBacklog } from './retry-backlog.ts'
+import { readRetry } from './retry-record.ts'
+
+export interface RetryScanOptions {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  /** The partition whose records wait. */
+  readonly of: AssignedPartition
+  readonly backlog: RetryBacklog
+  /** From here, without what is finished beyond. */
+  readonly offset: number
+  readonly finished: readonly OffsetRange[]
+}
+
+/** Notes whose records wait in a retry partition, from its commit to the end that it has now. */
+export async function scanRetries({ cluster, clock, of, backlog, offset, finished }: RetryScanOptions): Promise<void> {
+  const { topicName, partition } = backlog.partition
+  const raw = topic(topicName, { key: bytes, value: bytes })
+  const tracker = new Tracker(offset, finished)
+  const from = { offsets: [{ topic: topicName, partition, offset }] }
+  await using reader = await Reader.open(cluster, { topics: [raw], from }, clock)
+  backlog.clear()
+  for await (const record of reader) {
+    if (tracker.wasFinished(record.offset)) continue
+    // The key is a view into what was fetched; the backlog makes a text of it.
+    backlog.add(record.key)
+    const facts = readRetry(record.headers)
+    if (facts?.topicId === of.topicId && facts.partition === of.partition) backlog.keep(facts.offset)
+    if (!of.isLive) return
+  }
+}
