@@ -1,7 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { Kafka, type SaslOptions, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -16,6 +17,8 @@ const words = topic('words', { value: text })
 let stack: Stack
 let certificate: string
 let secureAddress: string
+let mutualAddress: string
+let client: { readonly cert: string; readonly key: string }
 
 beforeAll(async () => {
   const keystore = join(folder, 'broker.p12')
@@ -23,6 +26,8 @@ beforeAll(async () => {
   certificate = await selfSigned(keystore)
   const securePort = await freePort()
   secureAddress = `127.0.0.1:${securePort}`
+  mutualAddress = `127.0.0.1:${await freePort()}`
+  client = await clientCertificate()
   const login = 'org.apache.kafka.common.security'
   const credentials = `username="${user.username}" password="${user.password}"`
   const scram = `${login}.scram.ScramLoginModule required;`
@@ -33,12 +38,16 @@ beforeAll(async () => {
         `${mechanism}=[name=${user.username},password=${user.password}]`,
       ]),
       properties: ({ port, controllerPort }) => ({
-        listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SASL_SSL://${secureAddress}`,
-        'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},SASL_SSL://${secureAddress}`,
+        listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SASL_SSL://${secureAddress},SSL://${mutualAddress}`,
+        'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},SASL_SSL://${secureAddress},SSL://${mutualAddress}`,
         'ssl.keystore.type': 'PKCS12',
         'ssl.keystore.location': keystore,
         'ssl.keystore.password': storePassword,
-        'sasl.enabled.mechanisms': mechanisms.join(','),
+        'listener.name.ssl.ssl.client.auth': 'required',
+        'listener.name.ssl.ssl.truststore.type': 'PEM',
+        'listener.name.ssl.ssl.truststore.location': join(folder, 'client.pem'),
+        'sasl.enabled.mechanisms': [...mechanisms, 'OAUTHBEARER'].join(','),
+        'listener.name.sasl_ssl.oauthbearer.sasl.jaas.config': `${login}.oauthbearer.OAuthBearerLoginModule required;`,
         // A session that has to be renewed every second or so.
         'connections.max.reauth.ms': 1_500,
         'listener.name.sasl_ssl.plain.sasl.jaas.config': `${login}.plain.PlainLoginModule required ${credentials} user_${user.username}="${user.password}";`,
@@ -63,6 +72,21 @@ async function selfSigned(keystore: string): Promise<string> {
   await runOk('keytool', ['-genkeypair', '-keyalg', 'RSA', '-validity', '2', ...names, ...which])
   chmodSync(keystore, 0o644)
   return await runOk('keytool', ['-exportcert', '-rfc', ...which])
+}
+
+async function clientCertificate(): Promise<{ cert: string; key: string }> {
+  const [cert, key] = [join(folder, 'client.pem'), join(folder, 'client.key')]
+  const files = ['-keyout', key, '-out', cert]
+  await runOk('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=app', ...files])
+  chmodSync(cert, 0o644)
+  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
+}
+
+/** A token as brokers without an authority accept it: nobody signs it. */
+function unsignedToken(lifeS: number): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const nowS = Math.floor(Date.now() / 1_000)
+  return `${part({ alg: 'none' })}.${part({ sub: 'app', iat: nowS - 60, exp: nowS + lifeS })}.`
 }
 
 async function freePort(): Promise<number> {
@@ -132,4 +156,75 @@ test('TLS on one side only is told so', async () => {
   await expect(plain.producer()).rejects.toMatchObject({ retriable: false, message: expect.stringContaining('TLS') })
   await using encrypted = new Kafka({ brokers: [stack.kafka.bootstrapServers], tls: {}, connectTimeoutMs: 2_000 })
   await expect(encrypted.producer()).rejects.toMatchObject({ code: 'connection_failed' })
+})
+
+test('a client shows its certificate, from code and from the environment', async () => {
+  await using kafka = new Kafka({ brokers: [mutualAddress], tls: { ca: certificate, ...client } })
+  await using producer = await kafka.producer()
+  await producer.send(words, { value: 'from code' })
+  writeFileSync(join(folder, 'ca.pem'), certificate)
+  await using other = Kafka.fromEnv({
+    KAFKA_BOOTSTRAP_SERVERS: mutualAddress,
+    KAFKA_SECURITY_PROTOCOL: 'SSL',
+    KAFKA_SSL_CA_LOCATION: join(folder, 'ca.pem'),
+    KAFKA_SSL_CERTIFICATE_LOCATION: join(folder, 'client.pem'),
+    KAFKA_SSL_KEY_LOCATION: join(folder, 'client.key'),
+  })
+  expect(await other.admin().offsets([words.name])).toMatchObject([{ topic: words.name }])
+})
+
+test('a client without the certificate that a broker asks for is told so, once', async () => {
+  await using kafka = new Kafka({ brokers: [mutualAddress], tls: { ca: certificate } })
+  await expect(kafka.producer()).rejects.toMatchObject({
+    code: 'connection_failed',
+    retriable: false,
+    message: expect.stringContaining('certificate'),
+  })
+})
+
+test('a name that the certificate does not have is told by that name', async () => {
+  const tls = { ca: certificate, servername: 'elsewhere.test' }
+  await using kafka = new Kafka({ brokers: [secureAddress], tls, sasl: { mechanism: 'PLAIN', ...user } })
+  await expect(kafka.producer()).rejects.toMatchObject({
+    code: 'connection_failed',
+    retriable: false,
+    message: expect.stringContaining('elsewhere.test'),
+  })
+})
+
+test('a token is asked for again before its session ends, and nothing is lost meanwhile', async () => {
+  let asked = 0
+  const token = async (): Promise<string> => {
+    asked++
+    return unsignedToken(60)
+  }
+  await using kafka = secure({ mechanism: 'OAUTHBEARER', token })
+  await using producer = await kafka.producer({ lingerMs: 0 })
+  await producer.send(words, { value: 'first' })
+  const before = asked
+  while (asked < before + 3) await producer.send(words, { value: 'more' })
+})
+
+test('an expired token is refused at once, and is not shown', async () => {
+  const token = unsignedToken(-30)
+  await using kafka = secure({ mechanism: 'OAUTHBEARER', token })
+  const refused: Error = await kafka.producer().then(
+    () => expect.fail('the token was accepted'),
+    (error: Error) => error,
+  )
+  expect(refused).toMatchObject({ code: 'authentication_failed', retriable: false })
+  expect(inspect(refused, { depth: 9 })).not.toContain(token)
+})
+
+test.each([
+  ['throws', () => Promise.reject(new Error('no such client')), 'no such client'],
+  ['hangs', () => new Promise<string>(() => {}), 'longer than 400 ms'],
+  ['gives nothing', () => '', 'no bearer token'],
+])('a token callback that %s is told by name and in time', async (_, token, text) => {
+  const sasl = { mechanism: 'OAUTHBEARER', token } as const
+  await using kafka = new Kafka({ brokers: [secureAddress], tls: { ca: certificate }, sasl, connectTimeoutMs: 500 })
+  await expect(kafka.admin().listTopics()).rejects.toMatchObject({
+    code: 'token_failed',
+    message: expect.stringContaining(text),
+  })
 })

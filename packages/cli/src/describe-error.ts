@@ -11,6 +11,7 @@ const remedies: Readonly<Record<string, string>> = {
   GROUP_ID_NOT_FOUND: '`sluice groups list` shows what there is',
   connection_failed: 'see that Kafka runs there; --bootstrap or KAFKA_BOOTSTRAP_SERVERS say where it is',
   authentication_failed: 'check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD',
+  token_failed: 'check KAFKA_SASL_OAUTHBEARER_TOKEN_FILE or KAFKA_SASL_OAUTHBEARER_TOKEN',
 }
 
 /** One line about an error: its code, what is wrong, and what to do where that is known. */

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { ConfigError } from '@sluice/flow'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { readEnvironment, type Environment } from './environment.ts'
 
 const servers = { KAFKA_BOOTSTRAP_SERVERS: 'kafka1:29092, kafka2:29093,kafka3:29094' }
@@ -58,24 +60,72 @@ describe('the environment', () => {
   })
 })
 
+describe('security in the environment', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-environment-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+
+  test('takes authority, certificate and key from files', () => {
+    const env = {
+      ...servers,
+      KAFKA_SECURITY_PROTOCOL: 'SSL',
+      KAFKA_SSL_CA_LOCATION: file('ca.pem', 'the authority'),
+      KAFKA_SSL_CERTIFICATE_LOCATION: file('client.pem', 'the certificate'),
+      KAFKA_SSL_KEY_LOCATION: file('client.key', 'the key'),
+      KAFKA_SSL_KEY_PASSWORD: 'open sesame',
+    }
+    const { tls, sasl } = readEnvironment(env).kafka
+    expect(tls).toEqual({ ca: 'the authority', cert: 'the certificate', key: 'the key', passphrase: 'open sesame' })
+    expect(sasl).toBeUndefined()
+    expect(refusal({ ...env, KAFKA_SSL_KEY_LOCATION: '' }).field).toBe('KAFKA_SSL_KEY_LOCATION')
+    expect(refusal({ ...env, KAFKA_SSL_CERTIFICATE_LOCATION: '' }).field).toBe('KAFKA_SSL_CERTIFICATE_LOCATION')
+    const missing = refusal({ ...env, KAFKA_SSL_CA_LOCATION: '/no/such.pem' })
+    expect(missing.message).toContain('KAFKA_SSL_CA_LOCATION is "/no/such.pem", but must be a PEM file')
+    expect(missing.message).toContain('ENOENT')
+    expect(missing.message + JSON.stringify(missing)).not.toContain('open sesame')
+  })
+
+  test('reads a token file anew each time it is asked', async () => {
+    const path = file('token', 'first\n')
+    const env = {
+      ...servers,
+      KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
+      KAFKA_SASL_MECHANISM: 'OAUTHBEARER',
+      KAFKA_SASL_OAUTHBEARER_TOKEN_FILE: path,
+    }
+    const token = readEnvironment(env).kafka.sasl?.token as () => Promise<string>
+    expect(await token()).toBe('first')
+    writeFileSync(path, 'second')
+    expect(await token()).toBe('second')
+    expect(refusal({ ...env, KAFKA_SASL_OAUTHBEARER_TOKEN_FILE: '' }).field).toBe('KAFKA_SASL_OAUTHBEARER_TOKEN')
+  })
+})
+
 test('the page of settings has every variable that is read, and no other', () => {
   const page = readFileSync(new URL('../../../docs/settings.md', import.meta.url), 'utf8')
   const documented = Array.from(page.matchAll(/^\| `(KAFKA_\w+)`/gm), ([, name]) => name)
   const read = new Set<string>()
-  const values: Environment = {
-    ...servers,
-    KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
-    KAFKA_SASL_USERNAME: 'u',
-    KAFKA_SASL_PASSWORD: 'p',
+  for (const mechanism of ['PLAIN', 'OAUTHBEARER']) {
+    const values: Environment = {
+      ...servers,
+      KAFKA_SECURITY_PROTOCOL: 'SASL_SSL',
+      KAFKA_SASL_MECHANISM: mechanism,
+      KAFKA_SASL_USERNAME: 'u',
+      KAFKA_SASL_PASSWORD: 'p',
+      KAFKA_SASL_OAUTHBEARER_TOKEN: 't',
+    }
+    readEnvironment(
+      new Proxy(values, {
+        get(target, name: string) {
+          read.add(name)
+          return target[name]
+        },
+      }),
+    )
   }
-  readEnvironment(
-    new Proxy(values, {
-      get(target, name: string) {
-        read.add(name)
-        return target[name]
-      },
-    }),
-  )
   expect(new Set(documented)).toEqual(read)
 })
 

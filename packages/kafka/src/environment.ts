@@ -1,9 +1,11 @@
 import { ConfigError } from '@sluice/flow'
 import type { KafkaOptions } from './config.ts'
 import type { ConsumerOptions } from './consumer/options.ts'
+import { EnvironmentReader, type Environment } from './environment-reader.ts'
 import type { ProducerOptions } from './producer/options.ts'
+import { security } from './security-environment.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
+export type { Environment }
 
 /** What the environment says, for a `Kafka` and as defaults of its producers and consumers. */
 export interface EnvironmentSettings {
@@ -17,7 +19,7 @@ export interface EnvironmentSettings {
  * @throws ConfigError that names the variable
  */
 export function readEnvironment(env: Environment): EnvironmentSettings {
-  const read = new Reader(env)
+  const read = new EnvironmentReader(env)
   const brokers = read.text('KAFKA_BOOTSTRAP_SERVERS')
   if (brokers === undefined) {
     throw new ConfigError(
@@ -40,19 +42,7 @@ export function readEnvironment(env: Environment): EnvironmentSettings {
   })
 }
 
-function security(read: Reader): Pick<KafkaOptions, 'tls' | 'sasl'> {
-  const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const
-  const protocol = read.oneOf('KAFKA_SECURITY_PROTOCOL', protocols) ?? 'PLAINTEXT'
-  const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
-  const sasl = protocol.startsWith('SASL') && {
-    mechanism: read.oneOf('KAFKA_SASL_MECHANISM', mechanisms) ?? 'PLAIN',
-    username: read.required('KAFKA_SASL_USERNAME'),
-    password: read.required('KAFKA_SASL_PASSWORD'),
-  }
-  return { ...(protocol.endsWith('SSL') && { tls: {} }), ...(sasl && { sasl }) }
-}
-
-function producerOf(read: Reader): ProducerOptions {
+function producerOf(read: EnvironmentReader): ProducerOptions {
   const acks = read.oneOf('KAFKA_ACKS', ['all', '-1', '1', '0'] as const)
   return {
     acks: acks === undefined ? undefined : acks === '1' ? 1 : acks === '0' ? 0 : 'all',
@@ -66,7 +56,7 @@ function producerOf(read: Reader): ProducerOptions {
   }
 }
 
-function consumerOf(read: Reader): Partial<ConsumerOptions> {
+function consumerOf(read: EnvironmentReader): Partial<ConsumerOptions> {
   return defined({
     group: read.text('KAFKA_GROUP_ID'),
     reset: read.oneOf('KAFKA_AUTO_OFFSET_RESET', ['latest', 'earliest', 'none'] as const),
@@ -81,43 +71,4 @@ function consumerOf(read: Reader): Partial<ConsumerOptions> {
 /** The same without what is undefined, so that it does not hide a default when objects are merged. */
 export function defined<T extends object>(settings: T): T {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T
-}
-
-class Reader {
-  readonly #env: Environment
-
-  constructor(env: Environment) {
-    this.#env = env
-  }
-
-  text(name: string): string | undefined {
-    const value = this.#env[name]?.trim()
-    return value === '' ? undefined : value
-  }
-
-  required(name: string): string {
-    const value = this.text(name)
-    if (value === undefined) throw new ConfigError(name, undefined, 'set')
-    return value
-  }
-
-  integer(name: string, min: number): number | undefined {
-    const value = this.text(name)
-    if (value === undefined) return undefined
-    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
-    if (Number.isSafeInteger(number) && number >= min) return number
-    throw new ConfigError(name, value, `a whole number of at least ${min}`)
-  }
-
-  boolean(name: string): boolean | undefined {
-    const value = this.oneOf(name, ['true', 'false'] as const)
-    return value === undefined ? undefined : value === 'true'
-  }
-
-  oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
-    const value = this.text(name)
-    const found = allowed.find((one) => one === value)
-    if (value === undefined || found !== undefined) return found
-    throw new ConfigError(name, value, `one of ${allowed.join(', ')}`)
-  }
 }

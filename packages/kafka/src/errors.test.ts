@@ -8,6 +8,7 @@ const place = { topic: 't', partition: 0, offset: 7 }
 const samples: readonly flow.SluiceError[] = [
   new kafka.ConnectionError('a:1', 'm'),
   new kafka.AuthenticationError('a:1', 'm'),
+  new kafka.TokenError('a:1', 'm'),
   new kafka.UnsupportedBrokerError('a:1', ['Fetch 17']),
   new kafka.ProtocolError('a:1', 'Fetch', 'm'),
   new kafka.RequestTimeoutError('a:1', 'Fetch', 10),

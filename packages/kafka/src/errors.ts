@@ -31,6 +31,15 @@ export class AuthenticationError extends SluiceError<'authentication_failed'> {
   }
 }
 
+/** The callback for OAUTHBEARER tokens gave none: it threw, took too long, or gave what is no token. */
+export class TokenError extends SluiceError<'token_failed'> {
+  declare readonly address: string
+
+  constructor(address: string, why: string, cause?: unknown) {
+    super('token_failed', `no token for ${address}: ${why}`, { retriable: true, cause, facts: { address } })
+  }
+}
+
 /** A broker is too old for this runtime: it lacks a version of an API that is needed. */
 export class UnsupportedBrokerError extends SluiceError<'broker_unsupported'> {
   declare readonly address: string

@@ -1,10 +1,11 @@
-import { Connection, ResponseError, type API } from '@platformatic/kafka'
+import { Connection, NetworkError, ResponseError, type API } from '@platformatic/kafka'
 import { ClosedError, type Clock } from '@sluice/flow'
 import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { ConnectionError, ProtocolError, UnsupportedBrokerError } from '../errors.ts'
 import { missingApis } from './apis/versions.ts'
 import { connectFailure, requestFailure } from './failures.ts'
+import { saslOf } from './sasl.ts'
 
 /** Requests on one connection are answered in order, so what may wait long must not share one with what may not. */
 export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce'
@@ -27,6 +28,7 @@ export interface SaslOptions {
   readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
   readonly username?: string
   readonly password?: string
+  /** For OAUTHBEARER: asked for every session, again before it ends; has 80 % of `connectTimeoutMs` to answer. */
   readonly token?: string | (() => string | Promise<string>)
 }
 
@@ -145,7 +147,7 @@ export class Connections {
       maxInflights: 1_000,
       ...(tls && { tls }),
       ...(serverName !== undefined && { tlsServerName: serverName }),
-      ...(sasl && { sasl }),
+      ...(sasl && { sasl: saslOf(sasl, address, connectTimeoutMs, this.#options.clock) }),
     })
     const pooled: Pooled = {
       connection,
@@ -179,6 +181,9 @@ export class Connections {
   async #connect(connection: Connection, to: Address, address: string): Promise<void> {
     const { connectTimeoutMs, clock } = this.#options
     let silent: ConnectionError | undefined
+    // Requests are told only that the connection closed, not why: that a broker misses a certificate comes as an event.
+    let broken: Error | undefined
+    connection.on('error', (error) => (broken ??= error))
     try {
       await connection.connect(to.host, to.port)
       // A frozen broker accepts connections (its kernel does) but says nothing.
@@ -191,7 +196,7 @@ export class Connections {
       if (missing.length > 0) throw new UnsupportedBrokerError(address, missing)
     } catch (error) {
       void connection.close()
-      throw silent ?? connectFailure(error, address, connectTimeoutMs)
+      throw silent ?? connectFailure(isClosed(error) ? (broken ?? error) : error, address, connectTimeoutMs)
     }
   }
 
@@ -227,6 +232,10 @@ export class Connections {
 function withErrorsInIt<Answer>(error: unknown): Answer {
   if (error instanceof ResponseError) return error['response'] as Answer
   throw error
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof NetworkError && error.cause === undefined
 }
 
 /** One whose request timed out is being destroyed before it tells so. */

@@ -25,10 +25,12 @@ export function connectFailure(error: unknown, address: string, timeoutMs: numbe
     return new ConnectionError(address, message, undefined, { requestSent: false })
   }
   const cause = rootCause(error)
+  if (cause instanceof SluiceError) return cause
   const authentication = find(error, (e) => e instanceof LibraryAuthenticationError)
   if (authentication) return new AuthenticationError(address, `${address} refused the credentials`, cause)
   const message = `cannot connect to ${address}: ${reason(cause)}`
-  const retriable = !find(error, (e) => e instanceof UserError) && !distrust.test(codeOf(cause) ?? '')
+  const code = codeOf(cause) ?? ''
+  const retriable = !find(error, (e) => e instanceof UserError) && !distrust.test(code) && !distrusted.test(code)
   return new ConnectionError(address, message, cause, { retriable, requestSent: false })
 }
 
@@ -70,6 +72,9 @@ function find(error: unknown, matches: (error: unknown) => boolean): boolean {
 /** Codes of Node and OpenSSL for a certificate that is not to be trusted: waiting does not mend it. */
 const distrust = /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH)/
 
+/** The broker's alert about what the client showed, or did not show. */
+const distrusted = /^ERR_SSL_.*ALERT.*(CERTIFICATE|UNKNOWN_CA)/
+
 const causes: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'no such host',
@@ -85,8 +90,11 @@ function codeOf(cause: unknown): string | undefined {
 }
 
 function reason(cause: unknown): string {
-  const code = codeOf(cause)
-  const known = code === undefined ? undefined : causes[code]
+  const code = codeOf(cause) ?? ''
+  if (distrusted.test(code)) {
+    return `the broker wants a client certificate that it trusts, given as tls.cert and tls.key (${code})`
+  }
+  const known = causes[code]
   if (known) return `${known} (${code})`
-  return cause instanceof Error && cause.message ? cause.message : (code ?? String(cause))
+  return cause instanceof Error && cause.message ? cause.message : code || String(cause)
 }

@@ -1,6 +1,6 @@
 import { ClosedError } from '@sluice/flow'
 import { classify, errorCode } from '../driver/classify.ts'
-import { AuthenticationError, ConnectionError, UnsupportedBrokerError } from '../errors.ts'
+import { AuthenticationError, ConnectionError, TokenError, UnsupportedBrokerError } from '../errors.ts'
 
 /** What an answer of the broker means for a batch. */
 export type Verdict =
@@ -53,6 +53,7 @@ export function mayHaveArrived(error: unknown): boolean {
   return !(
     error instanceof ClosedError ||
     error instanceof AuthenticationError ||
+    error instanceof TokenError ||
     error instanceof UnsupportedBrokerError
   )
 }
