@@ -123,3 +123,76 @@ test('one in twenty fails: each key keeps its order through the retry topic and 
   await letters.purge(positions)
   expect(await Array.fromAsync(letters.list())).toEqual([])
 })
+
+test('what a killed member had written to the retry topic and not committed is handled once, and before its successors', async () => {
+  const letters = topic('letters', { key: text, value: text })
+  const admin = kafka.admin()
+  await admin.createTopics([
+    { name: 'letters', partitions: 2 },
+    { name: 'letters.readers.retry', partitions: 2 },
+  ])
+  await using producer = await kafka.producer()
+  for (const value of ['a1', 'b1', 'a2', 'a3', 'b2']) {
+    await producer.send(letters, { key: value[0]!, value, partition: 1, timestampMs: 1_700_000_000_000 })
+  }
+  const [described] = await admin.describeTopics(['letters'])
+  await producer.send(topic('letters.readers.retry', { key: text, value: text }), {
+    key: 'a',
+    value: 'a1',
+    partition: 1,
+    headers: {
+      'retry-count': '2',
+      'not-before': String(Date.now() + 1_500),
+      'original-topic': 'letters',
+      'original-topic-id': described!.id,
+      'original-partition': '1',
+      'original-offset': '0',
+      'original-timestamp': '1700000000000',
+    },
+  })
+
+  const calls: string[] = []
+  const places: unknown[] = []
+  await using consumer = await kafka.consumer({
+    group: 'readers',
+    topics: [letters],
+    reset: 'earliest',
+    order: 'key',
+    retry: { topicAfterMs: 0 },
+  })
+  await consumer.run((record, { attempt }) => {
+    calls.push(`${record.value} ${attempt}`)
+    const { topic: name, partition, offset, timestampMs } = record
+    places.push([name, partition, offset, timestampMs])
+    if (calls.length === 5) void consumer.close()
+  })
+  expect(calls).toEqual(['b1 1', 'b2 1', 'a1 3', 'a2 1', 'a3 1'])
+  expect(places).toEqual([1, 4, 0, 2, 3].map((offset) => ['letters', 1, offset, 1_700_000_000_000]))
+})
+
+test('a retry topic with fewer partitions than its source gets as many', async () => {
+  const admin = kafka.admin()
+  const some = topic('some', { value: text })
+  await admin.createTopics([
+    { name: 'some', partitions: 4 },
+    { name: 'some.of-some.retry', partitions: 1 },
+  ])
+  await using producer = await kafka.producer()
+  for (let partition = 0; partition < 4; partition++) await producer.send(some, { value: `${partition}`, partition })
+  await using consumer = await kafka.consumer({
+    group: 'of-some',
+    topics: [some],
+    reset: 'earliest',
+    order: 'unordered',
+    retry: { initialMs: 200, topicAfterMs: 200 },
+  })
+  const handled: string[] = []
+  await consumer.run(({ value }, { attempt }) => {
+    if (attempt === 1) throw new Error('not at first')
+    handled.push(value!)
+    if (handled.length === 4) void consumer.close()
+  })
+  expect(handled.toSorted()).toEqual(['0', '1', '2', '3'])
+  const ends = await admin.offsets(['some.of-some.retry'], 'latest')
+  expect(ends.map(({ offset }) => offset)).toEqual([1, 1, 1, 1])
+})
