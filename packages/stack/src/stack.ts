@@ -61,7 +61,7 @@ export class Stack implements AsyncDisposable {
     this.#postgres ??= servers.postgres
     this.#redis ??= servers.redis
     this.#status.setAddresses({
-      kafka: this.#kafka ? { bootstrapServers: this.#kafka.bootstrapServers } : null,
+      kafka: this.#kafka ? kafkaAddress(this.#kafka) : null,
       postgres: this.#postgres ? { url: this.#postgres.url } : null,
       redis: this.#redis ? { url: this.#redis.url } : null,
     })
@@ -120,6 +120,10 @@ export class Stack implements AsyncDisposable {
     process.emitWarning(`the data folder ${this.#folder.path} was removed: stopping what runs in it`)
     this.close().catch((error: unknown) => process.emitWarning(`the stack did not stop: ${String(error)}`))
   }
+}
+
+function kafkaAddress({ bootstrapServers, security }: KafkaServers): StackStatus['kafka'] {
+  return { bootstrapServers, ...(security && { security }) }
 }
 
 function missing(server: string): never {

@@ -1,19 +1,35 @@
-import { type StackStatus, projectDataDir, readStatus, withoutPassword } from '@sluice/stack'
+import { type StackStatus, kafkaEnvironment, projectDataDir, readStatus, withoutPassword } from '@sluice/stack'
 import type { CommandContext, RegisterCommand } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
+
+interface StatusOptions {
+  readonly json?: boolean
+  readonly env?: boolean
+}
 
 export const registerStatus: RegisterCommand = (program, context) => {
   program
     .command('status')
     .description('Show what runs, and where')
     .option('--json', 'the whole of it, for programs: addresses with their passwords')
-    .action(({ json }: { json?: boolean }) => showStatus(context, json ?? false))
+    .option(
+      '--env',
+      'shell commands that set what clients of Kafka need, with the password: eval "$(sluice status --env)"',
+    )
+    .action((options: StatusOptions) => showStatus(context, options))
 }
 
-function showStatus({ terminal, env }: CommandContext, json: boolean): void {
+function showStatus({ terminal, env }: CommandContext, { json, env: asShell }: StatusOptions): void {
   const status = readStatus(projectDataDir(process.cwd(), env))
-  if (json) terminal.json(status)
+  if (asShell) printExports(status, terminal)
+  else if (json) terminal.json(status)
   else printStatus(status, terminal)
+}
+
+function printExports(status: StackStatus, terminal: Terminal): void {
+  for (const [name, value] of Object.entries(kafkaEnvironment(status))) {
+    terminal.line(`export ${name}='${value.replaceAll("'", `'\\''`)}'`)
+  }
 }
 
 function printStatus(status: StackStatus, terminal: Terminal): void {
@@ -41,4 +57,9 @@ export function printAddresses(status: StackStatus, terminal: Terminal): void {
   if (status.redis) rows.push(['Redis', withoutPassword(status.redis.url)])
   if (status.console) rows.push(['Console', status.console.url])
   terminal.table(rows)
+  const security = status.kafka?.security
+  if (!security) return
+  const { protocol, mechanism, username, caFile } = security
+  terminal.line(`Kafka wants ${protocol}, ${mechanism}, user ${username}, CA file ${caFile}`)
+  terminal.line('eval "$(sluice status --env)" sets that and the password for clients')
 }

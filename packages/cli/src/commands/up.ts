@@ -12,6 +12,7 @@ const transitionLimitMs = 180_000
 interface UpOptions {
   readonly brokers?: number
   readonly clean?: boolean
+  readonly secure?: boolean
   readonly foreground?: boolean
 }
 
@@ -20,6 +21,7 @@ export const registerUp: RegisterCommand = (program, context) => {
     .command('up')
     .description('Start Kafka, PostgreSQL and Redis in the background and say where they are')
     .option('--brokers <count>', 'how many Kafka brokers, 1 or 3 to 9 (default: what there is, else 1)', parseBrokers)
+    .option('--secure', 'Kafka with TLS, users and permissions (kept until --clean)')
     .option('--clean', 'remove the data of earlier starts first')
     .option('--foreground', 'stay here until Ctrl-C')
     .action((options: UpOptions) =>
@@ -92,7 +94,10 @@ async function runForeground({ terminal, env, exitWith }: CommandContext, option
 async function openStack(dataDir: string, options: UpOptions, onProgress: (message: string) => void): Promise<Stack> {
   try {
     return await startStack({
-      kafka: options.brokers === undefined ? true : { brokers: options.brokers },
+      kafka: {
+        ...(options.brokers !== undefined && { brokers: options.brokers }),
+        ...(options.secure && { secure: true }),
+      },
       postgres: true,
       redis: true,
       dataDir,
@@ -124,13 +129,20 @@ async function settledStatus(dataDir: string, onProgress: (message: string) => v
 }
 
 /** What runs already must be what is asked for. */
-function checkFits({ kafka, dataDir }: StackStatus, { brokers, clean }: UpOptions): void {
+function checkFits({ kafka, dataDir }: StackStatus, { brokers, clean, secure }: UpOptions): void {
   const running = kafka?.bootstrapServers.split(',').length
   if (clean) {
     throw new StackError(
       'already_running',
       `servers run in ${dataDir}`,
       'end them before their data is removed: sluice down',
+    )
+  }
+  if (secure && kafka && !kafka.security) {
+    throw new StackError(
+      'already_running',
+      `a Kafka without security runs in ${dataDir}`,
+      'end it and remove its data first: sluice down --clean',
     )
   }
   if (brokers !== undefined && running !== undefined && brokers !== running) {
@@ -142,10 +154,11 @@ function checkFits({ kafka, dataDir }: StackStatus, { brokers, clean }: UpOption
   }
 }
 
-function foregroundArguments({ brokers, clean }: UpOptions): string[] {
+function foregroundArguments({ brokers, clean, secure }: UpOptions): string[] {
   const args = ['up', '--foreground']
   if (brokers !== undefined) args.push('--brokers', String(brokers))
   if (clean) args.push('--clean')
+  if (secure) args.push('--secure')
   return args
 }
 

@@ -1,5 +1,5 @@
 import type { Environment, Kafka } from '@sluice/kafka'
-import { projectDataDir, readStatus } from '@sluice/stack'
+import { kafkaEnvironment, projectDataDir, readStatus } from '@sluice/stack'
 import { type Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
 import type { CommandContext } from '../command.ts'
@@ -20,8 +20,8 @@ export async function withKafka<T>(
   flags: ConnectionFlags,
   work: (kafka: Kafka) => Promise<T>,
 ): Promise<T> {
-  const { servers, source } = findServers(flags, env)
-  const named: Environment = { KAFKA_CLIENT_ID: 'sluice-cli', ...env, KAFKA_BOOTSTRAP_SERVERS: servers }
+  const { servers, source, settings } = findServers(flags, env)
+  const named: Environment = { KAFKA_CLIENT_ID: 'sluice-cli', ...env, ...settings, KAFKA_BOOTSTRAP_SERVERS: servers }
   // The client library is large; commands that do not need it start without it.
   const { Kafka } = await import('@sluice/kafka')
   await using kafka = Kafka.fromEnv(named)
@@ -33,12 +33,19 @@ export async function withKafka<T>(
 function findServers(
   { bootstrap }: ConnectionFlags,
   env: NodeJS.ProcessEnv,
-): { readonly servers: string; readonly source: string } {
+): { readonly servers: string; readonly source: string; readonly settings?: Environment } {
   if (bootstrap !== undefined) return { servers: bootstrap, source: '--bootstrap' }
   const given = env['KAFKA_BOOTSTRAP_SERVERS']?.trim()
   if (given) return { servers: given, source: 'KAFKA_BOOTSTRAP_SERVERS' }
-  const { kafka, dataDir } = readStatus(projectDataDir(process.cwd(), env))
-  if (kafka) return { servers: kafka.bootstrapServers, source: `the local stack in ${dataDir}` }
+  const status = readStatus(projectDataDir(process.cwd(), env))
+  if (status.kafka) {
+    const source = `the local stack in ${status.dataDir}`
+    return {
+      servers: status.kafka.bootstrapServers,
+      source,
+      ...(status.kafka.security && { settings: kafkaEnvironment(status) }),
+    }
+  }
   throw new CliError(
     'kafka_unknown',
     'no Kafka is named, and none was started here',

@@ -23,6 +23,7 @@ const temporaryPrefix = 'sluice-stack-'
 /** What a stack and the applications in it keep in its data folder; `clean` removes these and nothing else. */
 const ownEntries = [
   'kafka',
+  'kafka-ca.pem',
   'postgres',
   'redis',
   'logs',

@@ -1,8 +1,10 @@
+import type { KafkaSecurity } from '../kafka/security.ts'
 import type { ProcessStatus } from '../process/process-spec.ts'
 import type { Supervisor } from '../process/supervisor.ts'
 import type { DataFolder } from './data-folder.ts'
 import { FolderLock } from './folder-lock.ts'
 import { readJson, writeJson } from './json-file.ts'
+import { type Secrets, secretsFile } from './secrets.ts'
 import { join } from 'node:path'
 
 export type StackState = 'stopped' | 'starting' | 'running' | 'stopping'
@@ -11,7 +13,8 @@ export type StackState = 'stopped' | 'starting' | 'running' | 'stopping'
 export interface StackStatus {
   readonly state: StackState
   readonly dataDir: string
-  readonly kafka: { readonly bootstrapServers: string } | null
+  /** `security` where the cluster is secured: how to log in, without the password (see {@link kafkaEnvironment}). */
+  readonly kafka: { readonly bootstrapServers: string; readonly security?: KafkaSecurity } | null
   readonly postgres: { readonly url: string } | null
   readonly redis: { readonly url: string } | null
   readonly console: { readonly url: string } | null
@@ -29,6 +32,21 @@ export function readStatus(dataDir: string): StackStatus {
   // The file of a supervisor that was killed tells the past.
   if (!FolderLock.holder(dataDir)) return stopped
   return readJson<StackStatus>(join(dataDir, fileName)) ?? { ...stopped, state: 'starting' }
+}
+
+/** The variables with which a client reaches the Kafka of a stack; of a secured one with its password. */
+export function kafkaEnvironment({ kafka, dataDir }: StackStatus): Readonly<Record<string, string>> {
+  if (!kafka) return {}
+  const { bootstrapServers, security } = kafka
+  if (!security) return { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, KAFKA_SECURITY_PROTOCOL: 'PLAINTEXT' }
+  return {
+    KAFKA_BOOTSTRAP_SERVERS: bootstrapServers,
+    KAFKA_SECURITY_PROTOCOL: security.protocol,
+    KAFKA_SSL_CA_LOCATION: security.caFile,
+    KAFKA_SASL_MECHANISM: security.mechanism,
+    KAFKA_SASL_USERNAME: security.username,
+    KAFKA_SASL_PASSWORD: readJson<Secrets>(join(dataDir, secretsFile))?.kafkaAdmin ?? '',
+  }
 }
 
 /** Keeps `status.json` of a data folder in step with its supervisor. */

@@ -1,18 +1,19 @@
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 
 const apiVersionsKey = 18
 
 /**
  * Asks a broker which APIs it has (ApiVersions, version 0), over a connection of its own. Resolves when it answers
- * without an error; rejects otherwise, after at most `timeoutMs`.
+ * without an error; rejects otherwise, after at most `timeoutMs`. With `ca` over TLS; who asks that has not to log in.
  */
-export function askApiVersions(host: string, port: number, timeoutMs: number): Promise<void> {
+export function askApiVersions(host: string, port: number, timeoutMs: number, ca?: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const correlationId = 1
-  const socket = connect({ host, port })
+  const socket = ca === undefined ? connect({ host, port }) : connectTls({ host, port, ca })
   const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
   let received = Buffer.alloc(0)
-  socket.once('connect', () => socket.write(apiVersionsRequest(correlationId)))
+  socket.once(ca === undefined ? 'connect' : 'secureConnect', () => socket.write(apiVersionsRequest(correlationId)))
   socket.on('data', (chunk) => {
     received = Buffer.concat([received, chunk])
     if (received.length < 10) return

@@ -24,6 +24,8 @@ export interface BrokerSpec {
   /** Whether this broker writes the class archive at its exit, where there is none yet. */
   readonly writesArchive: boolean
   readonly keepRunning: boolean
+  /** Of a secured cluster: what its readiness is asked with. */
+  readonly certificate: string | undefined
 }
 
 /** Takes a broker into the supervisor, not started yet. */
@@ -50,7 +52,7 @@ export function addBroker(spec: BrokerSpec, folder: DataFolder, supervisor: Supe
     restart: spec.keepRunning ? 'always' : 'never',
     ...(folder.temporary && { orphanGraceMs: 0 }),
     readyTimeoutMs: 120_000,
-    ready: (attempt) => isReady(attempt, address.port),
+    ready: (attempt) => isReady(attempt, address.port, spec.certificate),
     url: `127.0.0.1:${address.port}`,
     // A Java that the servers' account cannot reach (in /root, say) runs as we do.
     account: canReach(java.command, folder.account) ? folder.account : undefined,
@@ -62,11 +64,11 @@ export function archiveDraft(files: NodeFiles): string {
 }
 
 /** Ready is: it says so, and then answers a request. */
-async function isReady({ output, signal }: ReadinessAttempt, port: number): Promise<void> {
+async function isReady({ output, signal }: ReadinessAttempt, port: number, ca: string | undefined): Promise<void> {
   while (!output().includes(startedLine)) await sleep(50, undefined, { signal })
   for (;;) {
     try {
-      return await askApiVersions('127.0.0.1', port, 2_000)
+      return await askApiVersions('127.0.0.1', port, 2_000, ca)
     } catch {
       await sleep(50, undefined, { signal })
     }

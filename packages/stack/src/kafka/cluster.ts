@@ -13,6 +13,7 @@ import { ClassArchive } from './class-archive.ts'
 import { type BrokerAddress, type KafkaOptions, checkKafkaOptions, jvmOptions } from './options.ts'
 import { serverProperties } from './properties.ts'
 import type { BrokerView, KafkaServers } from './servers.ts'
+import { type KafkaSecurity, type SecurityFiles, prepareSecurity } from './security.ts'
 import { type NodeFiles, type StorageOptions, formatStorage, randomKafkaId } from './storage.ts'
 
 /** What a data folder knows of its cluster. */
@@ -21,6 +22,7 @@ interface ClusterFile {
   readonly brokers: readonly BrokerAddress[]
   /** Whether the nodes' storage is complete. */
   readonly formatted: boolean
+  readonly secure?: boolean
 }
 
 interface Node {
@@ -33,9 +35,11 @@ interface Node {
 export class KafkaCluster implements KafkaServers {
   readonly #nodes: readonly Node[]
   readonly #archive: ClassArchive
+  readonly security: KafkaSecurity | undefined
 
-  private constructor(nodes: readonly Node[], archive: ClassArchive) {
+  private constructor(nodes: readonly Node[], archive: ClassArchive, security: KafkaSecurity | undefined) {
     this.#nodes = nodes
+    this.security = security
     this.#archive = archive
   }
 
@@ -46,7 +50,8 @@ export class KafkaCluster implements KafkaServers {
     const archive = new ClassArchive(java, jars, jvmOptions(options.jvmOptions))
     return withOtherPorts(async () => {
       const cluster = await planCluster(options, context)
-      const nodes = await prepareNodes(cluster, options, { java, jars }, context)
+      const secured = cluster.secure ? await prepareSecurity(java, context.folder) : undefined
+      const nodes = await prepareNodes(cluster, securedOptions(options, secured), { java, jars }, context)
       const started = nodes.map((node, index) => ({
         ...node,
         process: addBroker(
@@ -58,6 +63,7 @@ export class KafkaCluster implements KafkaServers {
             archive,
             writesArchive: index === 0,
             keepRunning: context.keepRunning,
+            certificate: secured?.certificate,
           },
           context.folder,
           context.supervisor,
@@ -65,7 +71,7 @@ export class KafkaCluster implements KafkaServers {
       }))
       context.onProgress(nodes.length === 1 ? 'starting Kafka' : `starting ${nodes.length} Kafka brokers`)
       await startAll(started.map((node) => node.process))
-      return new KafkaCluster(started, archive)
+      return new KafkaCluster(started, archive, secured?.security)
     })
   }
 
@@ -128,6 +134,19 @@ async function startAll(processes: readonly SupervisedProcess[]): Promise<void> 
   }
 }
 
+function securedOptions(options: KafkaOptions, secured: SecurityFiles | undefined): KafkaOptions {
+  if (!secured) return options
+  const { properties = {}, formatArguments = [] } = options
+  return {
+    ...options,
+    formatArguments: [...secured.formatArguments, ...formatArguments],
+    properties: (broker) => ({
+      ...secured.properties(broker),
+      ...(typeof properties === 'function' ? properties(broker) : properties),
+    }),
+  }
+}
+
 /** Writes the nodes' configuration, and formats their storage at the first time. */
 async function prepareNodes(
   cluster: ClusterFile,
@@ -148,6 +167,8 @@ async function planCluster(options: KafkaOptions, { folder, ports }: StackContex
   const known = readJson<ClusterFile>(clusterFile(folder))
   const count = options.brokers ?? known?.brokers.length ?? 1
   if (known && known.brokers.length !== count) throw brokerCountError(folder.path, known.brokers.length, count)
+  const secure = options.secure ?? known?.secure ?? false
+  if (known && secure !== (known.secure ?? false)) throw securityError(folder.path, secure)
   const brokers: BrokerAddress[] = []
   for (let id = 1; id <= count; id++) {
     const given = options.ports?.[id - 1]
@@ -160,7 +181,12 @@ async function planCluster(options: KafkaOptions, { folder, ports }: StackContex
     folder.rememberPort(`kafka-${id}-controller`, controllerPort)
     brokers.push({ id, port, controllerPort })
   }
-  const cluster = { clusterId: known?.clusterId ?? randomKafkaId(), brokers, formatted: known?.formatted ?? false }
+  const cluster = {
+    clusterId: known?.clusterId ?? randomKafkaId(),
+    brokers,
+    formatted: known?.formatted ?? false,
+    secure,
+  }
   writeJson(clusterFile(folder), cluster)
   return cluster
 }
@@ -175,6 +201,15 @@ function brokerCountError(dataDir: string, holds: number, wanted: number): Stack
     `the data in ${dataDir} is of ${holds} broker${holds === 1 ? '' : 's'}, and ${wanted} ${wanted === 1 ? 'is' : 'are'} wanted`,
     `start it with --brokers ${holds}, or begin anew with --clean (which removes the data)`,
     { facts: { dataDir, holds, wanted } },
+  )
+}
+
+function securityError(dataDir: string, secure: boolean): StackError {
+  return new StackError(
+    'option_invalid',
+    `the cluster in ${dataDir} was made ${secure ? 'without' : 'with'} security, which cannot be changed`,
+    'take it as it is, or begin anew with --clean (which removes the data)',
+    { facts: { dataDir } },
   )
 }
 

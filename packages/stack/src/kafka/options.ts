@@ -12,6 +12,11 @@ export type BrokerProperties = Readonly<Record<string, string | number | boolean
 export interface KafkaOptions {
   /** How many nodes, each broker and controller: 1, or 3 to 9. Default: what the data folder holds, else 1. */
   readonly brokers?: number
+  /**
+   * TLS, SCRAM and permissions on every listener of clients; see `KafkaServers.security`. Default: what the data folder
+   * holds, else false.
+   */
+  readonly secure?: boolean
   /** Broker properties over ours. */
   readonly properties?: BrokerProperties | ((broker: BrokerAddress) => BrokerProperties)
   /**

@@ -1,4 +1,5 @@
 import { StackError } from '../errors.ts'
+import type { KafkaSecurity } from './security.ts'
 
 export interface BrokerView {
   readonly id: number
@@ -11,6 +12,8 @@ export interface BrokerView {
 export interface KafkaServers {
   /** host:port of each broker, with commas between. */
   readonly bootstrapServers: string
+  /** How to log in, where it is ours and secured. */
+  readonly security?: KafkaSecurity | undefined
   /** Our own brokers; empty where Kafka was given. */
   readonly brokers: readonly BrokerView[]
   /** Kills a broker with SIGKILL; resolves when it is gone. In a throw-away stack it stays down until {@link restart}. */

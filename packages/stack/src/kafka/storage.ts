@@ -71,7 +71,7 @@ async function runStorageTool(
       'the storage of Kafka could not be formatted',
       'see what the storage tool says',
       {
-        cause: error,
+        // The error itself holds the command line, and that the passwords of users.
         facts: { output },
       },
     )
