@@ -108,7 +108,7 @@ describe('sluice dlq', () => {
       ['k1', 'bad type 3'],
     ])
     const [{ headers }] = replayed as [(typeof replayed)[number]]
-    expect([...headers].map(([name]) => name)).toEqual(['trace-id', 'original-timestamp', 'replay-count'])
+    expect([...headers].map(([name]) => name)).toEqual(['trace-id', 'timestamp', 'original-timestamp', 'replay-count'])
     expect(headers.get('replay-count')).toBe('1')
 
     // They fail once more: what is known of it says that it is not the first time.

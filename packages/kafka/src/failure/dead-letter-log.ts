@@ -96,9 +96,7 @@ export class DeadLetterLog {
     if (limit !== Infinity) requireInteger('limit', limit, { min: 1 })
     const from = name === undefined ? 'earliest' : await this.#positionOf(name)
     await using reader = await this.#open(from)
-    await using producer = dryRun
-      ? undefined
-      : await Producer.open(this.#cluster, { ...largeRecords, clock: this.#clock })
+    await using producer = dryRun ? undefined : await Producer.open(this.#cluster, { ...replaying, clock: this.#clock })
     using rate =
       ratePerSecond === undefined
         ? undefined
@@ -152,7 +150,13 @@ const rawTopic = (name: string) => topic(name, { key: bytes, value: bytes })
 type RawTopic = ReturnType<typeof rawTopic>
 
 const largest = 64 * 1_048_576
-const largeRecords = { maxRecordBytes: largest, maxRequestBytes: largest, queue: { maxBytes: 2 * largest } }
+/** A record that is sent again has its headers. */
+const replaying = {
+  addHeaders: false,
+  maxRecordBytes: largest,
+  maxRequestBytes: largest,
+  queue: { maxBytes: 2 * largest },
+}
 
 /** One replay: what it has sent and not heard of yet, and what it has done. */
 class Replay {
