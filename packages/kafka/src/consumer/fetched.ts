@@ -1,11 +1,19 @@
 import { committedBatches } from '../batch/committed.ts'
 import type { BatchHeader } from '../batch/decode.ts'
 import { layout, lengthOverhead } from '../batch/layout.ts'
+import { CorruptBatchError } from '../errors.ts'
 import type { FetchedPartition, Isolation } from '../driver/driver.ts'
 import { UnreadableBatchError } from './errors.ts'
 import type { Ask, Intake } from './intake.ts'
 import { type Chunk, FetchedBatch } from './partition-log.ts'
 import type { AssignedPartition } from './partition.ts'
+
+/**
+ * A broker gives the first batch whole, or so much of it that its header says how much to ask for: one that is still cut
+ * after so many answers lies about its length.
+ */
+const MAX_CUTS = 8
+const MAX_ASK_BYTES = 2 ** 31 - 1
 
 /** How much of the largest batch seen is remembered from answer to answer. */
 const SIZE_MEMORY = 0.9
@@ -29,6 +37,7 @@ export function takeIn(ask: Ask, fetched: FetchedPartition, intake: Intake, isol
     learnCutBatch(partition, fetched.records)
     return intake.settle(ask, 0, 0)
   }
+  partition.sizes.cutInARow = 0
   partition.position = Math.max(partition.position, nextOffset)
   const records = push(partition, fetched.records, batches)
   partition.log!.skipTo(nextOffset)
@@ -63,10 +72,22 @@ function learn({ sizes }: AssignedPartition, batchBytes: number, batchRecords: n
   sizes.batchRecords = Math.max(1, (sizes.batchRecords + batchRecords) / 2)
 }
 
-/** Not even one batch fitted: the next time ask for as much as its header says. */
-function learnCutBatch({ sizes }: AssignedPartition, records: Buffer): void {
+/**
+ * Not even one batch fitted: the next time ask for as much as its header says.
+ * @throws UnreadableBatchError
+ */
+function learnCutBatch(partition: AssignedPartition, records: Buffer): void {
+  const { sizes, position } = partition
+  sizes.cutInARow++
+  if (sizes.cutInARow > MAX_CUTS) {
+    const cause = new CorruptBatchError(position, `it is cut off in ${sizes.cutInARow} answers in a row`)
+    throw new UnreadableBatchError(
+      { topic: partition.topicName, partition: partition.partition, offset: position },
+      cause,
+    )
+  }
   const length = records.length >= lengthOverhead ? lengthOverhead + records.readInt32BE(layout.length) : 0
-  sizes.batchBytes = Math.max(length, sizes.batchBytes * 2)
+  sizes.batchBytes = Math.min(Math.max(length, sizes.batchBytes * 2), MAX_ASK_BYTES)
 }
 
 const sizeOf = ({ start, end }: BatchHeader): number => end - start

@@ -28,6 +28,8 @@ export interface BatchSizes {
   batchRecords: number
   /** The last answer left nothing behind in the log. */
   caughtUp: boolean
+  /** Answers since the last one that held a whole batch. */
+  cutInARow: number
 }
 
 /**
@@ -94,6 +96,7 @@ export class AssignedPartition {
     batchBytes: FIRST_BATCH_BYTES,
     batchRecords: FIRST_BATCH_RECORDS,
     caughtUp: true,
+    cutInARow: 0,
   }
 
   constructor(topic: AnyTopic, topicId: string, partition: number, incarnation: number) {
