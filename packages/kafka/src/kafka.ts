@@ -1,4 +1,4 @@
-import { ClosedError, requireNumber } from '@sluice/flow'
+import { ClosedError, ConfigError, requireNumber } from '@sluice/flow'
 import { Admin } from './admin/admin.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { parseKafkaOptions, type KafkaConfig, type KafkaOptions } from './config.ts'
@@ -68,7 +68,8 @@ export class Kafka implements AsyncDisposable {
   /** @throws ConfigError; ConnectionError and the like where the cluster cannot be reached */
   async consumer<T extends AnySource>(options: KafkaConsumerOptions<T>): Promise<Consumer<T>> {
     this.#requireOpen()
-    const settings = { ...this.#defaults.consumer, ...defined(options) } as ConsumerOptions<T>
+    const given = { ...this.#defaults.consumer, ...defined(options) } as ConsumerOptions<T>
+    const settings = { ...given, fetchMaxWaitMs: fetchMaxWait(given.fetchMaxWaitMs, this.#config.requestTimeoutMs) }
     const consumer = await Consumer.open(this.#cluster, settings, this.#config.clock)
     dropClosed<Consumer<never>>(this.#consumers).add(consumer)
     return await this.#unlessClosed(consumer)
@@ -153,4 +154,12 @@ export class Kafka implements AsyncDisposable {
 function dropClosed<T extends { inspect(): { readonly state: string } }>(opened: Set<T>): Set<T> {
   for (const one of opened) if (one.inspect().state === 'closed') opened.delete(one)
   return opened
+}
+
+/** A fetch that may wait as long as any request may take would break its connection whenever there is nothing to read. */
+function fetchMaxWait(given: number | undefined, requestTimeoutMs: number): number {
+  const max = Math.floor(requestTimeoutMs / 2)
+  if (given === undefined) return Math.min(250, max)
+  if (given <= max) return given
+  throw new ConfigError('fetchMaxWaitMs', given, `at most half of requestTimeoutMs, which is ${max}`)
 }

@@ -139,7 +139,10 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    * a hand-over waits for it.
    */
   readonly heartbeatIntervalMs?: number
-  /** How long a broker holds a fetch that finds nothing; a resumed partition waits for it. 0 to 10,000, default 250. */
+  /**
+   * How long a broker holds a fetch that finds nothing; a resumed partition waits for it. 0 to 10,000 and to
+   * half of `requestTimeoutMs`, default 250 or that half.
+   */
   readonly fetchMaxWaitMs?: number
   /** From one partition in one fetch. From 1 KiB, default 1 MiB; a single larger batch still comes whole. */
   readonly partitionMaxBytes?: number
