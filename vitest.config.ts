@@ -12,6 +12,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
+          setupFiles: ['scripts/whole-histories.ts'],
           include: ['{packages,services}/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/chaos/**/*.test.ts'],
         },
       },

@@ -96,10 +96,11 @@ function makeCopy() {
     if (existsSync(join(source, part))) cpSync(join(source, part), join(copy, part), { recursive: true })
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  const setup = join(root, 'scripts', 'whole-histories.ts')
   const config = `export default {
     resolve: { conditions: ['source'] },
     ssr: { resolve: { conditions: ['source'], externalConditions: ['source'] } },
-    test: { include: ['src/**/*.test.ts'], testTimeout: 10_000, pool: 'threads', maxWorkers: 1, isolate: false },
+    test: { include: ['src/**/*.test.ts'], setupFiles: ['${setup}'], testTimeout: 10_000, pool: 'threads', maxWorkers: 1, isolate: false },
   }`
   writeFileSync(join(copy, 'vitest.config.mjs'), config)
   mkdirSync(join(copy, '.cache'))

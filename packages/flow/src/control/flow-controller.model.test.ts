@@ -115,6 +115,6 @@ test('any history agrees with the model: outcomes, capacity, state, load, transi
         expect(outcome).toBe(model.outcomes.get(id) ?? model.outcomeOfClosing(id))
       }
     }),
-    { numRuns: numRuns(300) },
+    { numRuns: numRuns(60) },
   )
 })

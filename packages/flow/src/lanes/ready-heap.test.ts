@@ -37,6 +37,6 @@ test('gives the smallest first whatever came and left in between, and each item 
       }
       expect(heap.peek()).toBeUndefined()
     }),
-    { numRuns: numRuns(200) },
+    { numRuns: numRuns(60) },
   )
 })

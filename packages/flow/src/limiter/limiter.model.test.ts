@@ -130,6 +130,6 @@ test('any history agrees with the model: bound, shares, first come first served,
       expect(clock.pending).toBe(0)
       expect(outcomes.size).toBe(controllers.size)
     }),
-    { numRuns: numRuns(300) },
+    { numRuns: numRuns(150) },
   )
 })

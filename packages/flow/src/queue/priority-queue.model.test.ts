@@ -211,6 +211,6 @@ test('any history agrees with the model: each item is inside, released, shed wit
       expect(outcomes.size).toBe(pushed)
       expect(clock.pending).toBe(0)
     }),
-    { numRuns: numRuns(300) },
+    { numRuns: numRuns(150) },
   )
 })
