@@ -54,10 +54,34 @@ test('a timer found more than a second late lets the sockets be read first', asy
 
 test('a delay beyond what a Node timer keeps does not end at once', async () => {
   let runs = 0
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const timer = systemClock.setTimeout(() => runs++, 2 ** 40)
   await systemClock.sleep(5)
   timer.cancel()
   expect(runs).toBe(0)
+  // Node would warn, and look again each millisecond.
+  expect(warn).not.toHaveBeenCalled()
+  warn.mockRestore()
+})
+
+test.each([
+  [1_000, 1],
+  [1_000.5, 0],
+])('a timer found %d ms late runs directly %d times', (lateMs, times) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] })
+  const now = vi.spyOn(performance, 'now').mockReturnValue(5_000)
+  try {
+    const ran = vi.fn()
+    systemClock.setTimeout(ran, 2)
+    now.mockReturnValue(5_002 + lateMs)
+    vi.advanceTimersToNextTimer()
+    expect(ran).toHaveBeenCalledTimes(times)
+    vi.advanceTimersToNextTimer()
+    expect(ran).toHaveBeenCalledOnce()
+  } finally {
+    now.mockRestore()
+    vi.useRealTimers()
+  }
 })
 
 test('a delay that makes no sense is refused by name', () => {

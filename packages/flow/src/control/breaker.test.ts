@@ -176,6 +176,14 @@ test.each([
   expect(() => new Breaker(options)).toThrow(expect.objectContaining({ field }))
 })
 
+test('an error of a circuit that is not open says that there is nothing to wait for', () => {
+  const { breaker, clock } = makeBreaker()
+  expect(breaker.inspect()).toMatchObject({ state: 'closed', openForMs: 0 })
+  breaker.trip('by hand')
+  clock.advance(100)
+  expect(breaker.openError()).toMatchObject({ retryAfterMs: 0, state: 'half-open' })
+})
+
 test('a judgement that throws is told as a warning, counts as a failure, and keeps no trial', async () => {
   const warnings = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   const { breaker, clock } = makeBreaker({

@@ -1,5 +1,5 @@
 import { requireInteger, requireNumber } from '../require.ts'
-import { clamp, mayRaise, requireBounds, requireSample } from './limit.ts'
+import { clamp, mayRaise, requireBounds } from './limit.ts'
 import { windowedLimit } from './windowed.ts'
 import type { WindowedState } from './windowed.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
@@ -65,7 +65,6 @@ function gradientOfMeasures(options: Omit<GradientOptions, 'window'>): Limit<Gra
     name: 'gradient2',
     start: (limit = bounds.start): GradientState => ({ limit, longMs: 0, samples: 0 }),
     next(state: GradientState, sample: LimitSample): GradientState {
-      requireSample(sample)
       const { limit } = state
       if (sample.dropped) return { ...state, limit: Math.max(bounds.min, limit * backoffRatio) }
       const shortMs = Math.max(LEAST_MS, sample.rttMs)

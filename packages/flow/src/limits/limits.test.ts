@@ -161,6 +161,8 @@ test('Gradient2 forgets a slow spell: an average of more than twice the measure 
   const slow = { limit: 100, longMs: 100, samples: 10 }
   expect(limit.next(slow, busy(40)).longMs).toBeCloseTo(95, 2)
   expect(limit.next(slow, busy(51)).longMs).toBeCloseTo(100, 2)
+  // The mean of 30 and 10 is exactly twice the measure, which is not more.
+  expect(limit.next({ limit: 100, longMs: 30, samples: 1 }, busy(10)).longMs).toBe(20)
 })
 
 test('Gradient2 cuts on a drop without taking its time for a measure, and falls even with few in flight', () => {
@@ -203,6 +205,15 @@ test('a windowed limit sees the mean of what was not dropped, the most in flight
   state = feed(limit, busy(0, { dropped: true, saturated: true }), 3, { ...state, limit: 4 })
   expect(seen[1]).toEqual({ rttMs: 0, inFlight: 1_000, dropped: true, saturated: true })
   expect([limit.name, state.limit]).toEqual(['spy', 5])
+})
+
+test('a window is saturated where more than half of its samples are', () => {
+  const half = [busy(10), busy(10, { saturated: true })]
+  const limit = windowedLimit(aimdLimit(), { window: 2 })
+  const after = (samples: readonly LimitSample[]) =>
+    samples.reduce((state, each) => limit.next(state, each), limit.start())
+  expect(after(half).limit).toBe(21)
+  expect(after([half[1]!, half[1]!]).limit).toBe(20)
 })
 
 test.each([

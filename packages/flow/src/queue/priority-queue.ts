@@ -191,7 +191,7 @@ export class PriorityQueue<T> implements Disposable {
   #isBehindOthers(priority: Priority): boolean {
     for (const other of priorities) {
       if (this.#waiting[other].length > 0) return true
-      if (other === priority) return false
+      if (other === priority) break
     }
     return false
   }

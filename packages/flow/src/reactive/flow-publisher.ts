@@ -45,7 +45,7 @@ class FlowSubscription<T> implements Subscription {
 
   begin(): void {
     this.#signal((subscriber) => subscriber.onSubscribe(this))
-    if (this.#source || !this.#subscriber) return
+    if (!this.#subscriber) return
     try {
       this.#source = this.#open()
     } catch (error) {

@@ -201,6 +201,16 @@ describe.each(kinds)('publisher: $name', ({ make }) => {
   })
 })
 
+test('3.02: a flow that is cancelled from within onSubscribe is never opened', async () => {
+  const open = vi.fn(() => [0][Symbol.iterator]())
+  const recorder = new Recorder<number>((subscription) => subscription.cancel())
+  Flow.from<number>({ [Symbol.iterator]: open })
+    .toPublisher()
+    .subscribe(recorder)
+  await settled()
+  expect([open.mock.calls.length, recorder.signals]).toEqual([0, ['subscribe']])
+})
+
 test.each(kinds)('3.13: $name forgets a subscriber that has cancelled', async ({ make }) => {
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void

@@ -20,7 +20,7 @@ const record: fc.Arbitrary<WireRecord> = fc.record({
   headers: fc.option(headers, { nil: undefined }),
   timestampMs: fc.integer({ min: 0, max: 8_640_000_000_000 }),
 })
-const records = fc.array(record, { minLength: 1, maxLength: 30 })
+const records = fc.array(record, { minLength: 1, maxLength: 10 })
 const anyCompression = fc.constantFrom(...compressions)
 
 function onlyHeader(batch: Buffer): BatchHeader {
