@@ -12,6 +12,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           setupFiles: ['scripts/whole-histories.ts'],
           include: ['{packages,services}/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/chaos/**/*.test.ts'],
         },
@@ -23,10 +24,11 @@ export default defineConfig({
           name: 'system',
           include: ['tests/system/**/*.test.ts'],
           globalSetup: ['tests/system/support/no-process-left.ts'],
-          // Real servers: generous limits, one file at a time on two cores.
+          // Real servers: generous limits. They wait more than they work, so two files at a time on two cores.
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
