@@ -2,11 +2,12 @@
 // there is.
 import { broker } from './broker.ts'
 import { checker } from './checker.ts'
+import { failure } from './failure.ts'
 import { pipeline } from './pipeline.ts'
 import type { Proof } from './proof.ts'
 import { rebalance } from './rebalance.ts'
 
-const proofs: Readonly<Record<string, Proof>> = { broker, checker, pipeline, rebalance }
+const proofs: Readonly<Record<string, Proof>> = { broker, checker, failure, pipeline, rebalance }
 
 const [name, ...args] = process.argv.slice(2)
 const proof = proofs[name ?? '']

@@ -4,7 +4,7 @@ import { Kafka } from '@sluice/kafka'
 import { startStack } from '@sluice/stack'
 import { idsInTopic } from '../system/support/sent-records.ts'
 import { feed } from './feed.ts'
-import { inFolder, totals, untilAllHandled, untilHandled } from './group-run.ts'
+import { inFolder, quickGroups, totals, untilAllHandled, untilHandled } from './group-run.ts'
 import { groupAnomalies } from './group-verdict.ts'
 import { Members } from './members.ts'
 import { numberOptions } from './options.ts'
@@ -52,13 +52,7 @@ export function planFaults(times: number, random: () => number): Step[] {
 }
 
 async function storm(folder: string, steps: readonly Step[], tell: (line: string) => void): Promise<string[]> {
-  const properties = {
-    'group.consumer.min.session.timeout.ms': 1_000,
-    'group.consumer.session.timeout.ms': sessionTimeoutMs,
-    'group.consumer.min.heartbeat.interval.ms': 100,
-    'group.consumer.heartbeat.interval.ms': 300,
-  }
-  await using stack = await startStack({ kafka: { properties } })
+  await using stack = await startStack({ kafka: { properties: quickGroups(sessionTimeoutMs) } })
   const bootstrap = stack.kafka.bootstrapServers
   await using kafka = new Kafka({ brokers: [bootstrap], clientId: 'rebalance' })
   await kafka.admin().createTopics([{ name: fed.topic, partitions: fed.partitions }])
