@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import type { Java } from '../host/java.ts'
+import { RunFailure, runGuarded } from '../process/run-guarded.ts'
 
 const bootstrapFile = 'bootstrap.checkpoint'
 const metaFile = 'meta.properties'
@@ -63,15 +62,24 @@ async function runStorageTool(
   const jvm = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', jars.join(':')]
   const tool = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', node.propertiesFile, ...formatArguments]
   try {
-    await promisify(execFile)(java.command, [...jvm, ...tool], { timeout: 60_000 })
+    await runGuarded({
+      name: 'the storage tool',
+      command: java.command,
+      args: [...jvm, ...tool],
+      cwd: node.folder,
+      env: process.env,
+      account: undefined,
+      outputFile: join(node.folder, 'format.out'),
+      timeoutMs: 60_000,
+    })
   } catch (error) {
-    const output = String((error as { stderr?: unknown }).stderr ?? error).trim()
+    const output = error instanceof RunFailure ? error.output : String(error)
     throw new StackError(
       'start_failed',
       'the storage of Kafka could not be formatted',
       'see what the storage tool says',
       {
-        // The error itself holds the command line, and that the passwords of users.
+        cause: error,
         facts: { output },
       },
     )

