@@ -14,6 +14,8 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           setupFiles: ['scripts/whole-histories.ts'],
+          // Properties with long histories: what takes a second alone takes several on a busy machine.
+          testTimeout: 30_000,
           include: ['{packages,services}/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/chaos/**/*.test.ts'],
         },
       },

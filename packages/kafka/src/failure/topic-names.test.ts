@@ -24,6 +24,7 @@ test('whatever the group, the name is one that Kafka allows, and different group
         expect(retryTopic('t', one) === retryTopic('t', other)).toBe(one === other)
       },
     ),
+    { numRuns: 50 },
   )
 })
 
