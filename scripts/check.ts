@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 const gates: Readonly<Record<string, Gate>> = {
   types: () => run('tsc', '-p', 'tsconfig.json'),
-  lint: () => run('oxlint', '--deny-warnings'),
+  lint: checkLint,
   format: () => run('oxfmt', '--check', '.'),
   unused: () => run('knip', '--no-progress'),
   imports: checkImports,
@@ -34,6 +34,20 @@ function run(tool: string, ...args: string[]): Promise<string> {
   return promise
 }
 
+let building: Promise<string> | undefined
+
+/** What would be published, built once for all gates. */
+function build(): Promise<string> {
+  building ??= run('tsc', '-b', 'tsconfig.build.json')
+  return building
+}
+
+/** Types are looked up in what is built: not while that is being written. */
+async function checkLint(): Promise<string> {
+  await build()
+  return await run('oxlint', '--deny-warnings')
+}
+
 function checkImports(): Promise<string> {
   const paths = globSync('{packages,services}/*/src/**/*.ts', { cwd: root })
   const others = globSync('{tests,bench}/**/*.ts', { cwd: root, exclude: (path) => path.includes('node_modules') })
@@ -44,9 +58,9 @@ function checkImports(): Promise<string> {
   return Promise.resolve(violationsIn(sources).join('\n'))
 }
 
-/** Builds what would be published and reads each package as a consumer's tools would. */
+/** Reads each package as a consumer's tools would. */
 async function checkPackages(): Promise<string> {
-  const failedBuild = await run('tsc', '-b', 'tsconfig.build.json')
+  const failedBuild = await build()
   if (failedBuild !== '') return failedBuild
   const found: string[] = []
   for (const manifest of globSync('{packages,services}/*/package.json', { cwd: root })) {
