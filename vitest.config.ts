@@ -26,10 +26,10 @@ export default defineConfig({
           name: 'system',
           include: ['tests/system/**/*.test.ts'],
           globalSetup: ['tests/system/support/no-process-left.ts'],
-          // Real servers: generous limits. They wait more than they work, so two files at a time on two cores.
+          // Real servers: generous limits, one file at a time on two cores.
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
       },
