@@ -8,7 +8,7 @@ import type { Row } from '../report.ts'
 export const title = 'the parts of the flow package beside others that do the same'
 
 export const options = {
-  items: option('200000', 'items of one measurement'),
+  items: option('200000', 'items at a time; a measurement does so many again and again for a second'),
   rounds: option('5', 'measurements of each, in turns; the median counts'),
 }
 
