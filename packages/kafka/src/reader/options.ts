@@ -31,7 +31,7 @@ export interface ReaderOptions<T extends AnyTopic = AnyTopic> {
   readonly maxBytes?: number | undefined
   /** What one batch may take once decompressed, from 1. Default 134,217,728. */
   readonly maxDecodedBytes?: number | undefined
-  /** How long no broker may answer before reading fails, from 1. Default 30,000; `Infinity` with `follow`. */
+  /** How long no broker may answer before reading fails, from 1. Default 60,000: a frozen leader is given up by then. `Infinity` with `follow`. */
   readonly patienceMs?: number | undefined
 }
 
@@ -74,7 +74,7 @@ export function parseReaderOptions<T extends AnyTopic>(options: ReaderOptions<T>
     isolation,
     maxBytes: requireInteger('maxBytes', options.maxBytes ?? 16_777_216, { min: 65_536 }),
     maxDecodedBytes: requireInteger('maxDecodedBytes', options.maxDecodedBytes ?? 134_217_728, { min: 1 }),
-    patienceMs: requireNumber('patienceMs', options.patienceMs ?? (follow ? Infinity : 30_000), {
+    patienceMs: requireNumber('patienceMs', options.patienceMs ?? (follow ? Infinity : 60_000), {
       min: 1,
       max: Infinity,
     }),
