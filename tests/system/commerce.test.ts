@@ -140,6 +140,27 @@ describe('two cache workers', () => {
     expect(performance.now() - killedAtMs).toBeLessThan(10_000)
   })
 
+  it('outlive a connection that breaks in the middle of a transaction', async () => {
+    await using worker = startProgram('cache-worker', {
+      ...servers,
+      CACHE_REFRESH_INTERVAL: '1',
+      CACHE_BATCH_SIZE: '10',
+    })
+    const refreshed = (): number => logged(worker, 'cache refreshed').length
+    await until(() => refreshed() > 0)
+    const blocker = await pool.connect()
+    await blocker.query('BEGIN')
+    await blocker.query('LOCK TABLE users IN ACCESS EXCLUSIVE MODE')
+    const terminated = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE application_name = 'commerce-cache-worker' AND state = 'active' AND wait_event_type = 'Lock'`
+    await until(async () => (await pool.query(terminated)).rows.length > 0)
+    await blocker.query('COMMIT')
+    blocker.release()
+    const before = refreshed()
+    await until(() => refreshed() > before)
+    expect(await worker.kill('SIGTERM')).toMatchObject({ code: 0 })
+  })
+
   it('take those first that have waited the longest, whatever their ids are', async () => {
     await pool.query(
       `INSERT INTO products (product_id, name, category, brand, price, org_price, discount_rate, stock, created_at)

@@ -53,32 +53,44 @@ export async function openPool(config: PostgresConfig, name: string, max: number
 }
 
 /** Runs `work` in a transaction of its own; a connection that could not be rolled back is thrown away. */
-export async function inTransaction<T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
-  let isBroken = false
-  try {
-    await client.query('BEGIN')
-    const result = await work(client)
-    await client.query('COMMIT')
-    return result
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => (isBroken = true))
-    throw error
-  } finally {
-    client.release(isBroken)
-  }
+export function inTransaction<T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T> {
+  return withClient(pool, async (client, discard) => {
+    try {
+      await client.query('BEGIN')
+      const result = await work(client)
+      await client.query('COMMIT')
+      return result
+    } catch (error) {
+      await client.query('ROLLBACK').catch(discard)
+      throw error
+    }
+  })
 }
 
 /** Runs `work` on the connection that holds the advisory lock; the next one waits, at most the lock timeout. */
-export async function withSessionLock<T>(pool: Pool, key: number, work: (client: Client) => Promise<T>): Promise<T> {
+export function withSessionLock<T>(pool: Pool, key: number, work: (client: Client) => Promise<T>): Promise<T> {
+  return withClient(pool, async (client, discard) => {
+    try {
+      await client.query('SELECT pg_advisory_lock($1)', [key])
+      return await work(client)
+    } finally {
+      // Harmless where the lock was never got; a connection that may still hold it is thrown away.
+      await client.query('SELECT pg_advisory_unlock_all()').catch(discard)
+    }
+  })
+}
+
+async function withClient<T>(pool: Pool, work: (client: Client, discard: () => void) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let isBroken = false
+  const discard = (): void => void (isBroken = true)
+  // The pool listens only while a connection is idle; unheard, one that breaks now would end the process. The query
+  // under way, or the next one, tells of it.
+  client.on('error', discard)
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [key])
-    return await work(client)
+    return await work(client, discard)
   } finally {
-    // Harmless where the lock was never got; a connection that may still hold it is thrown away.
-    await client.query('SELECT pg_advisory_unlock_all()').catch(() => (isBroken = true))
+    client.off('error', discard)
     client.release(isBroken)
   }
 }
