@@ -1,6 +1,6 @@
 import { type FoundLetter, Kafka, bytes, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readTopic } from './support/read-topic.ts'
 import { sluice as runSluice, type SluiceResult } from './support/sluice.ts'
 
@@ -19,6 +19,7 @@ afterAll(async () => {
   await stack?.close()
 })
 
+const patience = { timeout: 60_000, interval: 20 }
 const texts = (name: string) => topic(name, { key: text, value: text })
 
 /** A topic of two partitions whose handler fails for values that begin with `bad`, by a class of their own. */
@@ -93,11 +94,15 @@ describe('sluice dlq', () => {
   })
 
   test('replays a part only when it is told to, then the rest, and purges to zero', async () => {
-    const planned = await sluice('dlq', 'replay', 'orders', '--error', 'TypeError')
+    const alone = await sluice('dlq', 'replay', 'orders', '--error', 'TypeError')
+    expect(alone.stdout).toContain('Plan: send 0 letters of orders.dlq back')
+    expect(alone.stdout).toContain('3 failed in a group that reads no retry topic')
+    const planned = await sluice('dlq', 'replay', 'orders', '--error', 'TypeError', '--to-origin')
+    expect(planned.stdout).toContain('every group that reads orders sees them again')
     expect(planned.stdout).toContain('Plan: send 3 letters of orders.dlq back')
     expect(planned.stdout).toContain('Nothing was changed. Add --execute to do it.')
     expect(await read('topics', 'list')).toContainEqual({ name: 'orders', partitions: 2, replicas: 1, records: 6 })
-    expect(await read('dlq', 'replay', 'orders', '--error', 'TypeError', '--execute')).toMatchObject({
+    expect(await read('dlq', 'replay', 'orders', '--error', 'TypeError', '--to-origin', '--execute')).toMatchObject({
       executed: true,
       plan: { replayed: 3, filtered: 1, to: [{ topic: 'orders', letters: 3 }] },
     })
@@ -138,15 +143,55 @@ describe('sluice dlq', () => {
 })
 
 describe('a replay', () => {
+  test('goes to the group that failed, and keeps the order of its keys while it runs', async () => {
+    const name = 'waiting'
+    await kafka.admin().createTopics([{ name, partitions: 2 }])
+    await using producer = await kafka.producer()
+    for (let n = 0; n < 40; n++) await producer.send(texts(name), { key: `k${n % 4}`, value: `bad ${n}` })
+    const state = { isRepaired: false, seen: [] as string[] }
+    await using consumer = await kafka.consumer({
+      group: `of-${name}`,
+      topics: [texts(name)],
+      order: 'key',
+      reset: 'earliest',
+      retry: { attempts: 1, topicAfterMs: 1_000 },
+    })
+    let buried = 0
+    consumer.on('deadLettered', () => buried++)
+    const running = consumer.run(({ value, topic: from }) => {
+      if (!state.isRepaired) throw new Error('not yet')
+      state.seen.push(`${from} ${value}`)
+    })
+    await vi.waitUntil(() => buried === 40, patience)
+    state.isRepaired = true
+    const letters = kafka.deadLetters(name)
+    expect(await letters.replay()).toMatchObject({ replayed: 40, to: { [`${name}.of-${name}.retry`]: 40 } })
+    await vi.waitUntil(() => state.seen.length === 40, patience)
+    // It poses as the record that it is from; the topic itself has nothing new.
+    for (let key = 0; key < 4; key++) {
+      const ofKey = Array.from({ length: 10 }, (_, index) => `${name} bad ${index * 4 + key}`)
+      expect(state.seen.filter((one) => ofKey.includes(one))).toEqual(ofKey)
+    }
+    const ends = await kafka.admin().offsets([name])
+    expect(ends.reduce((sum, { offset }) => sum + offset, 0)).toBe(40)
+    // No key is thought to wait there any more: what comes now is handled in place.
+    await producer.send(texts(name), { key: 'k1', value: 'good' })
+    await vi.waitUntil(() => state.seen.length === 41, patience)
+    const waiting = await kafka.admin().offsets([`${name}.of-${name}.retry`])
+    expect(waiting.reduce((sum, { offset }) => sum + offset, 0)).toBe(40)
+    await consumer.close()
+    await running
+  })
+
   test('of a name goes on where it has stopped, in order; at most as fast as asked', async () => {
     const many = Array.from({ length: 30 }, (_, index) => `bad ${index}`)
     await failSome('named', many)
     const letters = kafka.deadLetters('named')
     const startedMs = performance.now()
-    const first = await letters.replay({ name: 'repair', limit: 11, ratePerSecond: 100 })
+    const first = await letters.replay({ to: 'origin', name: 'repair', limit: 11, ratePerSecond: 100 })
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(95)
-    const second = await letters.replay({ name: 'repair' })
-    const third = await letters.replay({ name: 'repair' })
+    const second = await letters.replay({ to: 'origin', name: 'repair' })
+    const third = await letters.replay({ to: 'origin', name: 'repair' })
     expect([first.replayed, second.replayed, third.replayed]).toEqual([11, 19, 0])
     const records = await readTopic(kafka, texts('named'), 60)
     for (const partition of [0, 1]) {

@@ -52,14 +52,9 @@ export {
 export type { ConsumerActivity, ConsumerEvents, OffsetPlace, PartitionPlace, ResetReason } from './consumer/events.ts'
 export type { EventTypeSource, HandlersByType } from './consumer/handlers.ts'
 export { deadLetterHeader, readDeadLetter, type DeadLetter } from './failure/dead-letter-headers.ts'
-export type {
-  DeadLetterLog,
-  FoundLetter,
-  LetterFilter,
-  ReplayOptions,
-  ReplayReport,
-} from './failure/dead-letter-log.ts'
-export { deadLetterTopic, isDeadLetterTopic, retryTopic } from './failure/topic-names.ts'
+export type { DeadLetterLog } from './failure/dead-letter-log.ts'
+export type { FoundLetter, LetterFilter, ReplayOptions, ReplayReport } from './failure/replay.ts'
+export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'
 export type { HandlerContext } from './consumer/invocation.ts'
 export type { ConsumerPressure } from './consumer/pressure.ts'
 export type {

@@ -202,7 +202,11 @@ export class KeyLanes implements Order {
   }
 
   #newInvocation(partition: AssignedPartition, record: ConsumerRecord, log: PartitionLog): Invocation {
-    const retry = partition.retryOf === undefined ? undefined : readRetry(record.headers)
+    const { retryOf } = partition
+    if (retryOf === undefined) return new Invocation(partition, record, 1, log.takenFrom, log.takenTo)
+    const retry = readRetry(record.headers)
+    // What somebody else wrote there, such as a replay, is known only now.
+    if (this.#isByKey && !retry?.topicId) retryOf.retries!.takenOf(record.rawKey, log.takenFrom)
     const invocation = new Invocation(partition, record, 1 + (retry?.attempts ?? 0), log.takenFrom, log.takenTo)
     if (retry !== undefined) invocation.notBeforeMs = retry.notBeforeMs
     return invocation

@@ -1,61 +1,23 @@
-import { RateLimiter, requireInteger, requireNumber, type Clock } from '@sluice/flow'
+import { RateLimiter, requireInteger, requireNumber, requireOneOf, type Clock } from '@sluice/flow'
 import { Admin } from '../admin/admin.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { bytes } from '../codecs/bytes.ts'
-import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
 import { Producer } from '../producer/producer.ts'
 import { Reader } from '../reader/reader.ts'
 import type { ReadFrom } from '../reader/options.ts'
-import { topic } from '../topic.ts'
-import { type DeadLetter, isDeadLetterHeader, readDeadLetter, deadLetterHeader } from './dead-letter-headers.ts'
+import { readDeadLetter } from './dead-letter-headers.ts'
+import {
+  type FoundLetter,
+  type LetterFilter,
+  type RawTopic,
+  rawTopic,
+  Replay,
+  type ReplayOptions,
+  type ReplayReport,
+} from './replay.ts'
+import { ReplayTargets } from './replay-targets.ts'
 import { deadLetterTopic, isOwnTopic } from './topic-names.ts'
 
-/** A dead letter as it lies in its topic. */
-export interface FoundLetter {
-  readonly record: ConsumerRecord<Buffer | null, Buffer | null>
-  /** What is known of its failure; undefined: it bears no headers that tell. */
-  readonly letter: DeadLetter | undefined
-}
-
-export interface LetterFilter {
-  /** Default: all. */
-  readonly where?: ((found: FoundLetter) => boolean) | undefined
-}
-
-export interface ReplayOptions extends LetterFilter {
-  /** At most so many a second, from 1. Default: as fast as Kafka takes them. */
-  readonly ratePerSecond?: number | undefined
-  /** Ends after so many were sent, from 1. */
-  readonly limit?: number | undefined
-  /** Also those of which nobody knows whether they are in their topic already. Default false: they would double. */
-  readonly includeUnknown?: boolean | undefined
-  /** A replay of this name goes on where an earlier one has stopped. Default: from the beginning. */
-  readonly name?: string | undefined
-  /** Counts, and sends nothing. */
-  readonly dryRun?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((report: ReplayReport) => void) | undefined
-}
-
-export interface ReplayReport {
-  readonly read: number
-  /** Sent to their topics and acknowledged; with `dryRun` those that would have been. */
-  readonly replayed: number
-  /** Those that did not fit the filter. */
-  readonly filtered: number
-  /** Left where they are: it is unknown whether they were written. */
-  readonly unknown: number
-  /** Left where they are: nothing says which topic they are from. */
-  readonly unreadable: number
-  /** By topic: how many went there. */
-  readonly to: Readonly<Record<string, number>>
-  /** Everything below was replayed or passed over: what may be purged. */
-  readonly positions: readonly OffsetPlace[]
-}
-
-/** Sent together and acknowledged before the position is noted: what a replay that is killed may send again. */
-const chunkRecords = 500
 /** The group whose offsets are the position of a named replay. */
 const progressGroup = (source: string, name: string): string => `sluice-replay.${source}.${name}`
 
@@ -85,13 +47,14 @@ export class DeadLetterLog {
   }
 
   /**
-   * Sends letters back to the topic and partition they are from, in their order, with their own key, value and headers,
-   * and `replay-count` beside them. Every group that reads that topic sees them again. They stay here: purge
-   * what was replayed. A replay that is killed may send up to 500 again when it goes on.
+   * Sends letters back in their order, with their own key, value and headers, and `replay-count` beside them: to the
+   * group that failed, by its retry topic, or to the topic they are from, where every group sees them again. They stay
+   * here: purge what was replayed. A replay that is killed may send up to 500 again when it goes on.
    * @throws DeliveryError and the like: what was noted until then is not sent again by a replay of the same name
    */
   async replay(options: ReplayOptions = {}): Promise<ReplayReport> {
-    const { name, dryRun = false, ratePerSecond, limit = Infinity, signal } = options
+    const { to = 'retry', name, dryRun = false, ratePerSecond, limit = Infinity, signal } = options
+    requireOneOf('to', to, ['retry', 'origin'])
     if (ratePerSecond !== undefined) requireNumber('ratePerSecond', ratePerSecond, { min: 1 })
     if (limit !== Infinity) requireInteger('limit', limit, { min: 1 })
     const from = name === undefined ? 'earliest' : await this.#positionOf(name)
@@ -101,7 +64,8 @@ export class DeadLetterLog {
       ratePerSecond === undefined
         ? undefined
         : new RateLimiter({ elements: ratePerSecond, burst: 1, clock: this.#clock })
-    const run = new Replay(options, this.#cluster, producer, rate)
+    const targets = new ReplayTargets(to, this.#cluster, this.#admin)
+    const run = new Replay(options, { targets, clock: this.#clock, producer, rate })
     for await (const records of reader.batches()) {
       for (const record of records) {
         signal?.throwIfAborted()
@@ -146,9 +110,6 @@ export class DeadLetterLog {
   }
 }
 
-const rawTopic = (name: string) => topic(name, { key: bytes, value: bytes })
-type RawTopic = ReturnType<typeof rawTopic>
-
 const largest = 64 * 1_048_576
 /** A record that is sent again has its headers. */
 const replaying = {
@@ -156,95 +117,4 @@ const replaying = {
   maxRecordBytes: largest,
   maxRequestBytes: largest,
   queue: { maxBytes: 2 * largest },
-}
-
-/** One replay: what it has sent and not heard of yet, and what it has done. */
-class Replay {
-  readonly #options: ReplayOptions
-  readonly #cluster: Cluster
-  /** By topic: how many partitions it has. */
-  readonly #sizes = new Map<string, number>()
-  readonly #producer: Producer | undefined
-  readonly #rate: RateLimiter | undefined
-  readonly #positions = new Map<number, OffsetPlace>()
-  readonly #to: Record<string, number> = {}
-  #sending: Promise<unknown>[] = []
-  #sinceSettled = 0
-  #counts = { read: 0, replayed: 0, filtered: 0, unknown: 0, unreadable: 0 }
-
-  constructor(options: ReplayOptions, cluster: Cluster, producer: Producer | undefined, rate: RateLimiter | undefined) {
-    this.#options = options
-    this.#cluster = cluster
-    this.#producer = producer
-    this.#rate = rate
-  }
-
-  get isDue(): boolean {
-    return this.#sinceSettled >= chunkRecords
-  }
-
-  get replayed(): number {
-    return this.#counts.replayed
-  }
-
-  async take(record: FoundLetter['record']): Promise<void> {
-    const letter = readDeadLetter(record.headers)
-    this.#counts.read++
-    this.#sinceSettled++
-    if (this.#options.where !== undefined && !this.#options.where({ record, letter })) this.#counts.filtered++
-    else if (letter === undefined || letter.topic === '') this.#counts.unreadable++
-    else if (letter.outcome === 'unknown' && this.#options.includeUnknown !== true) this.#counts.unknown++
-    else await this.#send(record, letter)
-    const { topic: name, partition, offset } = record
-    this.#positions.set(partition, { topic: name, partition, offset: offset + 1 })
-  }
-
-  /** All that was sent is acknowledged. */
-  async settle(): Promise<void> {
-    const sending = this.#sending
-    this.#sending = []
-    this.#sinceSettled = 0
-    await Promise.all(sending)
-  }
-
-  positions(): readonly OffsetPlace[] {
-    return [...this.#positions.values()]
-  }
-
-  report(): ReplayReport {
-    return { ...this.#counts, to: { ...this.#to }, positions: this.positions() }
-  }
-
-  async #sizeOf(name: string): Promise<number> {
-    const known = this.#sizes.get(name)
-    if (known !== undefined) return known
-    await this.#cluster.refresh([name])
-    const size = this.#cluster.topic(name)?.partitions.length ?? 0
-    this.#sizes.set(name, size)
-    return size
-  }
-
-  async #send(record: FoundLetter['record'], letter: DeadLetter): Promise<void> {
-    const { signal } = this.#options
-    this.#counts.replayed++
-    this.#to[letter.topic] = (this.#to[letter.topic] ?? 0) + 1
-    if (this.#producer === undefined) return
-    await this.#rate?.acquire({ signal })
-    const { key, value } = record
-    const headers = replayHeaders(record, letter)
-    if (this.#producer.throttled) await this.#producer.ready(signal)
-    const isThere = letter.partition >= 0 && letter.partition < (await this.#sizeOf(letter.topic))
-    const partition = isThere ? { partition: letter.partition } : {}
-    const sent = this.#producer.send(rawTopic(letter.topic), { key, value, headers, ...partition })
-    // `settle` tells of it.
-    sent.catch(() => {})
-    this.#sending.push(sent)
-  }
-}
-
-/** Its time of now, or retention would take an old one away before it is read: its own time stays as a header. */
-function replayHeaders({ headers }: FoundLetter['record'], { replays, timestampMs }: DeadLetter) {
-  const own = [...headers].filter(([name]) => !isDeadLetterHeader(name))
-  const time = timestampMs < 0 ? [] : [[deadLetterHeader.timestampMs, String(timestampMs)] as const]
-  return [...own, ...time, [deadLetterHeader.replays, String(replays + 1)] as const]
 }

@@ -52,3 +52,17 @@ test('what was found there is taken out of its partition once', () => {
   waiting.clear()
   expect([waiting.takes(8), waiting.keys]).toEqual([false, 0])
 })
+
+test('what somebody else writes there is counted when it comes, but not twice where it was looked through', () => {
+  const waiting = backlog()
+  const key = Buffer.from('k')
+  waiting.takenOf(key, 5)
+  expect(waiting.has(key)).toBe(false)
+  waiting.add(key)
+  waiting.scanned(6)
+  waiting.takenOf(key, 5)
+  waiting.remove(key)
+  expect(waiting.has(key)).toBe(false)
+  waiting.takenOf(key, 6)
+  expect(waiting.has(key)).toBe(true)
+})

@@ -14,6 +14,8 @@ export class RetryBacklog {
   readonly #keys = new Map<string, number>()
   /** Offsets that were found to be there already when the partition was begun. */
   readonly #kept = new Set<number>()
+  /** What lies there below this offset has been looked through, and counted. */
+  #scannedTo = Infinity
 
   constructor(partition: AssignedPartition) {
     this.partition = partition
@@ -46,6 +48,15 @@ export class RetryBacklog {
     const left = (this.#keys.get(name) ?? 0) - 1
     if (left > 0) this.#keys.set(name, left)
     else this.#keys.delete(name)
+  }
+
+  scanned(offset: number): void {
+    this.#scannedTo = offset
+  }
+
+  /** A record comes from there that somebody else wrote, from this offset on: it is counted unless the scan did. */
+  takenOf(key: Buffer | null, offset: number): void {
+    if (offset >= this.#scannedTo) this.add(key)
   }
 
   /** The record at this offset of the partition waits there. */

@@ -41,3 +41,11 @@ test.each([[[]], [[['original-topic-id', 'an-id']]], [[['retry-count', 'many']]]
     expect(asOriginal(foreign)).toBe(foreign)
   },
 )
+
+test('a letter that is sent back there says where it is from, but not in which topic of that name', () => {
+  const headers = [...(retryHeaders(record, { ...facts, topicId: '' }) as Iterable<readonly [string, unknown]>)]
+  expect(headers.map(([name]) => name)).not.toContain('original-topic-id')
+  const stored = { ...decoded, offset: 7, headers: wire(headers) }
+  expect(readRetry(new RecordHeaders(stored.headers))).toMatchObject({ topicId: '', offset: 42 })
+  expect(asOriginal(stored).offset).toBe(42)
+})

@@ -4,7 +4,7 @@ import type { HeadersInput } from '../record.ts'
 
 /** What the headers of a record in a retry topic say: where it is from, and when it is to be handled again. */
 export interface RetryFacts {
-  /** Of the topic it is from: one that was deleted and created again is another. */
+  /** Of the topic it is from: one that was deleted and created again is another. Empty: not known, it was replayed. */
   readonly topicId: string
   readonly partition: number
   readonly offset: number
@@ -34,15 +34,19 @@ export function isRetryHeader(name: string): boolean {
   return ownNames.has(name)
 }
 
+export type RetriedRecord = Pick<ConsumerRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'> & {
+  readonly headers: Iterable<readonly [string, Buffer | null]>
+}
+
 /** The headers of a record on its way to the retry topic. */
 export function retryHeaders(
-  { headers, topic, partition, offset, timestampMs }: ConsumerRecord,
+  { headers, topic, partition, offset, timestampMs }: RetriedRecord,
   { topicId, attempts, notBeforeMs }: Pick<RetryFacts, 'topicId' | 'attempts' | 'notBeforeMs'>,
 ): HeadersInput {
   const facts = { topic, topicId, partition, offset, timestampMs, attempts, notBeforeMs }
-  const own = Object.entries(retryHeader).map(
-    ([field, name]) => [name, String(facts[field as keyof typeof facts])] as const,
-  )
+  const own = Object.entries(retryHeader)
+    .map(([field, name]) => [name, String(facts[field as keyof typeof facts])] as const)
+    .filter(([, value]) => value !== '')
   return [...[...headers].filter(([name]) => !ownNames.has(name)), ...own]
 }
 
@@ -57,8 +61,8 @@ export function readRetry(headers: RecordHeaders): RetryFacts | undefined {
     attempts: number(retryHeader.attempts),
     notBeforeMs: number(retryHeader.notBeforeMs),
   }
-  const { topicId, ...numbers } = facts
-  return topicId !== '' && Object.values(numbers).every(Number.isSafeInteger) ? facts : undefined
+  const { topicId: _, ...numbers } = facts
+  return Object.values(numbers).every(Number.isSafeInteger) ? facts : undefined
 }
 
 /** As it was in the topic that it is from: handlers, dead letters and reports are to see that one. */

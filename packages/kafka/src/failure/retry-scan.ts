@@ -28,7 +28,9 @@ export async function scanRetries({ cluster, clock, of, backlog, offset, finishe
   const from = { offsets: [{ topic: topicName, partition, offset }] }
   await using reader = await Reader.open(cluster, { topics: [raw], from }, clock)
   backlog.clear()
+  let end = offset
   for await (const record of reader) {
+    end = record.offset + 1
     if (tracker.wasFinished(record.offset)) continue
     // The key is a view into what was fetched; the backlog makes a text of it.
     backlog.add(record.key)
@@ -36,4 +38,5 @@ export async function scanRetries({ cluster, clock, of, backlog, offset, finishe
     if (facts?.topicId === of.topicId && facts.partition === of.partition) backlog.keep(facts.offset)
     if (!of.isLive) return
   }
+  backlog.scanned(end)
 }

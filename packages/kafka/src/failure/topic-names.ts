@@ -18,9 +18,14 @@ export function isDeadLetterTopic(name: string): boolean {
   return name.endsWith('.dlq')
 }
 
+/** Whether records wait in a topic of this name, for one group. */
+export function isRetryTopic(name: string): boolean {
+  return name.endsWith('.retry')
+}
+
 /** Topics that this runtime writes to by itself: a pattern never matches them. */
 export function isOwnTopic(name: string): boolean {
-  return name.endsWith('.dlq') || name.endsWith('.retry')
+  return isDeadLetterTopic(name) || isRetryTopic(name)
 }
 
 /** What a topic's name may not have, as `-xHH` a byte; what looks like that already is escaped as well. */

@@ -72,6 +72,26 @@ describe('linger', () => {
   })
 })
 
+describe('flush', () => {
+  test('waits for those that wait for room too, unless it is aborted', async () => {
+    const { cluster, producer, send, pass } = await openProducer({ lingerMs: 0, queue: { maxRecords: 1 } })
+    cluster.fate = () => 'unreachable'
+    const sent = many(3, send)
+    const [all, some] = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()]
+    void producer.flush().then(() => all.resolve(outcomes(sent)))
+    const signal = AbortSignal.abort('enough')
+    await expect(producer.flush(signal)).rejects.toBe('enough')
+    const given = new AbortController()
+    producer.flush(given.signal).then(some.reject, some.resolve)
+    await pass(1)
+    given.abort('too long')
+    expect(await some.promise).toBe('too long')
+    cluster.fate = () => 'answered'
+    await pass(5_000)
+    expect(await all.promise).toEqual(['delivered', 'delivered', 'delivered'])
+  })
+})
+
 describe('the queue', () => {
   const queue = { maxRecords: 10, highWatermark: 8, lowWatermark: 2, maxWaitMs: 1_000 }
 

@@ -248,11 +248,12 @@ export class Producer implements AsyncDisposable {
     return sendAll(sink, source, options)
   }
 
-  /** Sends what lingers, and resolves once every record that was accepted before is settled, one way or the other. */
+  /** Sends what lingers, and resolves once every record that was sent before is settled, also those that wait for room. */
   async flush(signal?: AbortSignal): Promise<void> {
     this.#flushing++
     this.#accumulator.endLinger()
     try {
+      await this.#admission.settled(signal)
       await this.#account.settled(signal)
     } finally {
       this.#flushing--

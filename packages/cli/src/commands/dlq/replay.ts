@@ -1,4 +1,4 @@
-import type { ReplayOptions, ReplayReport } from '@sluice/kafka'
+import { isRetryTopic, type ReplayOptions, type ReplayReport } from '@sluice/kafka'
 import { InvalidArgumentError } from 'commander'
 import { wholeNumber } from '../../arguments.ts'
 import type { RegisterCommand } from '../../command.ts'
@@ -13,6 +13,7 @@ interface ReplayFlags extends ConnectionFlags, LetterFlags, PlanFlags {
   readonly limit?: number
   readonly name?: string
   readonly includeUnknown?: boolean
+  readonly toOrigin?: boolean
 }
 
 export const registerReplay: RegisterCommand = (dlq, context) => {
@@ -20,9 +21,10 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
     withLetterOptions(
       dlq
         .command('replay')
-        .description('Send dead letters back to the topic they are from: shows the plan, and does it with --execute')
+        .description('Send dead letters back to the group that failed: shows the plan, and does it with --execute')
         .argument('<topic>', 'the topic that they are from, or that of the letters'),
     )
+      .option('--to-origin', 'to the topic they are from, where every group sees them again')
       .option('--rate <count>', 'at most so many a second', wholeNumber(1, 1e9))
       .option('-l, --limit <count>', 'end after so many', wholeNumber(1, 1e9))
       .option('--name <name>', 'go on where an earlier replay of this name has stopped', parseName)
@@ -34,8 +36,9 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
       withKafka(context, flags, async (kafka) => {
         const { terminal } = context
         const letters = await openLetters(kafka, source)
-        const { rate: ratePerSecond, limit, name, includeUnknown } = flags
-        const options: ReplayOptions = { where: letterMatcher(flags), limit, name, includeUnknown, signal }
+        const { rate: ratePerSecond, limit, name, includeUnknown, toOrigin } = flags
+        const to = toOrigin ? 'origin' : 'retry'
+        const options: ReplayOptions = { to, where: letterMatcher(flags), limit, name, includeUnknown, signal }
         const plan = planOf(letters.topic, await letters.replay({ ...options, dryRun: true }))
         await planned(terminal, plan, flags, async () => {
           const onProgress = ({ replayed }: ReplayReport): void => terminal.progress(`replayed ${figure(replayed)}`)
@@ -47,10 +50,15 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
   )
 }
 
-function planOf(topic: string, { replayed, to, filtered, unknown, unreadable }: ReplayReport): Plan {
+function planOf(topic: string, { replayed, to, filtered, unknown, unreadable, withoutRetryTopic }: ReplayReport): Plan {
   const rows = Object.entries(to).map(([name, letters]) => ({ topic: name, letters }))
+  const shared = Object.keys(to).filter((name) => !isRetryTopic(name))
   const left = [
     [unknown, 'may be in their topic already: they stay here, unless --include-unknown is given'],
+    [
+      withoutRetryTopic,
+      'failed in a group that reads no retry topic (`retry.topicAfterMs`): they stay here, unless --to-origin is given',
+    ],
     [unreadable, 'bear no header that says where they are from: they stay here'],
   ] as const
   return {
@@ -58,11 +66,11 @@ function planOf(topic: string, { replayed, to, filtered, unknown, unreadable }: 
     titles: ['TO', 'LETTERS'],
     rows: rows.map((row) => [row.topic, row.letters]),
     warnings: [
-      'every group that reads these topics sees them again',
+      ...(shared.length > 0 ? [`every group that reads ${shared.join(', ')} sees them again`] : []),
       ...left.filter(([count]) => count > 0).map(([count, what]) => `${figure(count)} ${what}`),
       'the letters stay in their topic until `dlq purge`',
     ],
-    json: { from: topic, replayed, to: rows, filtered, unknown, unreadable },
+    json: { from: topic, replayed, to: rows, filtered, unknown, unreadable, withoutRetryTopic },
   }
 }
 
