@@ -6,8 +6,9 @@ import { failure } from './failure.ts'
 import { pipeline } from './pipeline.ts'
 import type { Proof } from './proof.ts'
 import { rebalance } from './rebalance.ts'
+import { watermark } from './watermark.ts'
 
-const proofs: Readonly<Record<string, Proof>> = { broker, checker, failure, pipeline, rebalance }
+const proofs: Readonly<Record<string, Proof>> = { broker, checker, failure, pipeline, rebalance, watermark }
 
 const [name, ...args] = process.argv.slice(2)
 const proof = proofs[name ?? '']

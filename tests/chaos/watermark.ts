@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { numberOptions } from './options.ts'
+import type { Proof } from './proof.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const test = 'packages/kafka/src/consumer/commit-safety.test.ts'
+
+/** Its simulation lies beside the tracker that it is of, since that is no part of what the package exports. */
+export const watermark: Proof = {
+  title: 'commits and offset maps under a simulated scheduler: whatever the interleaving, none passes unfinished work',
+  usage: 'watermark [--interleavings 1000000] [--seed 1]',
+  async run(args, tell) {
+    const { interleavings, seed } = numberOptions(args, { interleavings: 1_000_000, seed: 1 })
+    tell(`watermark --interleavings ${interleavings} --seed ${seed}`)
+    const env = { ...process.env, SLUICE_INTERLEAVINGS: String(interleavings), SLUICE_SEED: String(seed) }
+    const startedMs = performance.now()
+    const child = spawn('npx', ['vitest', 'run', '--project', 'unit', test], { cwd: root, env, stdio: 'pipe' })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)))
+    const [code] = (await once(child, 'exit')) as [number | null]
+    if (code !== 0)
+      return [...output.matchAll(/seed \d+: [^"]+/g)].map(([found]) => found).concat(`vitest ended with ${code}`)
+    tell(`${interleavings} interleavings in ${Math.round((performance.now() - startedMs) / 1_000)} s, no violation`)
+    return []
+  },
+}
