@@ -79,4 +79,18 @@ describe('closing takes no longer than it may', () => {
     expect(tookMs).toBeLessThanOrEqual(3_000)
     expect(report?.uncommitted).toEqual([{ topic: 'letters', partition: 0, offset: 1 }])
   })
+
+  test('and much less where the commit is refused for good', async () => {
+    const opened = await openSession(() => undefined)
+    const { broker, session, pass } = opened
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(500)
+    broker.commitFate = () => 'TOPIC_AUTHORIZATION_FAILED'
+    broker.write('letters', 0, ['a'])
+    await pass(100)
+    const { tookMs, report } = await timeClosing(opened, 30_000)
+    expect(tookMs).toBeLessThanOrEqual(2 * STEP_MS)
+    expect(report?.uncommitted).toEqual([{ topic: 'letters', partition: 0, offset: 1 }])
+  })
 })

@@ -49,6 +49,8 @@ export class Committer {
   readonly #backoff = new Backoff(50, 1_000)
   #inFlight: Promise<unknown> = Promise.resolve()
   #stopped = false
+  /** Kafka has refused a commit for good: to ask again would change nothing. */
+  #isRefused = false
   #loop: Promise<void> | undefined
   #commits = 0
   #failures = 0
@@ -77,15 +79,15 @@ export class Committer {
   }
 
   /**
-   * Commits what these partitions have finished, trying until it is done or `timeoutMs` have passed. Afterwards no
-   * commit of them is in flight.
+   * Commits what these partitions have finished, trying until it is done, refused for good, or `timeoutMs` have passed.
+   * Afterwards no commit of them is in flight.
    */
   async flush(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<void> {
     const { clock } = this.#options
     const untilMs = clock.monotonicMs() + timeoutMs
     for (;;) {
       await this.#commit(partitions)
-      if (this.uncommitted(partitions).length === 0) return
+      if (this.#isRefused || this.uncommitted(partitions).length === 0) return
       const waitMs = this.#backoff.nextMs()
       if (clock.monotonicMs() + waitMs >= untilMs) return
       await clock.sleep(waitMs)
@@ -197,11 +199,11 @@ export class Committer {
 
   /** What cannot be mended by trying again stops the consumer; all else is tried again at the next turn. */
   async #failed(error: Error): Promise<void> {
-    const { cluster, settings, membership, events, onFatal } = this.#options
+    const { cluster, settings, membership, events } = this.#options
     this.#failures++
     events.emit('error', { during: 'commit', error })
     if (!(error instanceof BrokerError)) {
-      if ((error as { retriable?: boolean }).retriable !== true) return onFatal(error)
+      if ((error as { retriable?: boolean }).retriable !== true) return this.#refused(error)
       return cluster.forgetCoordinator('group', settings.group)
     }
     const { rejoin, retriable, refreshCoordinator } = classify(error.apiCode)
@@ -210,7 +212,12 @@ export class Committer {
       await membership.refreshed(EPOCH_WAIT_MS)
       this.soon()
     } else if (rejoin) membership.suspect()
-    else if (!retriable) onFatal(error)
+    else if (!retriable) this.#refused(error)
+  }
+
+  #refused(error: Error): void {
+    this.#isRefused = true
+    this.#options.onFatal(error)
   }
 }
 
