@@ -4,6 +4,19 @@ import { defineConfig } from 'vitest/config'
 const resolve = { conditions: ['source'] }
 const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] } }
 
+/** Those that say how long something may take, or that load the machine: each has it for itself. */
+const alone = ['consumer-cluster', 'consumer-group', 'failure', 'pipeline', 'rebalance'].map(
+  (name) => `tests/system/${name}.test.ts`,
+)
+
+/** Real servers, which tests wait for more than they work: generous limits. */
+const system = {
+  include: ['tests/system/**/*.test.ts'],
+  globalSetup: ['tests/system/support/no-process-left.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 180_000,
+}
+
 export default defineConfig({
   test: {
     projects: [
@@ -22,15 +35,17 @@ export default defineConfig({
       {
         resolve,
         ssr,
+        test: { ...system, name: 'system', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 1 } },
+      },
+      {
+        resolve,
+        ssr,
         test: {
-          name: 'system',
-          include: ['tests/system/**/*.test.ts'],
-          globalSetup: ['tests/system/support/no-process-left.ts'],
-          // Real servers: generous limits, one file at a time on two cores.
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          ...system,
+          name: 'system-alone',
+          include: alone,
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

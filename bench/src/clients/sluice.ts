@@ -4,8 +4,8 @@ import { type Contestant, ReadCount, randomValue, sendWarm } from './client.ts'
 const largeLimit = 100_000
 const largeBytes = 512 * 1_024 * 1_024
 
-/** Single sends; `maxRecords` unset leaves every limit at its default. */
-function single(maxRecords?: number): Contestant {
+/** Single sends; what is unset is left at its default. */
+function single(maxRecords?: number, batchBytes?: number): Contestant {
   return async (job) => {
     await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: 'bench' })
     await using producer = await kafka.producer({
@@ -14,6 +14,7 @@ function single(maxRecords?: number): Contestant {
       tracing: false,
       compression: 'none',
       ...(maxRecords !== undefined && { queue: { maxRecords, maxBytes: largeBytes } }),
+      ...(batchBytes !== undefined && { batchBytes }),
     })
     const target = topic(job.topic, { value: bytes })
     const record = { value: randomValue(job.valueBytes) }
@@ -22,7 +23,7 @@ function single(maxRecords?: number): Contestant {
 }
 
 /** An empty handler called for each record. */
-function handler(order: 'partition' | 'key', maxRecords?: number): Contestant {
+function handler(order: 'partition' | 'key', maxRecords?: number, pressure = true): Contestant {
   return async (job) => {
     await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: 'bench' })
     await using consumer = await kafka.consumer({
@@ -30,6 +31,7 @@ function handler(order: 'partition' | 'key', maxRecords?: number): Contestant {
       topics: [topic(job.topic, { value: bytes })],
       reset: 'earliest',
       order,
+      pressure,
       ...(maxRecords !== undefined && { gate: { maxRecords, maxBytes: largeBytes } }),
     })
     const count = new ReadCount(job)
@@ -44,10 +46,12 @@ function handler(order: 'partition' | 'key', maxRecords?: number): Contestant {
 export const produce = {
   'single sends, default limits': single(),
   'single sends, limits of 100,000': single(largeLimit),
+  'single sends, limits of 100,000, batches of 256 KiB': single(largeLimit, 262_144),
 }
 export const consume = {
   'default limits': handler('partition'),
   'limits of 100,000': handler('partition', largeLimit),
   'order by key, default limits': handler('key'),
+  'order by key, default limits, pressure off': handler('key', undefined, false),
   'order by key, limits of 100,000': handler('key', largeLimit),
 }
