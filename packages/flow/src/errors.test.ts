@@ -10,6 +10,7 @@ import {
   SluiceError,
   SubscribeError,
 } from './index.ts'
+import { DroppedError } from './errors.ts'
 
 test.each([
   [
@@ -33,6 +34,7 @@ test.each([
   [new ClosedError('The gate'), 'closed', false, {}],
   [new InvariantError('wrong', { count: -1 }), 'invariant_broken', false, { count: -1 }],
   [new InvariantError('wrong'), 'invariant_broken', false, {}],
+  [new DroppedError(), 'element_dropped', true, {}],
   [new SubscribeError('twice'), 'subscribe_refused', false, { message: 'twice' }],
   [new SluiceError('own', 'text', { retriable: true, cause: 'why' }), 'own', true, { cause: 'why' }],
 ])('%s has its code, whether it is retriable, its name and its facts', (error, code, retriable, facts) => {

@@ -66,6 +66,7 @@ describe('limits of control groups', () => {
       'fs/cpu/cpu.cfs_period_us': '100000\n',
     }
     expect(limits(unlimited)).toEqual(machine)
+    expect(limits({ self: '0::/\n', 'fs/memory.max': '0\n', 'fs/cpu.max': '0 100000\n' })).toEqual(machine)
     expect(readResourceLimits().memoryBytes).toBeGreaterThan(0)
   })
 })

@@ -226,6 +226,19 @@ test('a flow of an array ends where it was left, and where a step failed', async
   expect((await failed.next()).done).toBe(true)
 })
 
+test('a source that has failed is not asked again', async () => {
+  let asked = 0
+  const source = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => (asked++ === 0 ? Promise.reject(new Error('broken')) : Promise.resolve({ done: false, value: 1 })),
+    }),
+  }
+  const iterator = Flow.from<number>(source)[Symbol.asyncIterator]()
+  await expect(iterator.next()).rejects.toThrow('broken')
+  expect(await iterator.next()).toEqual({ done: true, value: undefined })
+  expect(asked).toBe(1)
+})
+
 test('a source that has ended or failed by itself is not closed once more', async () => {
   for (const failAt of [undefined, 1]) {
     const probe = new Probe({ clock: new ManualClock(), count: 1, failAt })

@@ -42,6 +42,21 @@ describe('leaving a stream that has nothing to give just now', () => {
     expect(warnings).not.toHaveBeenCalled()
   })
 
+  test.each(['destroy', 'pipe'])(
+    'a source that merely has a method %s is not taken for a Node stream',
+    async (method) => {
+      const called = vi.fn()
+      const next = (): Promise<never> => new Promise(() => {})
+      const source = { [Symbol.asyncIterator]: () => ({ next }), [method]: called }
+      const controller = new AbortController()
+      const running = Flow.from<number>(source).forEach(() => {}, { signal: controller.signal })
+      await settled()
+      controller.abort(new Error('no longer'))
+      await expect(running).rejects.toThrow('no longer')
+      expect(called).not.toHaveBeenCalled()
+    },
+  )
+
   test('a stream that was read to its end, or in part, is left as its own iterator leaves it', async () => {
     const node = Readable.from([1, 2, 3])
     expect(await Flow.from<number>(node).take(2).toArray()).toEqual([1, 2])

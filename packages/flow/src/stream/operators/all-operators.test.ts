@@ -26,6 +26,7 @@ const operators: [string, (flow: Flow<number>) => Flow<unknown>][] = [
   ['zip', (flow) => flow.zip([0, 1, 2, 3]).map(([n]) => n)],
   ['merge', (flow) => flow.merge()],
   ['retry', (flow) => flow.retry()],
+  ['take', (flow) => flow.take(3)],
 ]
 
 describe('what all operators promise', () => {
