@@ -112,7 +112,8 @@ export async function runOperator(apply: Apply, taken: Taken, scenario: Scenario
     .finally(() => {
       isOver = true
     })
-  for (let i = 0; i < 60 && !isOver; i++) await clock.advanceAsync(20)
+  // The longest: 25 elements, each 10 ms at the source, at work and at the sink, and all of it three times.
+  for (let i = 0; i < 120 && !isOver; i++) await clock.advanceAsync(20)
   expect(isOver).toBe(true)
   // What was under way when it was left may end now; after that nothing must be left.
   await clock.advanceAsync(60)
