@@ -42,7 +42,10 @@ export async function openPool(config: PostgresConfig, name: string, max: number
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     ...(config.tls && { ssl: { rejectUnauthorized: true } }),
   })
-  pool.on('error', (error) => log.warn({ err: error }, 'an idle PostgreSQL connection broke'))
+  pool.on('error', (error) => {
+    // One that is being closed may well hear first that its server stops too.
+    if (!pool.ending) log.warn({ err: error }, 'an idle PostgreSQL connection broke')
+  })
   try {
     await pool.query('SELECT 1')
   } catch (error) {
