@@ -29,6 +29,8 @@ const samples: readonly flow.SluiceError[] = [
   new kafka.UnknownEventTypeError(place, 'order.lost'),
   new kafka.NoPositionError('g', [{ topic: 't', partition: 0 }], 'no_committed_offset'),
   new kafka.StateInUseError('p', 1),
+  new kafka.TransactionError('id', 'aborted', new Error('m'), true),
+  new kafka.ProducerFencedError('id', new Error('m')),
   new flow.ConfigError('f', 1, '2'),
   new flow.BackpressureError('waiting_full', 'm'),
   new flow.ClosedError('w'),
@@ -39,7 +41,7 @@ const samples: readonly flow.SluiceError[] = [
   new flow.SubscribeError('m'),
   new flow.InvariantError('m'),
 ]
-const retriableDepends = new Set(['ConnectionError', 'BrokerError'])
+const retriableDepends = new Set(['ConnectionError', 'BrokerError', 'TransactionError'])
 
 interface Row {
   readonly code: string

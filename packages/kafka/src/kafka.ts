@@ -13,11 +13,21 @@ import type { ReaderOptions } from './reader/options.ts'
 import { DeadLetterWriter } from './failure/dead-letter-writer.ts'
 import { Reader } from './reader/reader.ts'
 import { requireTopicName } from './topic.ts'
+import type { PipeOptions } from './transactions/pipe-options.ts'
+import { Pipe } from './transactions/pipe.ts'
+import { TransactionalProducer } from './transactions/transactional-producer.ts'
+import type { TransactionOptions } from './transactions/writer-options.ts'
 
 /** As a consumer's own; the group may come from the environment. */
 export type KafkaConsumerOptions<T extends AnySource> = Omit<ConsumerOptions<T>, 'group'> & {
   readonly group?: string
 }
+
+/** As a pipe's own; the group may come from the environment. */
+export type KafkaPipeOptions<From extends AnyTopic, To extends AnyTopic | undefined> = Omit<
+  PipeOptions<From, To>,
+  'group'
+> & { readonly group?: string }
 
 type Defaults = Pick<EnvironmentSettings, 'producer' | 'consumer'>
 
@@ -32,6 +42,8 @@ export class Kafka implements AsyncDisposable {
   // One that is closed leaves as soon as another one is opened, so that they do not gather.
   readonly #consumers = new Set<Consumer<never>>()
   readonly #producers = new Set<Producer>()
+  readonly #pipes = new Set<Pipe>()
+  readonly #transactional = new Set<TransactionalProducer>()
   readonly #readers = new Set<Pick<Reader, 'inspect' | 'close'>>()
   #closing: Promise<void> | undefined
 
@@ -76,6 +88,34 @@ export class Kafka implements AsyncDisposable {
   }
 
   /**
+   * From topics to topics, exactly once: what the handler returns and the offsets of what it was given are committed
+   * together. Runs from the moment it is opened; `done` tells of its end.
+   * @throws ConfigError; BrokerError where `to` does not exist; ConnectionError and the like
+   */
+  async pipe<From extends AnyTopic, To extends AnyTopic | undefined = undefined>(
+    options: KafkaPipeOptions<From, To>,
+  ): Promise<Pipe> {
+    this.#requireOpen()
+    const { isolation: _, commitIntervalMs: __, ...defaults } = this.#defaults.consumer
+    const given = { ...defaults, ...defined(options) } as PipeOptions<From, To>
+    const settings = { ...given, fetchMaxWaitMs: fetchMaxWait(given.fetchMaxWaitMs, this.#config.requestTimeoutMs) }
+    const pipe = await Pipe.open(this.#cluster, settings, this.#config.clock)
+    dropClosed(this.#pipes).add(pipe)
+    return await this.#unlessClosed(pipe)
+  }
+
+  /**
+   * Writes in transactions under an id of its own, and fences whoever wrote under it before.
+   * @throws ConfigError; BrokerError, such as `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`; ConnectionError and the like
+   */
+  async transactionalProducer(options: TransactionOptions): Promise<TransactionalProducer> {
+    this.#requireOpen()
+    const producer = await TransactionalProducer.open(this.#cluster, options, this.#config.clock)
+    dropClosed(this.#transactional).add(producer)
+    return await this.#unlessClosed(producer)
+  }
+
+  /**
    * Reads topics without a group: for tools and tests, which nobody else should notice.
    * @throws ConfigError; BrokerError for a topic that is not there; ConnectionError and the like
    */
@@ -107,12 +147,14 @@ export class Kafka implements AsyncDisposable {
       cluster: this.#cluster.inspect(),
       producers: dropClosed(this.#producers).size,
       consumers: dropClosed(this.#consumers).size,
+      pipes: dropClosed(this.#pipes).size,
+      transactionalProducers: dropClosed(this.#transactional).size,
       readers: dropClosed(this.#readers).size,
     }
   }
 
   /**
-   * Closes the readers and consumers it opened, then the producers (handlers may still use them), then the connections.
+   * Closes the readers, consumers and pipes it opened, then the producers (handlers may still use them), then the connections.
    * @throws ConfigError for a time that makes no sense: then nothing is closed.
    */
   close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -132,7 +174,8 @@ export class Kafka implements AsyncDisposable {
   async #close(options: { readonly timeoutMs?: number }): Promise<void> {
     try {
       await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
-      await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close(options)))
+      await Promise.all(Array.from([...this.#consumers, ...this.#pipes], (consumer) => consumer.close(options)))
+      await Promise.all(Array.from(this.#transactional, (producer) => producer.close()))
       await Promise.all(Array.from(this.#producers, (producer) => producer.close(options)))
     } finally {
       await this.#cluster.close()

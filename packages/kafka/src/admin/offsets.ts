@@ -71,7 +71,8 @@ export async function committedOffsets(
   group: string,
   deadline: Deadline,
 ): Promise<readonly CommittedOffset[]> {
-  const request = { group, memberId: null, memberEpoch: -1, requireStable: true, topics: null }
+  // What a transaction is about to commit is not committed yet; with `requireStable` it would be an error.
+  const request = { group, memberId: null, memberEpoch: -1, requireStable: false, topics: null }
   const offsets = await atCoordinator(cluster, group, deadline, (coordinator) =>
     cluster.driver.fetchOffsets(coordinator, request),
   )

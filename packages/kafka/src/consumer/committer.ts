@@ -1,9 +1,10 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
-import type { OffsetCommit, PartitionResult } from '../driver/driver.ts'
+import type { PartitionResult } from '../driver/driver.ts'
 import { BrokerError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
+import type { CommitEntry, CommitRoute } from './commit-route.ts'
 import type { ConsumerEvents, OffsetPlace } from './events.ts'
 import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
@@ -19,16 +20,8 @@ export interface CommitterOptions {
   readonly clock: Clock
   readonly events: Emitter<ConsumerEvents>
   readonly membership: Membership
+  readonly route: CommitRoute
   readonly onFatal: (error: Error) => void
-}
-
-/** What was asked of one partition, to know it again when the answer comes. */
-interface Entry {
-  readonly partition: AssignedPartition
-  readonly offset: number
-  readonly revision: number
-  /** The offset map. */
-  readonly metadata: string
 }
 
 /** How long a commit waits for the heartbeat that tells the new member epoch. */
@@ -67,6 +60,7 @@ export class Committer {
 
   remove(partition: AssignedPartition): void {
     this.#partitions.delete(partition)
+    this.#options.route.outputs?.released(partition)
   }
 
   start(): void {
@@ -139,7 +133,7 @@ export class Committer {
   /** One commit, after the one in flight. */
   #commit(partitions: Iterable<AssignedPartition>): Promise<void> {
     const next = this.#inFlight.then(async () => {
-      const entries: Entry[] = []
+      const entries: CommitEntry[] = []
       for (const partition of partitions) {
         if (this.#isDirty(partition)) entries.push(entryOf(partition))
       }
@@ -149,17 +143,9 @@ export class Committer {
     return next
   }
 
-  async #send(entries: readonly Entry[]): Promise<void> {
-    const { cluster, settings, membership } = this.#options
+  async #send(entries: readonly CommitEntry[]): Promise<void> {
     try {
-      const coordinator = await cluster.coordinator('group', settings.group)
-      const results = await cluster.driver.commitOffsets(coordinator, {
-        group: settings.group,
-        memberId: membership.memberId,
-        memberEpoch: membership.epoch,
-        instanceId: settings.instanceId,
-        offsets: entries.map(asCommit),
-      })
+      const results = await this.#options.route.commit(entries)
       this.#commits++
       await this.#accept(entries, results)
     } catch (error) {
@@ -167,29 +153,28 @@ export class Committer {
     }
   }
 
-  async #accept(entries: readonly Entry[], results: readonly PartitionResult[]): Promise<void> {
+  async #accept(entries: readonly CommitEntry[], results: readonly PartitionResult[]): Promise<void> {
     const codes = new Map(results.map(({ topic, partition, errorCode }) => [`${topic}/${partition}`, errorCode]))
     const committed: OffsetPlace[] = []
     let failure: Error | undefined
-    for (const { partition, offset, revision, metadata } of entries) {
-      const { topicName, partition: number } = partition
-      const errorCode = codes.get(`${topicName}/${number}`)
-      if (partition.phase === 'released') {
+    for (const { owner, topic, partition, offset, revision, metadata } of entries) {
+      const errorCode = codes.get(`${topic}/${partition}`)
+      if (owner.phase === 'released') {
         this.#discarded++
       } else if (errorCode === 0) {
-        partition.committed = offset
-        partition.committedRevision = revision
-        partition.committedAtMs = this.#options.clock.monotonicMs()
-        committed.push({ topic: topicName, partition: number, offset })
+        owner.committed = offset
+        owner.committedRevision = revision
+        owner.committedAtMs = this.#options.clock.monotonicMs()
+        committed.push({ topic, partition, offset })
       } else if (errorCode === METADATA_TOO_LARGE && metadata.length > MIN_MAP_LENGTH) {
         // Nothing more is taken until the map has become short enough.
-        partition.mapBudget.halve()
+        owner.mapBudget.halve()
         this.#options.events.emit('error', {
           during: 'commit',
-          error: brokerError(errorCode, null, { topic: topicName, partition: number }),
+          error: brokerError(errorCode, null, { topic, partition }),
         })
       } else if (errorCode !== undefined) {
-        failure ??= brokerError(errorCode, null, { topic: topicName, partition: number })
+        failure ??= brokerError(errorCode, null, { topic, partition })
       }
     }
     if (committed.length > 0) this.#options.events.emit('committed', { offsets: committed })
@@ -221,16 +206,11 @@ export class Committer {
   }
 }
 
-function entryOf(partition: AssignedPartition): Entry {
-  const { finishedTo: offset, topicId } = partition
-  const { tracker, epoch } = partition.log!
+function entryOf(owner: AssignedPartition): CommitEntry {
+  const { finishedTo: offset, topicId, topicName: topic, partition } = owner
+  const { tracker, epoch: leaderEpoch } = owner.log!
   const ranges = tracker.rangesAhead()
-  const offsetMap = encodeOffsetMap({ base: offset, topicId, leaderEpoch: epoch, ranges })
-  const metadata = withOrigin(offsetMap, partition.origin)
-  return { partition, offset, revision: tracker.revision, metadata }
-}
-
-function asCommit({ partition, offset, metadata }: Entry): OffsetCommit {
-  const leaderEpoch = partition.log?.epoch ?? -1
-  return { topic: partition.topicName, partition: partition.partition, offset, leaderEpoch, metadata }
+  const offsetMap = encodeOffsetMap({ base: offset, topicId, leaderEpoch, ranges })
+  const metadata = withOrigin(offsetMap, owner.origin)
+  return { owner, topic, partition, offset, leaderEpoch, metadata, revision: tracker.revision }
 }

@@ -59,6 +59,21 @@ export interface CloseOptions {
   readonly timeoutMs?: number
 }
 
+/** What a way for failed records is made of. */
+export interface RouteParts {
+  readonly settings: ConsumerSettings
+  readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
+  readonly deadLetters: DeadLetterWriter
+  /** To the retry topics, where there are any. */
+  readonly retries: DeadLetterWriter | undefined
+}
+
+/** For what commits its offsets in another way, and sends what fails along with them. */
+export interface ConsumerSeams extends Pick<SessionOptions, 'commits'> {
+  readonly route: (parts: RouteParts) => FailureRoute
+}
+
 const nothingLeft: CloseReport = Object.freeze({ abandonedHandlers: 0, uncommitted: [] })
 
 /**
@@ -72,6 +87,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   readonly #clock: Clock
   readonly #events = new Emitter<ConsumerEvents>()
   readonly #stateFile: StateFile | undefined
+  readonly #seams: ConsumerSeams | undefined
   readonly #deadLetters: DeadLetterWriter
   /** Writes to the retry topics, where there are any. */
   readonly #retries: DeadLetterWriter | undefined
@@ -87,14 +103,22 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     cluster: Cluster,
     options: ConsumerOptions<T>,
     clock: Clock = systemClock,
+    seams?: ConsumerSeams,
   ): Promise<Consumer<T>> {
     const settings = parseConsumerOptions(options)
     await cluster.refresh([...settings.topics.keys()])
     const stateFile = settings.stateDir === null ? undefined : await claimState(cluster, settings, settings.stateDir)
-    return new Consumer<T>(cluster, settings, clock, stateFile)
+    return new Consumer<T>(cluster, settings, clock, stateFile, seams)
   }
 
-  private constructor(cluster: Cluster, settings: ConsumerSettings, clock: Clock, stateFile: StateFile | undefined) {
+  private constructor(
+    cluster: Cluster,
+    settings: ConsumerSettings,
+    clock: Clock,
+    stateFile: StateFile | undefined,
+    seams: ConsumerSeams | undefined,
+  ) {
+    this.#seams = seams
     this.#cluster = cluster
     this.#settings = settings
     this.#clock = clock
@@ -191,6 +215,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
 
   #newRoute(): FailureRoute {
     const shared = { settings: this.#settings, clock: this.#clock, events: this.#events }
+    if (this.#seams) return this.#seams.route({ ...shared, deadLetters: this.#deadLetters, retries: this.#retries })
     const inner = this.#settings.deadLetters
       ? new DeadLetterRoute({ ...shared, writer: this.#deadLetters })
       : new LaneRetries(this.#settings)
@@ -252,6 +277,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
         events: this.#events,
         stateFile: this.#stateFile,
         route: this.#newRoute(),
+        commits: this.#seams?.commits,
         retries: this.#retries,
         onFatal: (error) => this.#fail(error),
       })

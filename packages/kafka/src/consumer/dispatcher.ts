@@ -1,5 +1,6 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import { Calls } from './calls.ts'
+import type { Output, OutputSink } from './commit-route.ts'
 import { Drains } from './drains.ts'
 import { AbandonedHandlersError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
@@ -21,6 +22,8 @@ export interface DispatcherOptions {
   /** The handler takes lists of records. */
   readonly batch: boolean
   readonly route: FailureRoute
+  /** Takes what comes of records. Default: nothing does. */
+  readonly outputs?: OutputSink | undefined
   /** Records of one partition before the next one's turn, and at most in one batch. */
   readonly pollRecords: () => number
   /** Whether anybody takes what begins. Default: always. */
@@ -158,14 +161,24 @@ export class Dispatcher {
       slots: this.#slots,
       calls: this.#calls,
       turn: this.#turn,
-      mayBegin: () => !this.#stopped && mayDispatch(),
-      isStopped: () => this.#stopped,
+      mayBegin: () => !this.#mustStop() && mayDispatch(),
+      mustStop: () => this.#mustStop(),
       schedule: () => this.schedule(),
+      finish: (invocation) => this.#finish(invocation),
       ended: (partition) => this.#drains.ended(partition),
       failed: (invocation, error) => this.#failed(invocation, error),
       fatal: (error) => this.#fatal(error),
     }
     return settings.order === 'partition' ? new PartitionTurns(host, clock) : new KeyLanes(host, clock, events)
+  }
+
+  #mustStop(): boolean {
+    return this.#stopped || this.#options.outputs?.isFull === true
+  }
+
+  #finish({ partition, start, end, input, outputs }: Invocation): void {
+    partition.log!.finish(start, end, input)
+    if (outputs !== undefined && outputs.length > 0) this.#options.outputs?.finished(partition, start, outputs)
   }
 
   #done(invocation: Invocation): void {
@@ -197,7 +210,7 @@ export class Dispatcher {
       const stop = new AbortController()
       this.#diverting.set(invocation, stop)
       this.#options.route.divert(failure, stop.signal).then(
-        () => this.#diverted(invocation),
+        (outputs) => this.#diverted(invocation, outputs),
         (cause: unknown) => this.#divertFailed(invocation, cause as Error),
       )
     }
@@ -205,8 +218,10 @@ export class Dispatcher {
     this.schedule()
   }
 
-  #diverted(invocation: Invocation): void {
-    if (this.#diverting.delete(invocation)) this.#done(invocation)
+  #diverted(invocation: Invocation, outputs: readonly Output[] | void): void {
+    if (!this.#diverting.delete(invocation)) return
+    invocation.outputs = outputs ?? undefined
+    this.#done(invocation)
   }
 
   #divertFailed(invocation: Invocation, error: Error): void {

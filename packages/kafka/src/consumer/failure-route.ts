@@ -1,4 +1,5 @@
 import { DecodeError } from '../errors.ts'
+import type { Output } from './commit-route.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import { HandlerError, type RecordPlace, UnknownEventTypeError } from './errors.ts'
 import type { ConsumerSettings } from './options.ts'
@@ -27,9 +28,10 @@ export interface FailureRoute {
   /**
    * Resolves when what failed is safe elsewhere (a retry topic, a dead letter): it is finished then, and its offset may
    * be committed. A rejection stops the consumer with that error; the offset stays uncommitted. `signal` is aborted when
-   * the partition is taken away and waits no longer.
+   * the partition is taken away and waits no longer. What it resolves with, if anything, is committed together with the
+   * offset.
    */
-  divert(failure: Failure, signal: AbortSignal): Promise<void>
+  divert(failure: Failure, signal: AbortSignal): Promise<readonly Output[] | void>
 }
 
 /** Tries again in the lane, with pauses that double; after the last attempt the consumer stops. */

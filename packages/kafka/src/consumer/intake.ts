@@ -130,6 +130,14 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#tellRoom()
   }
 
+  /** Counts what came of records of the partition and is kept until it is written. */
+  hold(partition: AssignedPartition, bytes: number, records: number): void {
+    if (!this.#partitions.has(partition)) return
+    partition.usage.heldBytes += bytes
+    partition.usage.heldRecords += records
+    this.#gate.charge(bytes, records)
+  }
+
   /** How much of the budget to use from now on; what is in memory already stays until it is handled. */
   use(share: number): void {
     const isMore = share > this.#share

@@ -1,5 +1,6 @@
 import type { LaneTask, Timer, Token } from '@sluice/flow'
 import type { DecodeError } from '../errors.ts'
+import type { Output } from './commit-route.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { RecordPlace } from './errors.ts'
 import type { AssignedPartition } from './partition.ts'
@@ -35,6 +36,8 @@ export class Invocation implements HandlerContext {
   decodeError: DecodeError | undefined
   /** It waits without a slot until it is done elsewhere. */
   isHeld = false
+  /** What came of it, to be committed with it. */
+  outputs: readonly Output[] | undefined
   /** Nothing more comes of this call: it has ended, or another one follows it. */
   isOver = false
   /** Its place in the lanes, where there are several to a partition, once it runs; until then `queued`. */

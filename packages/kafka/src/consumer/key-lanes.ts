@@ -96,7 +96,7 @@ export class KeyLanes implements Order {
     const { slots, turn, mayBegin, schedule } = this.#host
     if (!mayBegin()) return
     this.#readAhead()
-    while (slots.hasFree && !this.#host.isStopped()) {
+    while (slots.hasFree && !this.#host.mustStop()) {
       const task = this.#lanes.take()
       if (task !== undefined) this.#run(task)
       else if (!this.#takeNext()) return
@@ -300,10 +300,11 @@ export class KeyLanes implements Order {
     return invocation.task
   }
 
-  #finish({ partition, start, end, input }: Invocation): void {
-    const { log, work, retryOf } = partition
+  #finish(invocation: Invocation): void {
+    const { partition, start, input } = invocation
+    const { work, retryOf } = partition
     if (retryOf !== undefined) this.#retried(retryOf, input as ConsumerRecord)
-    log!.finish(start, end, input)
+    this.#host.finish(invocation)
     if (work.unfinished.size > 0) work.unfinished.delete(start)
     if (this.#full.size > 0 && this.#full.has(partition)) this.#lookAtFull(partition)
   }

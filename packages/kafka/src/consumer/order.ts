@@ -17,9 +17,12 @@ export interface OrderHost {
   readonly pollRecords: () => number
   /** Whether anything may begin: not after the end, nor while the membership is in doubt. */
   readonly mayBegin: () => boolean
-  readonly isStopped: () => boolean
+  /** Of what has begun to begin calls: no more, at the end or until what came of the last ones is committed. */
+  readonly mustStop: () => boolean
   /** Lets `pump` be called in the next turn of the event loop. */
   readonly schedule: () => void
+  /** Its offsets are finished, and what came of it is for the next commit. */
+  readonly finish: (invocation: Invocation) => void
   /** Something of the partition has ended. */
   readonly ended: (partition: AssignedPartition) => void
   /** A record that cannot be decoded takes the way of those that fail. */

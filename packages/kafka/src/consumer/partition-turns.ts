@@ -65,7 +65,7 @@ export class PartitionTurns implements Order {
     const { partition } = invocation
     const { work } = partition
     const log = partition.log!
-    log.finish(invocation.start, invocation.end, invocation.input)
+    this.#host.finish(invocation)
     log.settle()
     work.invocation = undefined
     if (work.status === 'held') {
@@ -149,7 +149,7 @@ export class PartitionTurns implements Order {
   #goOn(partition: AssignedPartition, log: PartitionLog): void {
     const { slots, turn } = this.#host
     const { work } = partition
-    while (work.turnLeft > 0 && partition.mayHandle && !slots.isOverdrawn && !this.#host.isStopped()) {
+    while (work.turnLeft > 0 && partition.mayHandle && !slots.isOverdrawn && !this.#host.mustStop()) {
       if (log.mustWait) return this.#park(partition)
       let invocation: Invocation | undefined
       try {
@@ -190,7 +190,7 @@ export class PartitionTurns implements Order {
 
   /** True: it is done already. */
   #call(invocation: Invocation, log: PartitionLog): boolean {
-    const { partition, attempt, start, end, input } = invocation
+    const { partition, attempt } = invocation
     partition.work.invocation = invocation
     if (attempt === 1 && log.takenError !== undefined) {
       this.#host.failed(invocation, log.takenError)
@@ -198,7 +198,7 @@ export class PartitionTurns implements Order {
     }
     if (!this.#host.calls.call(invocation)) return false
     partition.work.invocation = undefined
-    log.finish(start, end, input)
+    this.#host.finish(invocation)
     return true
   }
 

@@ -7,12 +7,14 @@ import { classify } from '../driver/classify.ts'
 import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { scanRetries } from '../failure/retry-scan.ts'
 import { Assignment, withRetries } from './assignment.ts'
+import type { CommitRoute } from './commit-route.ts'
 import { Committer } from './committer.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
 import { RevokedError } from './errors.ts'
 import type { ConsumerEvents, OffsetPlace } from './events.ts'
 import { LaneRetries, type FailureRoute } from './failure-route.ts'
 import { Fetcher } from './fetcher.ts'
+import { GroupCommits } from './group-commits.ts'
 import { Intake } from './intake.ts'
 import { Membership, type MembershipListener } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
@@ -32,12 +34,24 @@ export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'bat
   readonly stateFile: StateFile | undefined
   /** What becomes of records that fail. Default: a few attempts in their lane, then the consumer stops. */
   readonly route?: FailureRoute
+  /** How offsets are committed. Default: by themselves. */
+  readonly commits?: ((host: CommitHost) => CommitRoute) | undefined
   /** Makes the retry topics, where there are any. */
   readonly retries?: DeadLetterWriter | undefined
   /** What tells of memory and processors. Default: those of this process. */
   readonly readings?: ProcessReadings
   /** Something made it senseless to go on: the session is to be closed. */
   readonly onFatal: (error: Error) => void
+}
+
+/** What a way to commit needs of the session that it is for. */
+export interface CommitHost {
+  readonly membership: Membership
+  readonly intake: Intake
+  /** Commits now, and not only at the next interval. */
+  readonly onDue: () => void
+  /** Handlers may begin that had to wait for a commit. */
+  readonly onRoom: () => void
 }
 
 /** What closing had to leave undone. Records named here will be handled again, by whoever reads the partition next. */
@@ -55,6 +69,7 @@ export class Session implements MembershipListener {
   readonly #subscription: Subscription
   readonly #membership: Membership
   readonly #positions: Positions
+  readonly #commits: CommitRoute
   readonly #committer: Committer
   readonly #dispatcher: Dispatcher
   readonly #fetcher: Fetcher
@@ -70,11 +85,13 @@ export class Session implements MembershipListener {
     this.#membership = new Membership({ ...options, subscription: this.#subscription, listener: this })
     const shared = { ...options, subscription: this.#subscription, membership: this.#membership, intake: this.#intake }
     this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
-    this.#committer = new Committer(shared)
+    this.#commits = options.commits?.(this.#commitHost()) ?? new GroupCommits(shared)
+    this.#committer = new Committer({ ...shared, route: this.#commits })
     const route = options.route ?? new LaneRetries(settings)
     this.#dispatcher = new Dispatcher({
       ...options,
       route,
+      outputs: this.#commits.outputs,
       pollRecords: () => this.#pressure?.pollRecords ?? settings.maxPollRecords,
       mayDispatch: () => this.#membership.isAlive,
     })
@@ -179,6 +196,15 @@ export class Session implements MembershipListener {
     }
   }
 
+  #commitHost(): CommitHost {
+    return {
+      membership: this.#membership,
+      intake: this.#intake,
+      onDue: () => this.#committer.soon(),
+      onRoom: () => this.#dispatcher.schedule(),
+    }
+  }
+
   #newPressure(): Pressure {
     const { clock, events, settings, readings } = this.#options
     return new Pressure({
@@ -279,6 +305,7 @@ export class Session implements MembershipListener {
     this.#intake.releaseAll(partition)
     // What was out and has not ended well comes again, though the logs part only behind it.
     const from = Math.min(offset, partition.finishedTo)
+    this.#commits.outputs?.rewound(partition, from)
     partition.log = new PartitionLog(partition, this.#intake, new Tracker(from), settings.maxDecodedBytes)
     partition.committed = -1
     partition.committedRevision = 0

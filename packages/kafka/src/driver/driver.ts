@@ -13,6 +13,22 @@ export interface Driver {
   /** A transactional id of null: an idempotent producer; `broker` is then any. */
   initProducerId(broker: BrokerNode, request: InitProducerIdRequest): Promise<ProducerIdentity>
 
+  /** 2: partitions are added to a transaction by writing to them (KIP-890); 1: they have to be added before. */
+  transactionVersion(): Promise<TransactionVersion>
+  addPartitionsToTransaction(
+    coordinator: BrokerNode,
+    transactional: TransactionalIdentity,
+    partitions: readonly PartitionKey[],
+  ): Promise<readonly PartitionResult[]>
+  addOffsetsToTransaction(coordinator: BrokerNode, transactional: TransactionalIdentity, group: string): Promise<void>
+  /** Sent to the coordinator of the group; the others to that of the transactional id. */
+  commitTransactionOffsets(
+    coordinator: BrokerNode,
+    request: TransactionOffsetsRequest,
+  ): Promise<readonly PartitionResult[]>
+  /** The identity of the next transaction: with version 2 its epoch is the next one. */
+  endTransaction(coordinator: BrokerNode, request: EndTransactionRequest): Promise<ProducerIdentity>
+
   fetch(broker: BrokerNode, request: FetchRequest): Promise<FetchResponse>
   listOffsets(
     broker: BrokerNode,
@@ -83,10 +99,30 @@ export interface InitProducerIdRequest {
   readonly current?: ProducerIdentity
 }
 
+export type TransactionVersion = 1 | 2
+
+export interface TransactionalIdentity extends ProducerIdentity {
+  readonly transactionalId: string
+}
+
+export interface TransactionOffsetsRequest extends CommitRequest {
+  readonly version: TransactionVersion
+  readonly transactional: TransactionalIdentity
+}
+
+export interface EndTransactionRequest {
+  readonly version: TransactionVersion
+  readonly transactional: TransactionalIdentity
+  /** False aborts. */
+  readonly commit: boolean
+}
+
 export interface ProduceRequest {
   readonly acks: -1 | 0 | 1
   readonly timeoutMs: number
   readonly transactionalId: string | null
+  /** Of a transactional producer. Default 2. */
+  readonly version?: TransactionVersion
   /** At most one batch a partition. `batch` is an encoded record batch and is not changed or kept. */
   readonly batches: readonly ProduceBatch[]
 }

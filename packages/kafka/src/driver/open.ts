@@ -15,6 +15,13 @@ import { findCoordinator, metadata } from './apis/metadata.ts'
 import { commitOffsets, fetchOffsets, listOffsets, offsetsForLeaderEpoch } from './apis/offsets.ts'
 import { initProducerId, produce } from './apis/produce.ts'
 import {
+  addOffsetsToTransaction,
+  addPartitionsToTransaction,
+  commitTransactionOffsets,
+  endTransaction,
+  transactionVersion,
+} from './apis/transactions.ts'
+import {
   alterTopicConfigs,
   createPartitions,
   createTopics,
@@ -55,6 +62,13 @@ export function openDriver(options: DriverOptions): Driver {
     findCoordinator: (kind, key) => brokers.ask((broker) => findCoordinator(connections, broker, kind, key)),
     produce: (broker, request) => produce(connections, broker, request),
     initProducerId: (broker, request) => initProducerId(connections, broker, request),
+    transactionVersion: () => brokers.ask((broker) => transactionVersion(connections, broker)),
+    addPartitionsToTransaction: (coordinator, transactional, partitions) =>
+      addPartitionsToTransaction(connections, coordinator, transactional, partitions),
+    addOffsetsToTransaction: (coordinator, transactional, group) =>
+      addOffsetsToTransaction(connections, coordinator, transactional, group),
+    commitTransactionOffsets: (coordinator, request) => commitTransactionOffsets(connections, coordinator, request),
+    endTransaction: (coordinator, request) => endTransaction(connections, coordinator, request),
     fetch: (broker, request) => fetch(connections, broker, request),
     listOffsets: (broker, isolation, queries) => listOffsets(connections, broker, isolation, queries),
     offsetsForLeaderEpoch: (broker, queries) => offsetsForLeaderEpoch(connections, broker, queries),

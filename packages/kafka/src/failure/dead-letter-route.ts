@@ -13,7 +13,7 @@ export interface DeadLetterRouteOptions {
   readonly settings: ConsumerSettings
   readonly clock: Clock
   readonly events: Emitter<ConsumerEvents>
-  readonly writer: DeadLetterWriter
+  readonly writer: Pick<DeadLetterWriter, 'write'>
 }
 
 /** Tries again in the lane; what fails for good becomes a dead letter, and is finished once that is in the log. */

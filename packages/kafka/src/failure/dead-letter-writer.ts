@@ -27,6 +27,27 @@ const headersRoomBytes = 65_536
 /** No broker takes a larger request by default, less what the request itself takes. */
 const maxRecordBytes = 64 * 1_048_576
 
+interface Attempts {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly onFailure: (error: unknown) => void
+}
+
+/** For as long as it takes: each failure is told. @throws the signal's reason, told as well */
+export async function untilDone<T>(attempt: () => Promise<T>, { clock, signal, onFailure }: Attempts): Promise<T> {
+  const backoff = new Backoff(100, 5_000)
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return await attempt()
+    } catch (error) {
+      if (signal.aborted) throw signal.reason
+      onFailure(error)
+    }
+    await clock.sleep(backoff.nextMs(), signal)
+  }
+}
+
 /** What one topic's dead letters need to know: its own partitions, and those of where they go. */
 interface Target {
   readonly name: string
@@ -71,17 +92,7 @@ export class DeadLetterWriter {
    * @throws the signal's reason
    */
   async write(record: DeadLetterRecord, signal: AbortSignal, onFailure: (error: unknown) => void): Promise<void> {
-    const backoff = new Backoff(100, 5_000)
-    for (;;) {
-      signal.throwIfAborted()
-      try {
-        return await this.#writeOnce(record, signal)
-      } catch (error) {
-        if (signal.aborted) throw signal.reason
-        onFailure(error)
-      }
-      await this.#clock.sleep(backoff.nextMs(), signal)
-    }
+    await untilDone(() => this.#writeOnce(record, signal), { clock: this.#clock, signal, onFailure })
   }
 
   async close(timeoutMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Clock, Emitter } from '@sluice/flow'
+import type { Output } from '../consumer/commit-route.ts'
 import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { ConsumerEvents } from '../consumer/events.ts'
 import { behindRetry, type Failure, type FailureRoute, type Next } from '../consumer/failure-route.ts'
@@ -13,7 +14,7 @@ export interface RetryRouteOptions {
   /** Decides all else, and takes what fails for good. */
   readonly inner: FailureRoute
   /** To the retry topics of the group. */
-  readonly writer: DeadLetterWriter
+  readonly writer: Pick<DeadLetterWriter, 'write'>
 }
 
 /**
@@ -33,7 +34,7 @@ export class RetryRoute implements FailureRoute {
     return next.again && this.#isForTopic(failure, next.delayMs) ? { again: false } : next
   }
 
-  async divert(failure: Failure, signal: AbortSignal): Promise<void> {
+  async divert(failure: Failure, signal: AbortSignal): Promise<readonly Output[] | void> {
     const { inner, events } = this.#options
     if (failure.error === behindRetry) return await this.#send(failure, 0, 0, signal)
     const next = inner.next(failure)

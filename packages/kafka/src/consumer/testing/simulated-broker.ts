@@ -150,6 +150,11 @@ export class SimulatedBroker {
       findCoordinator: async () => broker,
       produce: unused,
       initProducerId: unused,
+      transactionVersion: unused,
+      addPartitionsToTransaction: unused,
+      addOffsetsToTransaction: unused,
+      commitTransactionOffsets: unused,
+      endTransaction: unused,
       fetch: (_, request) => this.#fetch(request),
       listOffsets: async (_, __, queries) =>
         queries.map(({ topic, partition, timestampMs }) => {

@@ -16,6 +16,7 @@ import type {
 
 /** Version 12: a transaction needs no AddPartitionsToTxn of its own (KIP-890). Otherwise the same as 11. */
 const produceApi = answeredBy(0, 12, writeRequest, readAnswer)
+const produceApi11 = answeredBy(0, 11, writeRequest, readAnswer)
 
 const initProducerIdApi = answeredBy(22, 5, initProducerIdV5.createRequest, (answer) => {
   answer.skip(4)
@@ -27,7 +28,8 @@ export async function produce(
   broker: BrokerNode,
   request: ProduceRequest,
 ): Promise<ProduceResponse> {
-  const answer = await connections.request('produce', broker, 'Produce', produceApi, request)
+  const api = request.version === 1 ? produceApi11 : produceApi
+  const answer = await connections.request('produce', broker, 'Produce', api, request)
   return request.acks === 0 ? { throttleMs: 0, results: [] } : answer
 }
 

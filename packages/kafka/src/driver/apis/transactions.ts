@@ -1,0 +1,145 @@
+import {
+  addOffsetsToTxnV3,
+  addPartitionsToTxnV3,
+  apiVersionsV3,
+  endTxnV4,
+  txnOffsetCommitV3,
+  txnOffsetCommitV4,
+} from '@platformatic/kafka'
+import { answeredBy } from '../answer.ts'
+import type { ChunkReader } from '../chunk-reader.ts'
+import { brokerError } from '../classify.ts'
+import type { Address, Connections } from '../connections.ts'
+import { groupBy } from '../group-by.ts'
+import type {
+  BrokerNode,
+  EndTransactionRequest,
+  PartitionKey,
+  PartitionResult,
+  ProducerIdentity,
+  TransactionalIdentity,
+  TransactionOffsetsRequest,
+} from '../driver.ts'
+
+// Later versions of AddPartitionsToTxn are for brokers among themselves.
+const addPartitionsApi = answeredBy(24, 3, addPartitionsToTxnV3.createRequest, readPartitions)
+const addOffsetsApi = answeredBy(25, 3, addOffsetsToTxnV3.createRequest, readErrorCode)
+// With version 5 an offset commit adds its group to the transaction by itself, and the end tells the next epoch.
+const commitOffsetsApi = answeredBy(28, 5, txnOffsetCommitV4.createRequest, readPartitions)
+const commitOffsetsApi1 = answeredBy(28, 3, txnOffsetCommitV3.createRequest, readPartitions)
+const endApi = answeredBy(26, 5, endTxnV4.createRequest, (answer) => {
+  const errorCode = readErrorCode(answer)
+  return { errorCode, identity: { producerId: answer.bigInt64(), epoch: answer.int16() } }
+})
+const endApi1 = answeredBy(26, 4, endTxnV4.createRequest, readErrorCode)
+
+/** The level of the cluster's feature `transaction.version`: 2 where partitions are added implicitly (KIP-890), else 1. */
+export async function transactionVersion(connections: Connections, from: Address): Promise<1 | 2> {
+  const answer = await connections.request('control', from, 'ApiVersions', apiVersionsV3.api, 'sluice', '0.1.0')
+  const feature = answer.finalizedFeatures?.find(({ name }) => name === 'transaction.version')
+  return feature !== undefined && feature.maxVersionLevel >= 2 ? 2 : 1
+}
+
+export function addPartitionsToTransaction(
+  connections: Connections,
+  coordinator: BrokerNode,
+  { transactionalId, producerId, epoch }: TransactionalIdentity,
+  partitions: readonly PartitionKey[],
+): Promise<readonly PartitionResult[]> {
+  const topics = Array.from(
+    groupBy(partitions, ({ topic }) => topic),
+    ([name, ofTopic]) => ({ name, partitions: ofTopic.map(({ partition }) => partition) }),
+  )
+  const request = { transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
+  return connections.request('coordinator', coordinator, 'AddPartitionsToTxn', addPartitionsApi, [request])
+}
+
+export async function addOffsetsToTransaction(
+  connections: Connections,
+  coordinator: BrokerNode,
+  { transactionalId, producerId, epoch }: TransactionalIdentity,
+  group: string,
+): Promise<void> {
+  const code = await connections.request(
+    'coordinator',
+    coordinator,
+    'AddOffsetsToTxn',
+    addOffsetsApi,
+    transactionalId,
+    producerId,
+    epoch,
+    group,
+  )
+  if (code !== 0) throw brokerError(code, null, { api: 'AddOffsetsToTxn', transactionalId })
+}
+
+export function commitTransactionOffsets(
+  connections: Connections,
+  coordinator: BrokerNode,
+  { version, transactional, group, memberId, memberEpoch, instanceId, offsets }: TransactionOffsetsRequest,
+): Promise<readonly PartitionResult[]> {
+  const topics = Array.from(
+    groupBy(offsets, (commit) => commit.topic),
+    ([name, ofTopic]) => ({
+      name,
+      partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
+        partitionIndex: partition,
+        committedOffset: BigInt(offset),
+        committedLeaderEpoch: leaderEpoch,
+        committedMetadata: metadata,
+      })),
+    }),
+  )
+  return connections.request(
+    'coordinator',
+    coordinator,
+    'TxnOffsetCommit',
+    version === 2 ? commitOffsetsApi : commitOffsetsApi1,
+    transactional.transactionalId,
+    group,
+    transactional.producerId,
+    transactional.epoch,
+    memberEpoch,
+    memberId,
+    instanceId,
+    topics,
+  )
+}
+
+/** Resolves with the identity of the next transaction. */
+export async function endTransaction(
+  connections: Connections,
+  coordinator: BrokerNode,
+  { version, transactional, commit }: EndTransactionRequest,
+): Promise<ProducerIdentity> {
+  const { transactionalId, producerId, epoch } = transactional
+  const args = [transactionalId, producerId, epoch, commit] as const
+  const { errorCode, identity } =
+    version === 2
+      ? await connections.request('coordinator', coordinator, 'EndTxn', endApi, ...args)
+      : {
+          errorCode: await connections.request('coordinator', coordinator, 'EndTxn', endApi1, ...args),
+          identity: { producerId, epoch },
+        }
+  if (errorCode !== 0) throw brokerError(errorCode, null, { api: 'EndTxn', transactionalId })
+  return identity
+}
+
+function readErrorCode(answer: ChunkReader): number {
+  answer.skip(4)
+  return answer.int16()
+}
+
+function readPartitions(answer: ChunkReader): readonly PartitionResult[] {
+  const results: PartitionResult[] = []
+  answer.skip(4)
+  answer.array(() => {
+    const topic = answer.string() ?? ''
+    answer.array(() => {
+      results.push({ topic, partition: answer.int32(), errorCode: answer.int16() })
+      answer.taggedFields()
+    })
+    answer.taggedFields()
+  })
+  return results
+}

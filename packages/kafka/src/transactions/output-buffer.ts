@@ -1,0 +1,109 @@
+import type { Output } from '../consumer/commit-route.ts'
+import type { Intake } from '../consumer/intake.ts'
+import type { AssignedPartition } from '../consumer/partition.ts'
+
+/** What came of one record, or the last of its failure. */
+export interface FinishedOutput {
+  readonly partition: AssignedPartition
+  /** Where the offsets begin that were finished with it. */
+  readonly start: number
+  /** How many were finished before, of all partitions. */
+  readonly ordinal: number
+  readonly outputs: readonly Output[]
+  readonly bytes: number
+  /** Its record comes again, or is somebody else's: it is not to be written. */
+  isVoid: boolean
+}
+
+/**
+ * What came of finished records and is not committed. It counts in the consumer's budget until it is: for the partition
+ * that it came of, which fetches nothing more when it has no room.
+ */
+export class OutputBuffer {
+  readonly #intake: Intake
+  readonly #waiting = new Map<AssignedPartition, FinishedOutput[]>()
+  readonly #taken = new Set<FinishedOutput>()
+  #finished = 0
+  /** Records that wait to be taken. */
+  #records = 0
+
+  constructor(intake: Intake) {
+    this.#intake = intake
+  }
+
+  get records(): number {
+    return this.#records
+  }
+
+  add(partition: AssignedPartition, start: number, outputs: readonly Output[]): void {
+    let bytes = 0
+    for (const { record } of outputs) bytes += record.bytes
+    const item = { partition, start, ordinal: this.#finished++, outputs, bytes, isVoid: false }
+    this.#put(item)
+    this.#intake.hold(partition, bytes, outputs.length)
+  }
+
+  /** All there is of these partitions, in the order in which it came. */
+  take(partitions: Iterable<AssignedPartition>): readonly FinishedOutput[] {
+    const taken: FinishedOutput[] = []
+    for (const partition of partitions) {
+      for (const item of this.#remove(partition)) taken.push(item)
+    }
+    taken.sort((a, b) => a.ordinal - b.ordinal)
+    for (const item of taken) this.#taken.add(item)
+    return taken
+  }
+
+  /** It is committed. */
+  settle(taken: readonly FinishedOutput[]): void {
+    for (const item of taken) {
+      this.#taken.delete(item)
+      if (!item.isVoid) this.#release(item)
+    }
+  }
+
+  /** It is not committed: it goes before what came since. */
+  putBack(taken: readonly FinishedOutput[]): void {
+    for (const [partition, items] of Map.groupBy(taken, (item) => item.partition)) {
+      for (const item of items) this.#taken.delete(item)
+      const later = this.#remove(partition)
+      for (const item of [...items, ...later]) if (!item.isVoid) this.#put(item)
+    }
+  }
+
+  /** What came of offsets from here on is void; all else is charged anew. */
+  rewind(partition: AssignedPartition, from: number): void {
+    const waiting = this.#remove(partition)
+    const taken = [...this.#taken].filter((item) => item.partition === partition)
+    for (const item of [...waiting, ...taken]) {
+      item.isVoid ||= item.start >= from
+      if (!item.isVoid) this.#intake.hold(partition, item.bytes, item.outputs.length)
+    }
+    for (const item of waiting) if (!item.isVoid) this.#put(item)
+  }
+
+  /** Nothing of the partition is to be written any more. */
+  drop(partition: AssignedPartition): void {
+    this.#remove(partition)
+    for (const item of this.#taken) if (item.partition === partition) item.isVoid = true
+  }
+
+  #put(item: FinishedOutput): void {
+    const items = this.#waiting.get(item.partition)
+    if (items === undefined) this.#waiting.set(item.partition, [item])
+    else items.push(item)
+    this.#records += item.outputs.length
+  }
+
+  #remove(partition: AssignedPartition): readonly FinishedOutput[] {
+    const items = this.#waiting.get(partition)
+    if (items === undefined) return []
+    this.#waiting.delete(partition)
+    for (const { outputs } of items) this.#records -= outputs.length
+    return items
+  }
+
+  #release({ partition, bytes, outputs }: FinishedOutput): void {
+    this.#intake.release(partition, bytes, outputs.length)
+  }
+}

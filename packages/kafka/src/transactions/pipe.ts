@@ -1,0 +1,173 @@
+import { Emitter, type Clock } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Output } from '../consumer/commit-route.ts'
+import { Consumer, type CloseOptions, type PauseTarget } from '../consumer/consumer.ts'
+import type { ConsumerRecord } from '../consumer/consumer-record.ts'
+import type { ConsumerEvents } from '../consumer/events.ts'
+import type { HandlerContext, Invocation } from '../consumer/invocation.ts'
+import type { AnyTopic } from '../consumer/options.ts'
+import type { CloseReport } from '../consumer/session.ts'
+import { OutputTopics } from './output-topics.ts'
+import { parsePipeOptions, TopicOutput, type PipeConfig, type PipeOptions, type PipeOutput } from './pipe-options.ts'
+import { PipeRoute } from './pipe-route.ts'
+import { TransactionCommits, type TransactionEvents } from './transaction-commits.ts'
+import { TransactionWriter } from './transaction-writer.ts'
+
+/** Those of a consumer, and what becomes of the transactions. */
+export type PipeEvents = Omit<ConsumerEvents, 'committed'> & TransactionEvents
+
+type Returned = PipeOutput<AnyTopic>
+
+/**
+ * Handles the records of topics and writes what comes of them to topics, exactly once: outputs, retries, dead letters
+ * and offsets are committed together, or none of them. Handlers run first and what they return waits in memory; only
+ * then a transaction begins, and ends as soon as it is written. It runs from the moment it is opened.
+ */
+export class Pipe implements AsyncDisposable {
+  readonly #config: PipeConfig
+  readonly #clock: Clock
+  readonly #events: Emitter<TransactionEvents>
+  readonly #topics: OutputTopics
+  readonly #writer: TransactionWriter
+  readonly #consumer: Consumer
+  readonly #done: Promise<void>
+  #isDoneAsked = false
+
+  /** @throws ConfigError; BrokerError where `to` does not exist; ConnectionError and the like */
+  static async open<From extends AnyTopic, To extends AnyTopic | undefined>(
+    cluster: Cluster,
+    options: PipeOptions<From, To>,
+    clock: Clock,
+  ): Promise<Pipe> {
+    const config = parsePipeOptions(options)
+    const { to, transaction, maxOutputs } = config
+    const topics = new OutputTopics(cluster)
+    const events = new Emitter<TransactionEvents>()
+    const writer = new TransactionWriter({ ...transaction, cluster, clock, topics })
+    const { group, instanceId = null } = config.consumer
+    const shared = { cluster, clock, group, instanceId, writer, events, maxOutputs }
+    const consumer = await Consumer.open(cluster, config.consumer, clock, {
+      route: (parts) => new PipeRoute({ ...parts, topics }),
+      commits: (host) => new TransactionCommits({ ...shared, ...host }),
+    })
+    try {
+      if (to !== undefined) await topics.look(to.name)
+      // Before any offset is read: what a predecessor has not committed by then it never will.
+      await writer.init()
+    } catch (error) {
+      await consumer.close()
+      throw error
+    }
+    return new Pipe(config, clock, { events, topics, writer, consumer })
+  }
+
+  private constructor(
+    config: PipeConfig,
+    clock: Clock,
+    parts: {
+      readonly events: Emitter<TransactionEvents>
+      readonly topics: OutputTopics
+      readonly writer: TransactionWriter
+      readonly consumer: Consumer
+    },
+  ) {
+    this.#config = config
+    this.#clock = clock
+    this.#events = parts.events
+    this.#topics = parts.topics
+    this.#writer = parts.writer
+    this.#consumer = parts.consumer
+    this.#done = this.#consumer
+      .run((record, context) => this.#handle(record, context))
+      .finally(() => this.#writer.close())
+    // Whoever does not ask is told when the pipe is disposed of.
+    this.#done.catch(() => {})
+  }
+
+  get group(): string {
+    return this.#consumer.group
+  }
+
+  /** Resolves when the pipe is closed. Rejects with what stopped it, after it has been closed in order. */
+  get done(): Promise<void> {
+    this.#isDoneAsked = true
+    return this.#done
+  }
+
+  /** Returns the function that takes the listener off again. */
+  on<Name extends keyof PipeEvents>(name: Name, listener: (event: PipeEvents[Name]) => unknown): () => void {
+    const source: unknown = transactionEvents.has(name) ? this.#events : this.#consumer
+    return (source as Pick<Emitter<PipeEvents>, 'on'>).on(name, listener)
+  }
+
+  /** As of a consumer. @throws ConfigError for one that is not assigned to this pipe */
+  pause(which?: readonly PauseTarget[]): void {
+    this.#consumer.pause(which)
+  }
+
+  resume(which?: readonly PauseTarget[]): void {
+    this.#consumer.resume(which)
+  }
+
+  /**
+   * Stops fetching, waits for the handlers that run, commits what came of them and leaves the group. The first call
+   * decides. What the report names is handled again by whoever reads on, and nothing of it was written.
+   * @throws ConfigError for a timeout that makes no sense; nothing is closed then.
+   */
+  async close(options: CloseOptions = {}): Promise<CloseReport> {
+    return await this.#consumer.close(options)
+  }
+
+  /** Closes; throws what had stopped the pipe, unless `done` was asked for. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+    if (!this.#isDoneAsked) await this.#done
+  }
+
+  inspect() {
+    return { ...this.#consumer.inspect(), transactions: this.#writer.inspect() }
+  }
+
+  /** Without a promise where the handler returns none. */
+  #handle(record: ConsumerRecord, context: HandlerContext): unknown {
+    const returned = this.#config.handler(record as never, context)
+    return isThenable(returned)
+      ? returned.then((settled) => this.#collect(settled, context))
+      : this.#collect(returned, context)
+  }
+
+  /** What cannot be written fails its record: it is an error of the handler. */
+  #collect(returned: Returned, context: HandlerContext): unknown {
+    if (returned === undefined || returned === null) return undefined
+    const list = (Array.isArray(returned) ? returned : [returned]) as readonly Exclude<Returned, null | void>[]
+    const outputs = list.map((one) => this.#targetOf(one))
+    const unknown = new Set(outputs.map(({ topic }) => topic.name).filter((name) => !this.#topics.isKnown(name)))
+    if (unknown.size === 0) return this.#encode(outputs, context)
+    return Promise.all(Array.from(unknown, (name) => this.#topics.look(name))).then(() =>
+      this.#encode(outputs, context),
+    )
+  }
+
+  #targetOf(output: unknown): TopicOutput {
+    if (output instanceof TopicOutput) return output
+    const { to } = this.#config
+    if (typeof output === 'object' && output !== null && to !== undefined) return new TopicOutput(to, output as never)
+    throw new TypeError(
+      to === undefined
+        ? 'a handler of a pipe without `to` returns what `outputTo` makes'
+        : 'a handler of a pipe returns a record, a list of records, or null',
+    )
+  }
+
+  #encode(outputs: readonly TopicOutput[], context: HandlerContext): undefined {
+    const nowMs = Math.floor(this.#clock.now())
+    const encoded: Output[] = outputs.map(({ topic, record }) => this.#topics.encode(topic, record, nowMs))
+    ;(context as Invocation).outputs = encoded
+  }
+}
+
+const transactionEvents: ReadonlySet<string> = new Set<keyof TransactionEvents>(['committed', 'aborted', 'fenced'])
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<T>).then === 'function'
+}

@@ -1,0 +1,196 @@
+import type { Clock } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
+import type { Compression } from '../batch/batch.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { endsWithin } from '../consumer/within.ts'
+import { classify } from '../driver/classify.ts'
+import type { ProducerIdentity, TransactionVersion } from '../driver/driver.ts'
+import { BrokerError, ClusterTimeoutError } from '../errors.ts'
+import { ProducerFencedError, TransactionError } from './errors.ts'
+import type { OutputTopics } from './output-topics.ts'
+import { byPartition, encodePartition, type PartitionBatches, type Sequences } from './partition-batches.ts'
+import { isMoved, isTransient, Transaction, type TransactionContent } from './transaction.ts'
+
+export interface TransactionWriterOptions {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly topics: OutputTopics
+  readonly transactionalId: string
+  /** After this time the broker aborts a transaction that was not ended. */
+  readonly timeoutMs: number
+  readonly batchBytes: number
+  readonly compression: Compression
+}
+
+interface Identity extends ProducerIdentity {
+  readonly version: TransactionVersion
+}
+
+/** How long an identity, and the answer to the end of a transaction, are tried for. */
+const SETTLE_MS = 60_000
+
+/** The epoch is not the current one: another producer has it, or the broker has aborted what took too long. */
+const fencing = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
+/** What another transaction with the same records would meet again. */
+const hopeless = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'POLICY_VIOLATION'])
+
+/**
+ * Writes under one transactional id, one transaction at a time.
+ *
+ * After whatever failed, and after whatever stayed without an answer, the identity is thrown away, and the next one is
+ * asked for (InitProducerId): that aborts what is open and fences what is late. To go on under the same identity is how
+ * a request that was given up commits or aborts a later transaction than its own (Jepsen on Bufstream and Kafka, 2024).
+ */
+export class TransactionWriter {
+  readonly #options: TransactionWriterOptions
+  readonly #closing = new AbortController()
+  readonly #sequences: Sequences = new Map()
+  #identity: Identity | undefined
+  #initialising: Promise<Identity> | undefined
+  #isFenced = false
+  #committed = 0
+  #aborted = 0
+
+  constructor(options: TransactionWriterOptions) {
+    this.#options = options
+  }
+
+  get transactionalId(): string {
+    return this.#options.transactionalId
+  }
+
+  /**
+   * Gets an identity, where there is none: whoever wrote under this id before is fenced then, and its transaction over.
+   * @throws ClusterTimeoutError; BrokerError, such as `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`
+   */
+  async init(): Promise<void> {
+    await this.#known()
+  }
+
+  /**
+   * Writes all of it, or nothing.
+   * @throws TransactionError, whose outcome says what is known; ProducerFencedError
+   */
+  async write(content: TransactionContent): Promise<void> {
+    const { clock, cluster, transactionalId, timeoutMs } = this.#options
+    if (content.outputs.length === 0 && content.offsets === undefined) return
+    const { version, ...identity } = await this.#known()
+    const transactional = { transactionalId, ...identity }
+    const startedAtMs = clock.monotonicMs()
+    const deadlineMs = startedAtMs + timeoutMs
+    const transaction = new Transaction({ cluster, clock, version, transactional, deadlineMs })
+    try {
+      const batches = await this.#encode(content, identity)
+      await this.#within(deadlineMs, transaction.fill(batches, content.offsets))
+    } catch (error) {
+      transaction.stop()
+      this.#aborted++
+      throw await this.#discard(error, 'aborted', startedAtMs)
+    }
+    const isInDoubt = transaction.isInDoubt
+    try {
+      const next = await transaction.end(clock.monotonicMs() + SETTLE_MS)
+      this.#committed++
+      if (isInDoubt || transaction.isInDoubt) this.#identity = undefined
+      else this.#adopt({ ...next, version })
+    } catch (error) {
+      const outcome = transaction.isInDoubt ? 'unknown' : 'aborted'
+      if (outcome === 'aborted') this.#aborted++
+      throw await this.#discard(error, outcome, startedAtMs)
+    }
+  }
+
+  /** Waits for nothing any more. */
+  close(): void {
+    this.#closing.abort()
+  }
+
+  inspect() {
+    const { transactionalId, timeoutMs } = this.#options
+    const { producerId, epoch, version } = this.#identity ?? { producerId: null, epoch: null, version: null }
+    return {
+      transactionalId,
+      timeoutMs,
+      producerId: producerId === null ? null : String(producerId),
+      epoch,
+      version,
+      committed: this.#committed,
+      aborted: this.#aborted,
+    }
+  }
+
+  async #encode({ outputs }: TransactionContent, identity: ProducerIdentity): Promise<readonly PartitionBatches[]> {
+    const { cluster, topics, batchBytes, compression } = this.#options
+    const names = new Set(outputs.map(({ topic }) => topic))
+    for (const name of names) if (!topics.isKnown(name)) await topics.look(name)
+    const batches: PartitionBatches[] = []
+    for (const [topic, partitions] of byPartition(outputs, cluster)) {
+      const limits = { compression, batchBytes: Math.min(batchBytes, topics.maxBytes(topic)) }
+      for (const [partition, records] of partitions) {
+        batches.push(encodePartition(topic, partition, records, identity, this.#sequences, limits))
+      }
+    }
+    return batches
+  }
+
+  async #within(deadlineMs: number, work: Promise<void>): Promise<void> {
+    const { clock, timeoutMs } = this.#options
+    if (await endsWithin(clock, work, Math.max(0, deadlineMs - clock.monotonicMs()))) return
+    throw new ClusterTimeoutError('a transaction could not be written', timeoutMs)
+  }
+
+  /** The identity is of no use any more. Returns what to throw. */
+  async #discard(cause: unknown, outcome: 'aborted' | 'unknown', startedAtMs: number): Promise<Error> {
+    const { transactionalId, clock, timeoutMs } = this.#options
+    this.#identity = undefined
+    const isLate = clock.monotonicMs() - startedAtMs >= timeoutMs
+    if (cause instanceof BrokerError && fencing.has(cause.apiError) && !isLate) {
+      this.#isFenced = true
+      return new ProducerFencedError(transactionalId, cause)
+    }
+    // At once, since an open transaction holds back everybody who reads what is committed. Whoever writes next, and
+    // gets no identity either, is told why.
+    await this.#known().catch(() => {})
+    return new TransactionError(transactionalId, outcome, cause, isMendable(cause))
+  }
+
+  #known(): Promise<Identity> {
+    if (this.#isFenced) return Promise.reject(new ProducerFencedError(this.#options.transactionalId, undefined))
+    if (this.#identity !== undefined) return Promise.resolve(this.#identity)
+    this.#initialising ??= this.#request().finally(() => (this.#initialising = undefined))
+    return this.#initialising
+  }
+
+  async #request(): Promise<Identity> {
+    const { cluster, clock, transactionalId, timeoutMs } = this.#options
+    const deadlineMs = clock.monotonicMs() + SETTLE_MS
+    const backoff = new Backoff(20, 1_000)
+    for (;;) {
+      try {
+        const version = await cluster.driver.transactionVersion()
+        const coordinator = await cluster.coordinator('transaction', transactionalId, this.#closing.signal)
+        const request = { transactionalId, transactionTimeoutMs: timeoutMs }
+        const identity = { ...(await cluster.driver.initProducerId(coordinator, request)), version }
+        this.#sequences.clear()
+        return (this.#identity = identity)
+      } catch (error) {
+        if (!isTransient(error) || clock.monotonicMs() >= deadlineMs) throw error
+        if (isMoved(error)) cluster.forgetCoordinator('transaction', transactionalId)
+      }
+      await clock.sleep(backoff.nextMs(), this.#closing.signal)
+    }
+  }
+
+  /** With version 2 each transaction has an epoch of its own, and its sequences begin at 0. */
+  #adopt(next: Identity): void {
+    const { producerId, epoch } = this.#identity ?? next
+    if (next.epoch !== epoch || next.producerId !== producerId) this.#sequences.clear()
+    this.#identity = next
+  }
+}
+
+/** Whether another transaction with the same content can succeed. */
+function isMendable(cause: unknown): boolean {
+  if (!(cause instanceof BrokerError)) return (cause as { retriable?: boolean }).retriable === true
+  return fencing.has(cause.apiError) || !(classify(cause.apiCode).fatal || hopeless.has(cause.apiError))
+}

@@ -1,0 +1,200 @@
+import type { Clock } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Output } from '../consumer/commit-route.ts'
+import { brokerError, classify } from '../driver/classify.ts'
+import type {
+  BrokerNode,
+  CoordinatorKind,
+  OffsetCommit,
+  PartitionKey,
+  PartitionResult,
+  ProducerIdentity,
+  TransactionalIdentity,
+  TransactionVersion,
+} from '../driver/driver.ts'
+import { BrokerError } from '../errors.ts'
+import { mayHaveArrived } from '../producer/verdict.ts'
+import type { PartitionBatches } from './partition-batches.ts'
+import { reached } from './steps.ts'
+import { TransactionalSends } from './transactional-sends.ts'
+
+/** Offsets that a consumer group commits with a transaction. */
+export interface TransactionOffsets {
+  readonly group: string
+  readonly offsets: readonly OffsetCommit[]
+  /** Asked at every attempt. Throws where nobody may commit these offsets any more. */
+  readonly member: () => CommittingMember
+  /** The group knows another epoch of the member: resolves when this side may know it too. */
+  readonly refreshed?: (() => Promise<unknown>) | undefined
+}
+
+/** Whose commits the group takes (KIP-447): a member that was fenced cannot commit. */
+export interface CommittingMember {
+  readonly memberId: string
+  readonly memberEpoch: number
+  readonly instanceId: string | null
+}
+
+/** What one transaction writes: all of it, or nothing. */
+export interface TransactionContent {
+  readonly outputs: readonly Output[]
+  readonly offsets: TransactionOffsets | undefined
+}
+
+export interface TransactionOptions {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly version: TransactionVersion
+  readonly transactional: TransactionalIdentity
+  /** Monotonic: no attempt begins after that, but those to end it. */
+  readonly deadlineMs: number
+}
+
+/** The epoch that a member of a KIP-848 group bears is not the group's any more, or not yet. */
+const staleEpochs = new Set(['ILLEGAL_GENERATION', 'STALE_MEMBER_EPOCH'])
+
+/**
+ * One transaction: its requests, each tried again until it is answered for good or the time is up. With version 2
+ * (KIP-890) a transaction begins with the first record or offset; with version 1 what it writes to is added before.
+ */
+export class Transaction {
+  readonly #options: TransactionOptions
+  readonly #stop = new AbortController()
+  /** A request got no answer: it may arrive late, whatever became of those that followed it. */
+  #isInDoubt = false
+
+  constructor(options: TransactionOptions) {
+    this.#options = options
+  }
+
+  get isInDoubt(): boolean {
+    return this.#isInDoubt
+  }
+
+  /** Nothing more is tried. */
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  /** Records and offsets, short of the end. @throws what no further attempt can mend, or the last failure */
+  async fill(batches: readonly PartitionBatches[], offsets: TransactionOffsets | undefined): Promise<void> {
+    const { transactional, version } = this.#options
+    reached(transactional.transactionalId, 'begin')
+    if (version === 1) await this.#register(batches, offsets?.group)
+    const sends = new TransactionalSends({
+      ...this.#options,
+      signal: this.#stop.signal,
+      onUnanswered: (error) => this.#doubt(error),
+    })
+    await sends.send(batches)
+    reached(transactional.transactionalId, 'outputs')
+    if (offsets !== undefined) await this.#commitOffsets(offsets)
+    reached(transactional.transactionalId, 'offsets')
+  }
+
+  /**
+   * Commits; resolves with the identity of the next transaction.
+   * @throws the last failure; it may be committed then where `isInDoubt`
+   */
+  async end(deadlineMs: number): Promise<ProducerIdentity> {
+    const { cluster, version, transactional } = this.#options
+    // Only of the end: of what came before it the answers are known.
+    this.#isInDoubt = false
+    const next = await this.#ask('transaction', transactional.transactionalId, deadlineMs, async (coordinator) => {
+      const answer = cluster.driver.endTransaction(coordinator, { version, transactional, commit: true })
+      reached(transactional.transactionalId, 'end_sent')
+      try {
+        return await answer
+      } catch (error) {
+        // A coordinator that falls over while it writes may say so, and its successor find the commit in its log.
+        if (error instanceof BrokerError && isTransient(error)) this.#isInDoubt = true
+        throw error
+      }
+    })
+    reached(transactional.transactionalId, 'committed')
+    return next
+  }
+
+  async #register(batches: readonly PartitionBatches[], group: string | undefined): Promise<void> {
+    const { cluster, transactional, deadlineMs } = this.#options
+    const id = transactional.transactionalId
+    const places = batches.map(({ topic, partition }): PartitionKey => ({ topic, partition }))
+    if (places.length > 0) {
+      await this.#ask('transaction', id, deadlineMs, async (coordinator) =>
+        throwFirst(await cluster.driver.addPartitionsToTransaction(coordinator, transactional, places)),
+      )
+    }
+    if (group === undefined) return
+    await this.#ask('transaction', id, deadlineMs, (coordinator) =>
+      cluster.driver.addOffsetsToTransaction(coordinator, transactional, group),
+    )
+  }
+
+  /** A stale member epoch is none of the transaction's faults: after a heartbeat the offsets are sent again. */
+  async #commitOffsets({ group, offsets, member, refreshed }: TransactionOffsets): Promise<void> {
+    const { cluster, clock, version, transactional, deadlineMs } = this.#options
+    const backoff = new Backoff(10, 500)
+    for (;;) {
+      try {
+        return await this.#ask('group', group, deadlineMs, async (coordinator) => {
+          const request = { version, transactional, group, offsets, ...member() }
+          throwFirst(await cluster.driver.commitTransactionOffsets(coordinator, request))
+        })
+      } catch (error) {
+        const isStale = error instanceof BrokerError && staleEpochs.has(error.apiError)
+        if (!isStale || refreshed === undefined || this.#isLate(deadlineMs)) throw error
+        await refreshed()
+      }
+      await clock.sleep(backoff.nextMs(), this.#stop.signal)
+    }
+  }
+
+  /** Asks a coordinator until it answers for good. */
+  async #ask<Answer>(
+    kind: CoordinatorKind,
+    key: string,
+    deadlineMs: number,
+    request: (coordinator: BrokerNode) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { cluster, clock } = this.#options
+    const backoff = new Backoff(10, 500)
+    for (;;) {
+      try {
+        const coordinator = await cluster.coordinator(kind, key, this.#stop.signal)
+        return await request(coordinator).catch((error: unknown) => this.#doubt(error))
+      } catch (error) {
+        if (!isTransient(error) || this.#isLate(deadlineMs)) throw error
+        if (isMoved(error)) cluster.forgetCoordinator(kind, key)
+      }
+      await clock.sleep(backoff.nextMs(), this.#stop.signal)
+    }
+  }
+
+  #doubt(error: unknown): never {
+    if (!(error instanceof BrokerError) && mayHaveArrived(error)) this.#isInDoubt = true
+    throw error
+  }
+
+  #isLate(deadlineMs: number): boolean {
+    return this.#stop.signal.aborted || this.#options.clock.monotonicMs() >= deadlineMs
+  }
+}
+
+/** Whether the same request can succeed later. A stale member epoch is mended by a heartbeat, not by time. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof BrokerError) return !staleEpochs.has(error.apiError) && classify(error.apiCode).retriable
+  return (error as { retriable?: boolean }).retriable === true
+}
+
+/** Whether the coordinator has to be looked for again. */
+export function isMoved(error: unknown): boolean {
+  return !(error instanceof BrokerError) || classify(error.apiCode).refreshCoordinator
+}
+
+function throwFirst(results: readonly PartitionResult[]): void {
+  const failed = results.find(({ errorCode }) => errorCode !== 0)
+  if (failed === undefined) return
+  const { topic, partition, errorCode } = failed
+  throw brokerError(errorCode, null, { topic, partition })
+}

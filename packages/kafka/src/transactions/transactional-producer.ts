@@ -1,0 +1,122 @@
+import { ClosedError, ConfigError, type Clock } from '@sluice/flow'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { OffsetPlace } from '../consumer/events.ts'
+import { requireKnownFields } from '../known-fields.ts'
+import type { OutgoingRecord, Topic } from '../record.ts'
+import { OutputTopics } from './output-topics.ts'
+import { TransactionWriter } from './transaction-writer.ts'
+import type { CommittingMember } from './transaction.ts'
+import { parseTransactionOptions, transactionFields, type TransactionOptions } from './writer-options.ts'
+
+/** Offsets for a group to commit. Without a member the group must have none, and nobody is fenced. */
+export interface SentOffsets {
+  readonly group: string
+  readonly offsets: readonly OffsetPlace[]
+  /** Whose commits they are: the group refuses them once the member is fenced (KIP-447). */
+  readonly member?: CommittingMember
+}
+
+/** What one transaction is to write. It is gathered here, and sent when the work that gathers it has ended. */
+export interface TransactionScope {
+  /** @throws ConfigError for more than 100,000 records in one transaction */
+  send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): void
+  /** At most once. */
+  sendOffsets(offsets: SentOffsets): void
+}
+
+/** What one transaction holds in memory, in records. */
+const maxRecords = 100_000
+const nobody: CommittingMember = { memberId: '', memberEpoch: -1, instanceId: null }
+
+/**
+ * Writes records of many partitions at once: all of them are seen, or none is.
+ *
+ *     await producer.run((transaction) => {
+ *       transaction.send(orders, { key, value })
+ *       transaction.send(audit, { value: note })
+ *     })
+ */
+export class TransactionalProducer implements AsyncDisposable {
+  readonly #clock: Clock
+  readonly #topics: OutputTopics
+  readonly #writer: TransactionWriter
+  #running: Promise<unknown> | undefined
+  #state: 'open' | 'closed' = 'open'
+
+  /**
+   * Fences whoever wrote under this id before: what it had open is aborted, and what of it comes late is refused.
+   * @throws ConfigError; ClusterTimeoutError; BrokerError and the like
+   */
+  static async open(cluster: Cluster, options: TransactionOptions, clock: Clock): Promise<TransactionalProducer> {
+    requireKnownFields('', options, transactionFields)
+    const topics = new OutputTopics(cluster)
+    const writer = new TransactionWriter({ ...parseTransactionOptions(options), cluster, clock, topics })
+    await writer.init()
+    return new TransactionalProducer(clock, topics, writer)
+  }
+
+  private constructor(clock: Clock, topics: OutputTopics, writer: TransactionWriter) {
+    this.#clock = clock
+    this.#topics = topics
+    this.#writer = writer
+  }
+
+  /**
+   * One transaction. It begins when `work` has ended, is as short as its sending, and is committed when this resolves,
+   * with what `work` has returned. Where `work` throws, nothing was sent. One at a time.
+   * @throws what `work` threw; EncodeError and RecordTooLargeError; TransactionError: `outcome` says whether it can have
+   * been committed all the same; ProducerFencedError: another process has taken over; ClosedError; ConfigError
+   */
+  async run<T>(work: (transaction: TransactionScope) => T | Promise<T>): Promise<T> {
+    if (this.#state === 'closed') throw new ClosedError('the transactional producer')
+    if (this.#running !== undefined) throw new ConfigError('run', 'called while another runs', 'one at a time')
+    const run = this.#run(work)
+    this.#running = run.catch(() => {})
+    return await run.finally(() => (this.#running = undefined))
+  }
+
+  inspect() {
+    return { state: this.#state, isRunning: this.#running !== undefined, ...this.#writer.inspect() }
+  }
+
+  /** Waits for the transaction that is under way. */
+  async close(): Promise<void> {
+    this.#state = 'closed'
+    await this.#running
+    this.#writer.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #run<T>(work: (transaction: TransactionScope) => T | Promise<T>): Promise<T> {
+    const records: (readonly [Topic<unknown, unknown>, OutgoingRecord<unknown, unknown>])[] = []
+    let sent: SentOffsets | undefined
+    const result = await work({
+      send: (topic, record) => {
+        if (records.length === maxRecords) throw new ConfigError('records', records.length + 1, `at most ${maxRecords}`)
+        records.push([topic, record])
+      },
+      sendOffsets: (offsets) => {
+        if (sent !== undefined) throw new ConfigError('sendOffsets', offsets, 'called once in a transaction')
+        sent = offsets
+      },
+    })
+    for (const name of new Set(records.map(([{ name }]) => name))) {
+      if (!this.#topics.isKnown(name)) await this.#topics.look(name)
+    }
+    const nowMs = Math.floor(this.#clock.now())
+    const outputs = records.map(([topic, record]) => this.#topics.encode(topic, record, nowMs))
+    await this.#writer.write({ outputs, offsets: sent && offsetsOf(sent) })
+    return result
+  }
+}
+
+function offsetsOf({ group, offsets, member = nobody }: SentOffsets) {
+  return {
+    group,
+    offsets: offsets.map((place) => ({ ...place, leaderEpoch: -1, metadata: '' })),
+    member: () => member,
+  }
+}

@@ -1,0 +1,135 @@
+import type { Clock } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { brokerError, classify, errorCode } from '../driver/classify.ts'
+import type { BrokerNode, ProduceResult, TransactionalIdentity, TransactionVersion } from '../driver/driver.ts'
+import { type BrokerError, ClusterTimeoutError } from '../errors.ts'
+import type { PartitionBatches } from './partition-batches.ts'
+
+export interface TransactionalSendsOptions {
+  readonly cluster: Cluster
+  readonly clock: Clock
+  readonly version: TransactionVersion
+  readonly transactional: TransactionalIdentity
+  /** Monotonic: no attempt begins after that. */
+  readonly deadlineMs: number
+  readonly signal: AbortSignal
+  /** A request got no answer. Throws what is given to it. */
+  readonly onUnanswered: (error: unknown) => never
+}
+
+const DUPLICATE = errorCode('DUPLICATE_SEQUENCE_NUMBER')
+const maxRequestBytes = 1_048_576
+
+/**
+ * Writes the batches of a transaction: one in flight a partition, a loop for each broker. That one broker is waited for
+ * by all is in the nature of the thing: a transaction is written when all of it is.
+ */
+export class TransactionalSends {
+  readonly #options: TransactionalSendsOptions
+
+  constructor(options: TransactionalSendsOptions) {
+    this.#options = options
+  }
+
+  /** @throws the first error that no further attempt can mend; a ClusterTimeoutError when the time is up */
+  async send(partitions: readonly PartitionBatches[]): Promise<void> {
+    const { cluster, clock, signal } = this.#options
+    const backoff = new Backoff(20, 500)
+    let left = partitions.filter(({ batches }) => batches.length > 0)
+    while (left.length > 0) {
+      const routes = new Map<number, { leader: BrokerNode; partitions: PartitionBatches[] }>()
+      for (const one of left) {
+        const leader = cluster.leader(one.topic, one.partition)
+        if (leader === undefined) continue
+        const route = routes.get(leader.id)
+        if (route === undefined) routes.set(leader.id, { leader, partitions: [one] })
+        else route.partitions.push(one)
+      }
+      const loops = Array.from(routes.values(), (route) => this.#sendTo(route.leader, route.partitions))
+      const last = (await Promise.all(loops)).find((error) => error !== undefined)
+      left = left.filter(({ batches }) => batches.length > 0)
+      if (left.length === 0) return
+      this.#throwIfLate(last)
+      await clock.sleep(backoff.nextMs(), signal)
+      await cluster.refresh([...new Set(left.map(({ topic }) => topic))], signal).catch((error: unknown) => {
+        if ((error as { retriable?: boolean }).retriable !== true) throw error
+      })
+    }
+  }
+
+  /** Until all of it is written, or a partition has to be looked for elsewhere: then the last error. */
+  async #sendTo(leader: BrokerNode, partitions: readonly PartitionBatches[]): Promise<Error | undefined> {
+    const { cluster, clock, version, transactional, signal } = this.#options
+    const backoff = new Backoff(10, 500)
+    let left = partitions
+    while (left.length > 0) {
+      const request = fitting(left)
+      let results: readonly ProduceResult[]
+      try {
+        const answer = await cluster.driver
+          .produce(leader, {
+            acks: -1,
+            timeoutMs: Math.max(1, Math.ceil(this.#leftMs())),
+            transactionalId: transactional.transactionalId,
+            version,
+            batches: request.map(({ topic, partition, batches }) => ({ topic, partition, batch: batches.peek()! })),
+          })
+          .catch(this.#options.onUnanswered)
+        results = answer.results
+      } catch (error) {
+        if ((error as { retriable?: boolean }).retriable !== true) throw error
+        return error as Error
+      }
+      const failed = this.#settle(request, results)
+      left = left.filter(({ batches }) => batches.length > 0)
+      if (failed === undefined) continue
+      if (classify(failed.apiCode).refreshMetadata) return failed
+      this.#throwIfLate(failed)
+      await clock.sleep(backoff.nextMs(), signal)
+    }
+    return undefined
+  }
+
+  /** What is written leaves its partition; returns an error that another attempt may mend. */
+  #settle(sent: readonly PartitionBatches[], results: readonly ProduceResult[]): BrokerError | undefined {
+    let failure: BrokerError | undefined
+    for (const { topic, partition, batches } of sent) {
+      const result = results.find((one) => one.topic === topic && one.partition === partition)
+      const code = result?.errorCode ?? errorCode('UNKNOWN_SERVER_ERROR')
+      // A duplicate is in the log, and of this very transaction: another epoch would have been refused.
+      if (code === 0 || code === DUPLICATE) {
+        batches.shift()
+        continue
+      }
+      const error = brokerError(code, result?.errorMessage ?? null, { topic, partition })
+      if (!classify(code).retriable) throw error
+      if (result?.leaderHint) this.#options.cluster.noteLeader(topic, partition, result.leaderHint)
+      failure = error
+    }
+    return failure
+  }
+
+  #leftMs(): number {
+    return this.#options.deadlineMs - this.#options.clock.monotonicMs()
+  }
+
+  #throwIfLate(cause: Error | undefined): void {
+    const { signal } = this.#options
+    if (signal.aborted || this.#leftMs() <= 0) {
+      throw new ClusterTimeoutError('the records of a transaction could not be written', 0, cause)
+    }
+  }
+}
+
+/** A batch of each partition, as far as a request goes. */
+function fitting(partitions: readonly PartitionBatches[]): readonly PartitionBatches[] {
+  let bytes = 0
+  let count = 0
+  for (const { batches } of partitions) {
+    bytes += batches.peek()!.length
+    if (count > 0 && bytes > maxRequestBytes) break
+    count++
+  }
+  return partitions.slice(0, count)
+}

@@ -1,0 +1,49 @@
+import { ConfigError, requireInteger, requireOneOf } from '@sluice/flow'
+import type { Compression } from '../batch/batch.ts'
+
+/** What everything that writes in transactions may be told. */
+export interface TransactionOptions {
+  /**
+   * Who writes: whoever opens the same id fences the one before, also a process that was killed or frozen. So it has to
+   * be the same after a restart, and different for each process that runs at the same time.
+   */
+  readonly transactionalId: string
+  /**
+   * After so long the brokers abort a transaction; it is open for as long as its records are written, not while they are
+   * made. From 1,000 to the brokers' `transaction.max.timeout.ms`, default 10,000.
+   */
+  readonly timeoutMs?: number | undefined
+  /** Default lz4. */
+  readonly compression?: Compression | undefined
+  /** Of one batch before compression, at most; a topic's `max.message.bytes` makes it less. Default 262,144. */
+  readonly batchBytes?: number | undefined
+}
+
+export type TransactionConfig = { readonly [Name in keyof TransactionOptions]-?: NonNullable<TransactionOptions[Name]> }
+
+const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
+const MAX_INT32 = 2 ** 31 - 1
+const maxIdLength = 4_096
+
+/** The names of the fields, for whoever refuses those that do not exist. */
+export const transactionFields: Readonly<Record<keyof TransactionOptions, true>> = {
+  transactionalId: true,
+  timeoutMs: true,
+  compression: true,
+  batchBytes: true,
+}
+
+/** @param prefix of the fields' names in errors */
+export function parseTransactionOptions(options: TransactionOptions, prefix = ''): TransactionConfig {
+  const { transactionalId: id } = options
+  if (typeof id !== 'string' || id.length === 0 || id.length > maxIdLength) {
+    throw new ConfigError(`${prefix}transactionalId`, id, `a text of 1 to ${maxIdLength} characters`)
+  }
+  const timeoutMs = options.timeoutMs ?? 10_000
+  return Object.freeze({
+    transactionalId: id,
+    timeoutMs: requireInteger(`${prefix}timeoutMs`, timeoutMs, { min: 1_000, max: MAX_INT32 }),
+    compression: requireOneOf(`${prefix}compression`, options.compression ?? 'lz4', compressions),
+    batchBytes: requireInteger(`${prefix}batchBytes`, options.batchBytes ?? 262_144, { min: 1, max: 64 * 1_048_576 }),
+  })
+}

@@ -1,0 +1,259 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Kafka, json, outputTo, text, topic, type TransactionStep } from '@sluice/kafka'
+import { type Stack, startStack } from '@sluice/stack'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { PipingMemberJob } from './programs/piping-member.ts'
+import { Child, fromSource } from './support/child.ts'
+import { faultsOf, fill, lagOf, lines, noFaults, readAll, upTo } from './support/copied-lines.ts'
+import { readTopic } from './support/read-topic.ts'
+
+const program = join(import.meta.dirname, 'programs', 'piping-member.ts')
+const start = (job: PipingMemberJob): Child => new Child(...fromSource(program, [JSON.stringify(job)]))
+const partitions = 4
+
+const sessionTimeoutMs = 3_000
+const quick = {
+  'group.consumer.min.session.timeout.ms': 1_000,
+  'group.consumer.session.timeout.ms': sessionTimeoutMs,
+  'group.consumer.min.heartbeat.interval.ms': 500,
+  'group.consumer.heartbeat.interval.ms': 500,
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500,
+}
+
+describe('a pipe', () => {
+  let stack: Stack
+  let kafka: Kafka
+
+  beforeAll(async () => {
+    stack = await startStack({ kafka: { properties: quick } })
+    kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'pipe' })
+  })
+
+  afterAll(async () => {
+    await kafka?.close()
+    await stack?.close()
+  })
+
+  test('writes what its handler returns to the topics it names', async () => {
+    const orders = topic('orders', { key: text, value: json<{ readonly n: number }>() })
+    const enriched = topic('enriched', { key: text, value: json<{ readonly double: number }>() })
+    const audit = topic('audit', { value: text })
+    for (const { name } of [orders, enriched, audit]) await kafka.admin().createTopics([{ name, partitions: 2 }])
+    await using producer = await kafka.producer()
+    await Promise.all(upTo(100).map((n) => producer.send(orders, { key: `k${n % 7}`, value: { n } })))
+
+    await using pipe = await kafka.pipe({
+      group: 'enrich',
+      from: orders,
+      to: enriched,
+      reset: 'earliest',
+      handler: async ({ key, value: { n } }) => {
+        if (n % 10 === 0) return null
+        const output = { key, value: { double: 2 * n } }
+        return n % 10 === 1 ? [output, outputTo(audit, { value: `saw ${n}` })] : output
+      },
+    })
+    const outputs = await readTopic(kafka, enriched, 90)
+    const notes = await readTopic(kafka, audit, 10)
+    expect(new Set(outputs.map(({ value }) => value.double))).toEqual(
+      new Set(upTo(100).flatMap((n) => (n % 10 === 0 ? [] : [2 * n]))),
+    )
+    expect(new Set(notes.map(({ value }) => value))).toEqual(new Set(upTo(10).map((n) => `saw ${10 * n + 1}`)))
+    await vi.waitFor(async () => expect(await lagOf(kafka, 'enrich', 'orders')).toBe(0), 10_000)
+    expect(await pipe.close()).toEqual({ abandonedHandlers: 0, uncommitted: [] })
+    await pipe.done
+  })
+
+  test('of the example prices each order once', async () => {
+    const orders = topic('orders-to-price', { value: json<{ readonly amount: number; readonly price: number }>() })
+    const priced = topic('priced-orders', { value: json<{ readonly total: number }>() })
+    for (const { name } of [orders, priced]) await kafka.admin().createTopics([{ name, partitions: 2 }])
+    await using producer = await kafka.producer()
+    await Promise.all(upTo(50).map((n) => producer.send(orders, { key: `k${n}`, value: { amount: n, price: 3 } })))
+    const file = join(import.meta.dirname, '..', '..', 'packages', 'kafka', 'examples', 'enrich.ts')
+    const { enrich } = (await import(file)) as { enrich: (kafka: Kafka) => Promise<void> }
+    const own = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'pricing' })
+    const running = enrich(own)
+    const results = await readTopic(kafka, priced, 50)
+    await own.close()
+    await running
+    expect(results.map(({ value }) => value.total).toSorted((a, b) => a - b)).toEqual(upTo(50).map((n) => 3 * n))
+  })
+
+  /** Two topics with `count` records in the first, and how a pipe from one to the other is started as a process. */
+  async function prepare(name: string, count: number): Promise<PipingMemberJob> {
+    const [from, to] = [`${name}-source`, `${name}-copy`]
+    for (const one of [from, to]) await kafka.admin().createTopics([{ name: one, partitions }])
+    await fill(kafka, from, count)
+    const options = { maxOutputs: 200, order: 'key', sessionTimeoutMs } as const
+    return { bootstrap: stack.kafka.bootstrapServers, from, to, group: name, name: 'first', options }
+  }
+
+  const allRead = async ({ group, from }: PipingMemberJob): Promise<void> =>
+    await vi.waitFor(async () => expect(await lagOf(kafka, group, from)).toBe(0), { timeout: 60_000, interval: 200 })
+
+  test('commits retries, dead letters and what cannot be written together with the offsets', async () => {
+    const count = 400
+    const { from, to, group } = await prepare('failing', count)
+    const events: string[] = []
+    const fails = (n: number): boolean => n % 40 === 7
+    await using pipe = await kafka.pipe({
+      group,
+      from: lines(from),
+      to: lines(to),
+      reset: 'earliest',
+      order: 'key',
+      retry: { attempts: 2, initialMs: 200, topicAfterMs: 100 },
+      handler: async ({ key, value }, { attempt }) => {
+        const n = Number(value)
+        if (fails(n) && attempt === 1) throw new Error(`not yet ${n}`)
+        if (n === 13) throw new Error('never')
+        return { key, value: n === 14 ? 'x'.repeat(2_000_000) : value }
+      },
+    })
+    pipe.on('deadLettered', ({ offset, error }) => events.push(`${offset} ${(error as Error).name}`))
+    const outputs = await readTopic(kafka, lines(to), count - 2)
+    await allRead({ group, from } as PipingMemberJob)
+    await vi.waitFor(async () => expect(await lagOf(kafka, group, `${from}.${group}.retry`)).toBe(0), 20_000)
+    await pipe.close()
+    expect(await readAll(kafka, to)).toHaveLength(count - 2)
+    expect(faultsOf(outputs, count)).toEqual({ ...noFaults, missing: 2 })
+    const letters = await readAll(kafka, `${from}.dlq`)
+    expect(new Set(letters.map(({ value }) => value))).toEqual(new Set(['13', '14']))
+    expect(letters).toHaveLength(2)
+    expect(events.map((event) => event.split(' ')[1]).toSorted((a, b) => a!.localeCompare(b!))).toEqual([
+      'Error',
+      'RecordTooLargeError',
+    ])
+  })
+
+  test('hands partitions over to another in the middle, and takes them back', async () => {
+    const count = 10_000
+    const job = await prepare('rebalanced', count)
+    await using first = start(job)
+    await first.line((line) => line.startsWith('committed'))
+    await using second = start({ ...job, name: 'second' })
+    await second.line((line) => line.startsWith('committed'))
+    await fill(kafka, job.from, count, count)
+    await first.line((line) => line.startsWith('revoked'))
+    expect(await first.kill('SIGTERM')).toMatchObject({ code: 0 })
+    await fill(kafka, job.from, count, 2 * count)
+    await allRead(job)
+    expect(await second.kill('SIGTERM')).toMatchObject({ code: 0 })
+    expect(faultsOf(await readAll(kafka, job.to), 3 * count)).toEqual(noFaults)
+  })
+
+  test('goes on when its coordinator is killed and comes back', async () => {
+    const count = 10_000
+    const job = await prepare('restarted', count)
+    await using pipe = start(job)
+    for (let kills = 0; kills < 3; kills++) {
+      await pipe.line((line) => line.startsWith('committed'))
+      pipe.lines.length = 0
+      await stack.kafka.kill(1)
+      await stack.kafka.restart(1)
+      await fill(kafka, job.from, count, (kills + 1) * count)
+    }
+    await allRead(job)
+    expect(await pipe.kill('SIGTERM')).toMatchObject({ code: 0 })
+    expect(faultsOf(await readAll(kafka, job.to), 4 * count)).toEqual(noFaults)
+  })
+
+  test('writes a transaction again that the broker has aborted for its age', async () => {
+    const count = 5_000
+    const job = await prepare('aged', count)
+    await using pipe = start({ ...job, freezeAt: 'outputs', options: { ...job.options, transactionTimeoutMs: 1_000 } })
+    await pipe.line((line) => line === 'freezing')
+    await sleep(2_500)
+    process.kill(pipe.pid, 'SIGCONT')
+    expect(await pipe.line((line) => line.startsWith('aborted'))).toMatch(/PRODUCER_FENCED|INVALID_PRODUCER_EPOCH/)
+    await allRead(job)
+    expect(await pipe.kill('SIGTERM')).toMatchObject({ code: 0 })
+    expect(faultsOf(await readAll(kafka, job.to), count)).toEqual(noFaults)
+  })
+
+  test('that was frozen past its session commits nothing of what it held', async () => {
+    const count = 5_000
+    const job = await prepare('frozen', count)
+    await using zombie = start({ ...job, freezeAt: 'outputs' })
+    await zombie.line((line) => line === 'freezing')
+    await using heir = start({ ...job, name: 'heir' })
+    await heir.line((line) => line.startsWith('committed'))
+    process.kill(zombie.pid, 'SIGCONT')
+    await zombie.line((line) => line.startsWith('lost'))
+    await zombie.line((line) => line.startsWith('aborted'))
+    await allRead(job)
+    for (const one of [zombie, heir]) expect(await one.kill('SIGTERM')).toMatchObject({ code: 0 })
+    expect(faultsOf(await readAll(kafka, job.to), count)).toEqual(noFaults)
+  })
+
+  test('that was frozen stops when another has taken over its transactional id', async () => {
+    const count = 5_000
+    const job = await prepare('replaced', count)
+    await using zombie = start({ ...job, freezeAt: 'outputs' })
+    await zombie.line((line) => line === 'freezing')
+    await using heir = start(job)
+    await heir.line((line) => line.startsWith('committed'))
+    process.kill(zombie.pid, 'SIGCONT')
+    await zombie.line((line) => line.startsWith('fenced'))
+    expect((await zombie.ended).stderr).toContain('ProducerFencedError')
+    await allRead(job)
+    expect(await heir.kill('SIGTERM')).toMatchObject({ code: 0 })
+    expect(faultsOf(await readAll(kafka, job.to), count)).toEqual(noFaults)
+  })
+})
+
+describe.each([
+  [2, {}],
+  [1, { formatArguments: ['--feature', 'transaction.version=1'] }],
+])('with version %d of transactions', (version, options) => {
+  let stack: Stack
+  let kafka: Kafka
+
+  beforeAll(async () => {
+    stack = await startStack({ kafka: options })
+    kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'pipe-kills' })
+  })
+
+  afterAll(async () => {
+    await kafka?.close()
+    await stack?.close()
+  })
+
+  test('20,000 records through a pipe that is killed at every step: each output once, in order by key', async () => {
+    const count = 20_000
+    for (const name of ['source', 'copy', 'tenth']) await kafka.admin().createTopics([{ name, partitions }])
+    await fill(kafka, 'source', count)
+    const job: PipingMemberJob = {
+      bootstrap: stack.kafka.bootstrapServers,
+      from: 'source',
+      to: 'copy',
+      audit: 'tenth',
+      group: 'copier',
+      name: 'copier-1',
+      stateDir: mkdtempSync(join(tmpdir(), 'sluice-pipe-')),
+      options: { maxOutputs: 200, order: 'key' },
+    }
+    const steps: readonly TransactionStep[] = ['begin', 'outputs', 'offsets', 'end_sent', 'committed']
+    for (const dieAt of [...steps, ...steps, ...steps]) {
+      await using member = start({ ...job, dieAt })
+      expect(await member.ended, member.lines.join('\n')).toMatchObject({ signal: 'SIGKILL' })
+    }
+    const before = await lagOf(kafka, 'copier', 'source')
+    await using member = start(job)
+    await vi.waitFor(async () => expect(await lagOf(kafka, 'copier', 'source')).toBe(0), 60_000)
+    expect(await member.kill('SIGTERM'), member.lines.join('\n')).toMatchObject({ code: 0 })
+
+    expect(before, 'nothing was left for the last one').toBeGreaterThan(0)
+    expect(faultsOf(await readAll(kafka, 'copy'), count)).toEqual(noFaults)
+    const tenth = await readAll(kafka, 'tenth')
+    expect(tenth.length).toBe(new Set(tenth.map(({ value }) => value)).size)
+    const sources = await readAll(kafka, 'source')
+    expect(tenth.length).toBe(sources.filter(({ offset }) => offset % 10 === 0).length)
+    await using probe = await kafka.transactionalProducer({ transactionalId: 'probe' })
+    expect(probe.inspect().version).toBe(version)
+  })
+})
