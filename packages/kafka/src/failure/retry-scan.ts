@@ -1,9 +1,11 @@
 import type { Clock } from '@sluice/flow'
+import { Admin } from '../admin/admin.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { bytes } from '../codecs/bytes.ts'
 import type { OffsetRange } from '../consumer/tracker.ts'
 import { Tracker } from '../consumer/tracker.ts'
 import type { AssignedPartition } from '../consumer/partition.ts'
+import type { Isolation } from '../driver/driver.ts'
 import { Reader } from '../reader/reader.ts'
 import { topic } from '../topic.ts'
 import type { RetryBacklog } from './retry-backlog.ts'
@@ -25,6 +27,7 @@ export async function scanRetries({ cluster, clock, of, backlog, offset, finishe
   const { topicName, partition } = backlog.partition
   const raw = topic(topicName, { key: bytes, value: bytes })
   const tracker = new Tracker(offset, finished)
+  await awaitStable(cluster, clock, backlog.partition)
   const from = { offsets: [{ topic: topicName, partition, offset }] }
   await using reader = await Reader.open(cluster, { topics: [raw], from }, clock)
   backlog.clear()
@@ -39,4 +42,18 @@ export async function scanRetries({ cluster, clock, of, backlog, offset, finishe
     if (!of.isLive) return
   }
   backlog.scanned(end)
+}
+
+/**
+ * A predecessor's transaction may have committed what it wrote here and be visible only in a moment: the brokers write
+ * the marks of a transaction one after the other, and its offsets were read already.
+ */
+async function awaitStable(cluster: Cluster, clock: Clock, one: AssignedPartition): Promise<void> {
+  const admin = new Admin(cluster, clock)
+  const endOf = async (isolation: Isolation): Promise<number> => {
+    const ends = await admin.offsets([one.topicName], 'latest', { isolation })
+    return ends.find(({ partition }) => partition === one.partition)?.offset ?? 0
+  }
+  const end = await endOf('read_uncommitted')
+  while (one.isLive && (await endOf('read_committed')) < end) await clock.sleep(50)
 }

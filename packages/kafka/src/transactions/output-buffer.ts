@@ -62,12 +62,11 @@ export class OutputBuffer {
     }
   }
 
-  /** It is not committed: it goes before what came since. */
+  /** It is not committed, and is taken again before what came since. */
   putBack(taken: readonly FinishedOutput[]): void {
-    for (const [partition, items] of Map.groupBy(taken, (item) => item.partition)) {
-      for (const item of items) this.#taken.delete(item)
-      const later = this.#remove(partition)
-      for (const item of [...items, ...later]) if (!item.isVoid) this.#put(item)
+    for (const item of taken) {
+      this.#taken.delete(item)
+      if (!item.isVoid) this.#put(item)
     }
   }
 

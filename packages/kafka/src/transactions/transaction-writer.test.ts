@@ -1,0 +1,169 @@
+import { ManualClock } from '@sluice/flow'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { text } from '../codecs/text.ts'
+import { topic } from '../topic.ts'
+import { ProducerFencedError, TransactionError } from './errors.ts'
+import { OutputTopics } from './output-topics.ts'
+import { SimulatedTransactions, type Fate, type RequestName } from './testing/simulated-transactions.ts'
+import { TransactionWriter } from './transaction-writer.ts'
+
+const letters = topic('letters', { value: text })
+const timeoutMs = 10_000
+
+function setUp(version: 1 | 2 = 2) {
+  const clock = new ManualClock()
+  const broker = new SimulatedTransactions(clock, version)
+  const topics = new OutputTopics(broker.cluster)
+  const limits = { timeoutMs, batchBytes: 200, compression: 'none' } as const
+  const writer = new TransactionWriter({ ...limits, cluster: broker.cluster, clock, topics, transactionalId: 'id' })
+  let heartbeats = 0
+  const refreshed = async (): Promise<void> => void heartbeats++
+  /** A transaction with these values, of several keys, and an offset. */
+  const write = async (values: readonly string[], offset: number, memberEpoch = (): number => 1): Promise<void> => {
+    if (!topics.isKnown('letters')) await topics.look('letters')
+    const outputs = values.map((value) => topics.encode(letters, { key: value.slice(-1), value }, 1))
+    const member = () => ({ memberId: 'm', memberEpoch: memberEpoch(), instanceId: null })
+    const offsets = [{ topic: 'source', partition: 0, offset, leaderEpoch: -1, metadata: '' }]
+    await settle(clock, writer.write({ outputs, offsets: { group: 'g', offsets, member, refreshed } }))
+  }
+  /** The fates of the requests of one kind, in their order. */
+  const fated = (name: RequestName, ...fates: Fate[]): void => {
+    broker.fate = (asked) => (asked === name ? fates.shift() : undefined)
+  }
+  const count = (name: RequestName): number => broker.requests.filter((one) => one === name).length
+  return { clock, broker, writer, write, fated, count, heartbeats: () => heartbeats }
+}
+
+/** Lets time pass until the work has ended. */
+async function settle(clock: ManualClock, work: Promise<void>): Promise<void> {
+  let isOver = false
+  const over = work.finally(() => (isOver = true))
+  over.catch(() => {})
+  while (!isOver) {
+    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+    if (!isOver) await clock.advanceAsync(250)
+  }
+  await over
+}
+
+describe.each([1, 2] as const)('a transaction of version %d', (version) => {
+  test('writes records and offset together, and goes on under the identity that its end brings', async () => {
+    const { broker, write, count } = setUp(version)
+    await write(['a', 'b', 'c'], 3)
+    await write(['d'], 4)
+    expect(broker.committed.toSorted((a, b) => a.localeCompare(b))).toEqual(['a', 'b', 'c', 'd'])
+    expect(broker.offset).toBe(4)
+    expect(count('init')).toBe(1)
+    expect(count('register')).toBe(version === 1 ? 4 : 0)
+  })
+
+  test.each(['produce', 'offsets', 'end'] as const)(
+    'goes on after an unanswered %s, and under a new identity afterwards',
+    async (name) => {
+      const { broker, write, fated, count } = setUp(version)
+      fated(name, 'answer_lost', 'request_lost')
+      await write(['a', 'b'], 2)
+      expect(count('init')).toBe(1)
+      await write(['c'], 3)
+      expect(broker.committed.toSorted((a, b) => a.localeCompare(b))).toEqual(['a', 'b', 'c'])
+      expect(count('init')).toBe(2)
+    },
+  )
+
+  test('that is refused for good is aborted, and the next one has a new identity', async () => {
+    const { broker, write, fated, count } = setUp(version)
+    fated('produce', { refusedWith: 'OUT_OF_ORDER_SEQUENCE_NUMBER' })
+    await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'aborted', retriable: true })
+    expect(count('end')).toBe(0)
+    await write(['a'], 1)
+    expect(broker.committed).toEqual(['a'])
+    expect(count('init')).toBe(2)
+  })
+
+  test('ends the producer when another has taken over', async () => {
+    const { broker, write, fated, count } = setUp(version)
+    await write(['a'], 1)
+    broker.fence()
+    await expect(write(['b'], 2)).rejects.toThrow(ProducerFencedError)
+    fated('init')
+    await expect(write(['b'], 2)).rejects.toThrow(ProducerFencedError)
+    expect(count('init')).toBe(1)
+    expect(broker.committed).toEqual(['a'])
+  })
+
+  test('that was too old for the broker is aborted, and can be written again', async () => {
+    const { clock, broker, write } = setUp(version)
+    broker.fate = (name) => {
+      if (name !== 'end') return undefined
+      clock.advance(timeoutMs)
+      broker.fence()
+      broker.fate = () => undefined
+      return undefined
+    }
+    await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'aborted', retriable: true })
+    await write(['a'], 1)
+    expect(broker.committed).toEqual(['a'])
+  })
+
+  test('whose end is never answered may be committed', async () => {
+    const { broker, write, fated } = setUp(version)
+    fated('end', 'answer_lost', ...Array.from({ length: 1_000 }, () => 'request_lost' as const))
+    await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'unknown' })
+    expect(broker.committed).toEqual(['a'])
+  })
+
+  test('commits its offsets after a heartbeat where the epoch of the member was stale', async () => {
+    const { broker, write, heartbeats, count } = setUp(version)
+    broker.memberEpoch = 2
+    await write(['a'], 1, () => 1 + heartbeats())
+    expect(heartbeats()).toBe(1)
+    expect(count('init')).toBe(1)
+    expect(broker.offset).toBe(1)
+  })
+
+  test('whatever is lost on the way: what is written again when it was aborted is there once, in order', async () => {
+    const fates = fc.constantFrom<Fate>(
+      undefined,
+      undefined,
+      undefined,
+      'request_lost',
+      'answer_lost',
+      { refusedWith: 'CONCURRENT_TRANSACTIONS' },
+      { refusedWith: 'NOT_COORDINATOR' },
+      { refusedWith: 'TRANSACTION_ABORTABLE' },
+      { refusedWith: 'UNKNOWN_SERVER_ERROR' },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(fates, { maxLength: 60 }), async (script) => {
+        const { broker, write } = setUp(version)
+        const left = [...script]
+        // Only an end that is refused for good has nothing in doubt.
+        broker.fate = (name) => {
+          const fate = left.pop()
+          return name === 'init' && typeof fate === 'object' ? undefined : fate
+        }
+        for (let n = 0; n < 8; n++) {
+          const values = [`${n}a`, `${n}b`, `${n}a'`]
+          for (let isWritten = false; !isWritten;) {
+            try {
+              await write(values, n)
+              isWritten = true
+            } catch (error) {
+              if (!(error instanceof TransactionError)) throw error
+              // What the offsets of a group tell a pipe.
+              isWritten = error.outcome === 'unknown' && broker.offset === n
+            }
+          }
+        }
+        expect(broker.committed).toHaveLength(24)
+        for (const key of ['a', 'b', "'"]) {
+          const own = broker.committed.filter((value) => value.endsWith(key))
+          expect(own).toEqual(own.toSorted((a, b) => a.localeCompare(b)))
+          expect(new Set(own).size).toBe(8)
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
