@@ -192,7 +192,7 @@ export class Assignment {
   }
 
   async #add(target: readonly TopicPartitions[], generation: number): Promise<number> {
-    const { cluster, subscription, events, membership, positions } = this.#options
+    const { cluster, subscription, events, membership } = this.#options
     if (target.some(({ topicId }) => cluster.topicById(topicId) === undefined)) {
       await cluster
         .refresh(subscription.names)
@@ -210,8 +210,13 @@ export class Assignment {
     }
     membership.ownedChanged()
     // What waits in a retry partition is known before the partition that it is from begins.
-    void positions.find(added.map((partition) => partition.retries?.partition ?? partition))
+    void this.#find(added.map((partition) => partition.retries?.partition ?? partition))
     return unknown
+  }
+
+  async #find(partitions: readonly AssignedPartition[]): Promise<void> {
+    await this.#options.committer.settled()
+    await this.#options.positions.find(partitions)
   }
 
   /** By the topics they are for; null: it is not there yet. */

@@ -88,6 +88,11 @@ export class Committer {
     }
   }
 
+  /** Resolves when no transaction is under way: what it commits may still be of an earlier assignment. */
+  async settled(): Promise<void> {
+    if (this.#options.route.outputs !== undefined) await this.#inFlight
+  }
+
   /** Those whose last position may not have been committed. */
   uncommitted(partitions: readonly AssignedPartition[]): readonly AssignedPartition[] {
     return partitions.filter((partition) => this.#isDirty(partition))

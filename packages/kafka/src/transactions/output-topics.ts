@@ -1,7 +1,9 @@
-import { ConfigError } from '@sluice/flow'
+import { ConfigError, type Clock } from '@sluice/flow'
+import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output } from '../consumer/commit-route.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
+import { BrokerError } from '../errors.ts'
 import { AddedHeaders } from '../producer/added-headers.ts'
 import { encodeRecord } from '../producer/encode-record.ts'
 import { PendingRecord } from '../producer/pending-record.ts'
@@ -13,34 +15,75 @@ const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 /** A view into a buffer that is larger than this is copied: it would keep all of it in memory. */
 const ownedBytes = 16_384
 
+/** How long a topic is asked for. Brokers that have just started know of none at first. */
+const lookMs = 30_000
+const graceMs = 5_000
+
+interface OutputTopic {
+  readonly partitions: number
+  /** The largest batch that it takes. */
+  readonly maxBytes: number
+}
+
 /** What is known of the topics that a transaction writes to, and the records that fit them. */
 export class OutputTopics {
   readonly #cluster: Cluster
-  readonly #maxBytes = new Map<string, number>()
+  readonly #clock: Clock
+  readonly #known = new Map<string, OutputTopic>()
   readonly #added = new AddedHeaders({ traceId: false, timestamp: false, idempotencyKey: false })
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, clock: Clock) {
     this.#cluster = cluster
+    this.#clock = clock
   }
 
   isKnown(name: string): boolean {
-    return this.#maxBytes.has(name) && this.#cluster.topic(name)?.errorCode === 0
+    return this.#known.has(name)
   }
 
-  /** The largest batch that the topic takes. */
   maxBytes(name: string): number {
-    return this.#maxBytes.get(name) ?? standardMaxBytes
+    return this.#known.get(name)?.maxBytes ?? standardMaxBytes
   }
 
-  /** Asks the cluster about a topic. @throws BrokerError where it does not exist; ConnectionError and the like */
+  /** As of the last answer that knew the topic: one that does not must not move keys to other partitions. */
+  partitions(name: string): number {
+    const topic = this.#cluster.topic(name)
+    const known = this.#known.get(name)
+    if (topic?.errorCode !== 0 || known === undefined) return known?.partitions ?? 0
+    const { length } = topic.partitions
+    if (length !== known.partitions) this.#known.set(name, { ...known, partitions: length })
+    return length
+  }
+
+  /**
+   * Asks the cluster about a topic, for some time: that it cannot be asked is not the fault of a record.
+   * @throws BrokerError where it does not exist; ConnectionError and the like
+   */
   async look(name: string): Promise<void> {
+    const startedAtMs = this.#clock.monotonicMs()
+    const backoff = new Backoff(50, 1_000)
+    for (;;) {
+      try {
+        this.#known.set(name, await this.#ask(name))
+        return
+      } catch (error) {
+        const isMissing = error instanceof BrokerError && error.apiCode === unknownTopic
+        const ageMs = this.#clock.monotonicMs() - startedAtMs
+        if ((error as { retriable?: boolean }).retriable !== true || ageMs >= (isMissing ? graceMs : lookMs))
+          throw error
+      }
+      await this.#clock.sleep(backoff.nextMs())
+    }
+  }
+
+  async #ask(name: string): Promise<OutputTopic> {
     await this.#cluster.refresh([name])
-    const known = this.#cluster.topic(name)
-    if (known?.errorCode !== 0) throw brokerError(known?.errorCode ?? unknownTopic, null, { topic: name })
+    const found = this.#cluster.topic(name)
+    if (found?.errorCode !== 0) throw brokerError(found?.errorCode ?? unknownTopic, null, { topic: name })
     const [described] = await this.#cluster.driver.admin.describeTopicConfigs([name])
     // Whoever may write need not be allowed to ask for settings.
     const maxBytes = described?.errorCode === 0 ? Number(described.configs['max.message.bytes']) : NaN
-    this.#maxBytes.set(name, maxBytes > 0 ? maxBytes : standardMaxBytes)
+    return { partitions: found.partitions.length, maxBytes: maxBytes > 0 ? maxBytes : standardMaxBytes }
   }
 
   /**
@@ -51,7 +94,7 @@ export class OutputTopics {
     const { name } = topic
     const context = { maxRecordBytes: this.maxBytes(name), nowMs, added: this.#added, span: undefined }
     const encoded = encodeRecord(topic, record, context)
-    const count = this.#cluster.topic(name)?.partitions.length ?? 0
+    const count = this.partitions(name)
     if (encoded.partition >= count) {
       throw new ConfigError('partition', encoded.partition, `a partition of ${name}: 0 to ${count - 1}`)
     }

@@ -4,6 +4,7 @@ import { batchOverheadBytes, encodeBatch } from '../batch/encode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output } from '../consumer/commit-route.ts'
 import type { ProducerIdentity } from '../driver/driver.ts'
+import type { OutputTopics } from './output-topics.ts'
 import { partitionOfKey, stickyPartition } from '../producer/partitioner.ts'
 import type { PendingRecord } from '../producer/pending-record.ts'
 import { sequenceAfter } from '../producer/sequence.ts'
@@ -27,19 +28,20 @@ export interface BatchLimits {
 /** Where the records of a transaction go; those without a key or partition stick to one partition of their topic. */
 export function byPartition(
   outputs: readonly Output[],
-  cluster: Pick<Cluster, 'topic' | 'leader'>,
+  topics: Pick<OutputTopics, 'partitions'>,
+  cluster: Pick<Cluster, 'leader'>,
 ): Map<string, Map<number, PendingRecord[]>> {
-  const topics = new Map<string, Map<number, PendingRecord[]>>()
+  const byTopic = new Map<string, Map<number, PendingRecord[]>>()
   const sticky = new Map<string, number>()
   for (const { topic, record } of outputs) {
-    let partitions = topics.get(topic)
-    if (partitions === undefined) topics.set(topic, (partitions = new Map()))
-    const partition = partitionOf(topic, record, cluster, sticky)
+    let partitions = byTopic.get(topic)
+    if (partitions === undefined) byTopic.set(topic, (partitions = new Map()))
+    const partition = partitionOf(topic, record, topics, cluster, sticky)
     const records = partitions.get(partition)
     if (records === undefined) partitions.set(partition, [record])
     else records.push(record)
   }
-  return topics
+  return byTopic
 }
 
 /** Encodes the records of one partition under its next sequence numbers. */
@@ -82,11 +84,12 @@ function split(records: readonly PendingRecord[], batchBytes: number): PendingRe
 function partitionOf(
   topic: string,
   { key, partition }: PendingRecord,
-  cluster: Pick<Cluster, 'topic' | 'leader'>,
+  topics: Pick<OutputTopics, 'partitions'>,
+  cluster: Pick<Cluster, 'leader'>,
   sticky: Map<string, number>,
 ): number {
   if (partition >= 0) return partition
-  const partitions = cluster.topic(topic)?.partitions.length ?? 1
+  const partitions = topics.partitions(topic)
   if (key !== null) return partitionOfKey(key, partitions)
   const known = sticky.get(topic)
   if (known !== undefined) return known

@@ -41,7 +41,7 @@ export class Pipe implements AsyncDisposable {
   ): Promise<Pipe> {
     const config = parsePipeOptions(options)
     const { to, transaction, maxOutputs } = config
-    const topics = new OutputTopics(cluster)
+    const topics = new OutputTopics(cluster, clock)
     const events = new Emitter<TransactionEvents>()
     const writer = new TransactionWriter({ ...transaction, cluster, clock, topics })
     const { group, instanceId = null } = config.consumer

@@ -124,7 +124,7 @@ export class TransactionWriter {
     const names = new Set(outputs.map(({ topic }) => topic))
     for (const name of names) if (!topics.isKnown(name)) await topics.look(name)
     const batches: PartitionBatches[] = []
-    for (const [topic, partitions] of byPartition(outputs, cluster)) {
+    for (const [topic, partitions] of byPartition(outputs, topics, cluster)) {
       const limits = { compression, batchBytes: Math.min(batchBytes, topics.maxBytes(topic)) }
       for (const [partition, records] of partitions) {
         batches.push(encodePartition(topic, partition, records, identity, this.#sequences, limits))

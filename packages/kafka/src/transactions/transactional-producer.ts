@@ -49,7 +49,7 @@ export class TransactionalProducer implements AsyncDisposable {
    */
   static async open(cluster: Cluster, options: TransactionOptions, clock: Clock): Promise<TransactionalProducer> {
     requireKnownFields('', options, transactionFields)
-    const topics = new OutputTopics(cluster)
+    const topics = new OutputTopics(cluster, clock)
     const writer = new TransactionWriter({ ...parseTransactionOptions(options), cluster, clock, topics })
     await writer.init()
     return new TransactionalProducer(clock, topics, writer)
@@ -63,7 +63,8 @@ export class TransactionalProducer implements AsyncDisposable {
 
   /**
    * One transaction. It begins when `work` has ended, is as short as its sending, and is committed when this resolves,
-   * with what `work` has returned. Where `work` throws, nothing was sent. One at a time.
+   * with what `work` has returned; the brokers show it to readers a moment later. Where `work` throws, nothing was sent.
+   * One at a time.
    * @throws what `work` threw; EncodeError and RecordTooLargeError; TransactionError: `outcome` says whether it can have
    * been committed all the same; ProducerFencedError: another process has taken over; ClosedError; ConfigError
    */
