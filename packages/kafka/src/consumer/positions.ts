@@ -2,7 +2,7 @@ import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { CommittedOffset } from '../driver/driver.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, ClusterTimeoutError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
 import type { ConsumerEvents, ResetReason } from './events.ts'
 import { FirstSight } from './first-sight.ts'
@@ -38,6 +38,8 @@ export interface FoundPosition {
   readonly finished?: readonly OffsetRange[]
 }
 
+/** Offsets that a transaction holds for so long are told, each time again. */
+const UNSTABLE_MS = 10_000
 const UNKNOWN_TOPIC = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 
 /**
@@ -80,7 +82,9 @@ export class Positions {
 
   /** Finds the positions of newly assigned partitions, each told as soon as it is known. */
   async find(partitions: readonly AssignedPartition[]): Promise<void> {
+    const { clock } = this.#options
     const backoff = new Backoff(50, 2_000)
+    let toldAtMs = clock.monotonicMs()
     let left = partitions.filter(({ isLive }) => isLive)
     while (left.length > 0) {
       try {
@@ -89,9 +93,20 @@ export class Positions {
       } catch (error) {
         if (!(await this.#failed(error as Error))) return
       }
-      if (left.length > 0) await this.#options.clock.sleep(backoff.nextMs())
+      if (left.length > 0) await clock.sleep(backoff.nextMs())
+      if (left.length > 0 && clock.monotonicMs() - toldAtMs >= UNSTABLE_MS) {
+        toldAtMs = clock.monotonicMs()
+        this.#tellUnstable(left)
+      }
       left = left.filter(({ isLive }) => isLive)
     }
+  }
+
+  /** They are waited for, for as long as it takes: the next owner must not read past what is not decided. */
+  #tellUnstable(partitions: readonly AssignedPartition[]): void {
+    const names = partitions.map(({ topicName, partition }) => `${topicName}/${partition}`).join(', ')
+    const what = `a transaction that is still open holds the group's offsets of ${names}: it did not end`
+    this.#options.events.emit('error', { during: 'positions', error: new ClusterTimeoutError(what, UNSTABLE_MS) })
   }
 
   /** Finds new positions for partitions by the reset policy. */
