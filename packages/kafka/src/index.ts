@@ -44,6 +44,7 @@ export {
   HandlerTimeoutError,
   MembershipError,
   NoPositionError,
+  OffsetOutsideLogError,
   RevokedError,
   StateInUseError,
   UnknownEventTypeError,
@@ -51,11 +52,12 @@ export {
 } from './consumer/errors.ts'
 export type { ConsumerActivity, ConsumerEvents, OffsetPlace, PartitionPlace, ResetReason } from './consumer/events.ts'
 export type { EventTypeSource, HandlersByType } from './consumer/handlers.ts'
-export { deadLetterHeader, readDeadLetter, type DeadLetter } from './failure/dead-letter-headers.ts'
+export { deadLetterHeader, deadLetterHeaders, readDeadLetter, type DeadLetter } from './failure/dead-letter-headers.ts'
 export type { DeadLetterLog } from './failure/dead-letter-log.ts'
 export type { FoundLetter, LetterFilter, ReplayOptions, ReplayReport } from './failure/replay.ts'
 export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'
 export type { HandlerContext } from './consumer/invocation.ts'
+export type { Ownership, PositionStore, StoredPartition } from './consumer/position-store.ts'
 export type { ConsumerPressure } from './consumer/pressure.ts'
 export type {
   AnySource,

@@ -16,6 +16,7 @@ import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
 import { AssignedPartition } from './partition.ts'
 import type { Positions } from './positions.ts'
+import type { StoredPositions } from './position-store.ts'
 import type { Subscription } from './subscription.ts'
 import { endsWithin } from './within.ts'
 
@@ -30,6 +31,7 @@ export interface AssignmentOptions {
   readonly committer: Committer
   readonly fetcher: Fetcher
   readonly positions: Positions
+  readonly stored: StoredPositions | undefined
   readonly subscription: Subscription
   /** Makes the retry topics, where there are any. */
   readonly retries?: DeadLetterWriter | undefined
@@ -184,11 +186,12 @@ export class Assignment {
   }
 
   #release(partition: AssignedPartition): void {
-    const { intake, committer, fetcher } = this.#options
+    const { intake, committer, fetcher, stored } = this.#options
     partition.phase = 'released'
     fetcher.remove(partition)
     committer.remove(partition)
     intake.remove(partition)
+    stored?.released(partition)
   }
 
   async #add(target: readonly TopicPartitions[], generation: number): Promise<number> {

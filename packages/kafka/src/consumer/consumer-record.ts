@@ -43,6 +43,11 @@ export class ConsumerRecord<K = unknown, V = unknown> {
     return this.#wire?.value ?? null
   }
 
+  /** Of the batch it was read in: tells it from another record of a log that was cut. -1 unknown, or finished. */
+  get leaderEpoch(): number {
+    return this.#batch?.header.leaderEpoch ?? -1
+  }
+
   /** For the runtime: the record is finished, and holds its batch no longer. Returns the batch, the first time. */
   static detach(record: ConsumerRecord): FetchedBatch | undefined {
     const batch = record.#batch

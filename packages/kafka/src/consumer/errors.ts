@@ -119,6 +119,26 @@ export class NoPositionError extends SluiceError<'position_missing'> {
   }
 }
 
+/**
+ * The position that a store keeps for a partition is not in its log: the log was cut, its records have expired, or the
+ * position was changed by hand. Nothing is reset, since what the store holds beside it would not fit any more.
+ */
+export class OffsetOutsideLogError extends SluiceError<'offset_outside_log'> {
+  declare readonly topic: string
+  declare readonly partition: number
+  declare readonly offset: number
+  /** -1: unknown, the log of another leader was longer. */
+  declare readonly logStart: number
+  declare readonly logEnd: number
+
+  constructor(place: RecordPlace, logStart: number, logEnd: number) {
+    const { topic, partition, offset } = place
+    super('offset_outside_log', `The position kept for ${at(place)} is outside its log of ${logStart} to ${logEnd}`, {
+      facts: { topic, partition, offset, logStart, logEnd },
+    })
+  }
+}
+
 /** Another live consumer uses the same state file. */
 export class StateInUseError extends SluiceError<'state_in_use'> {
   declare readonly path: string

@@ -11,6 +11,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal
   /** 1 for the first call for a record. */
   readonly attempt: number
+  /** Of the very topic that it is from: one that was deleted and created again has another. */
+  readonly topicId: string
 }
 
 /** One call of the handler. */
@@ -73,6 +75,10 @@ export class Invocation implements HandlerContext {
   abort(reason: Error): void {
     this.abortedBy ??= reason
     this.#controller?.abort(reason)
+  }
+
+  get topicId(): string {
+    return (this.partition.retryOf ?? this.partition).topicId
   }
 
   /** The same input for the next attempt. */

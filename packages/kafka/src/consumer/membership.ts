@@ -75,7 +75,7 @@ export class Membership {
   #topicsChanged = false
   #settlingUntilMs = -Infinity
   #joinedAtMs: number
-  #answeredWaiters: (() => void)[] = []
+  #answeredWaiters: ((answered: boolean) => void)[] = []
   #loop: Promise<void> | undefined
 
   constructor(options: MembershipOptions) {
@@ -140,15 +140,15 @@ export class Membership {
     this.#signal.notify()
   }
 
-  /** Resolves after the next answered heartbeat, sent at once, or when there is none within `timeoutMs`. */
-  refreshed(timeoutMs: number): Promise<void> {
-    if (this.#isOver) return Promise.resolve()
+  /** Resolves after the next heartbeat, sent at once: whether it was answered within `timeoutMs`. */
+  refreshed(timeoutMs: number): Promise<boolean> {
+    if (this.#isOver) return Promise.resolve(false)
     this.#signal.notify()
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimeout(resolve, timeoutMs)
-      this.#answeredWaiters.push(() => {
+      const timer = this.#clock.setTimeout(() => resolve(false), timeoutMs)
+      this.#answeredWaiters.push((answered) => {
         timer.cancel()
-        resolve()
+        resolve(answered)
       })
     })
   }
@@ -201,7 +201,7 @@ export class Membership {
       // The state file cannot be read or written.
       this.#refuse(error as Error)
     }
-    this.#wakeWaiters()
+    this.#wakeWaiters(false)
   }
 
   /** One heartbeat; returns when the next is due. */
@@ -248,14 +248,14 @@ export class Membership {
     this.#epoch = answer.memberEpoch
     if (this.#state === 'joining') this.#state = 'member'
     this.#liveness.answered(sentAtMs)
-    this.#wakeWaiters()
+    this.#wakeWaiters(true)
     if (answer.assignment !== null && !this.#isOver) this.#options.listener.onTarget(answer.assignment)
   }
 
-  #wakeWaiters(): void {
+  #wakeWaiters(answered: boolean): void {
     const waiters = this.#answeredWaiters
     this.#answeredWaiters = []
-    for (const wake of waiters) wake()
+    for (const wake of waiters) wake(answered)
   }
 
   async #failed(error: Error): Promise<number> {

@@ -13,6 +13,7 @@ import { requireKnownFields } from '../known-fields.ts'
 import type { Topic } from '../record.ts'
 import { topicPattern, type TopicPattern } from '../topic.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
+import type { PositionStore } from './position-store.ts'
 import type { PrioritySource } from './record-priority.ts'
 
 // Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
@@ -128,6 +129,8 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    */
   readonly deadLetters?: boolean
   readonly onDeadLetter?: DeadLetterListener
+  /** Where positions are kept, together with the handler's effects. Not with `retry.topicAfterMs`. Default: the group's commits. */
+  readonly positionStore?: PositionStore
   /** From 10, default 1,000. */
   readonly commitIntervalMs?: number
   /** How long the group waits for this member to give a partition back; half of it is for handlers. Default 300,000. */
@@ -191,6 +194,7 @@ export interface ConsumerSettings {
   readonly isRetryable: (error: unknown) => boolean
   readonly deadLetters: boolean
   readonly onDeadLetter: DeadLetterListener | undefined
+  readonly positionStore: PositionStore | undefined
   readonly commitIntervalMs: number
   readonly rebalanceTimeoutMs: number
   readonly sessionTimeoutMs: number
@@ -230,6 +234,7 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   retry: true,
   deadLetters: true,
   onDeadLetter: true,
+  positionStore: true,
   commitIntervalMs: true,
   rebalanceTimeoutMs: true,
   sessionTimeoutMs: true,
@@ -291,6 +296,7 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
     isRetryable: requireFunction('retry.isRetryable', retry.isRetryable ?? (() => true)),
     deadLetters: requireBoolean('deadLetters', options.deadLetters ?? true),
     onDeadLetter: options.onDeadLetter && requireFunction('onDeadLetter', options.onDeadLetter),
+    positionStore: parsePositionStore(options.positionStore, retry),
     commitIntervalMs: int32('commitIntervalMs', options.commitIntervalMs, 1_000, 10),
     rebalanceTimeoutMs: int32('rebalanceTimeoutMs', options.rebalanceTimeoutMs, 300_000, 100),
     sessionTimeoutMs,
@@ -314,6 +320,22 @@ function parseTopicAfterMs(topicAfterMs: number | undefined, order: ConsumerOrde
   const ms = requireNumber('retry.topicAfterMs', topicAfterMs, { min: 0 })
   if (order !== 'partition') return ms
   throw new ConfigError('retry.topicAfterMs', ms, "left out where order is 'partition': there nothing may overtake")
+}
+
+function parsePositionStore(
+  store: PositionStore | undefined,
+  { topicAfterMs }: HandlerRetryOptions,
+): PositionStore | undefined {
+  if (store === undefined) return undefined
+  if (typeof store?.assigned !== 'function' || typeof store.released !== 'function') {
+    throw new ConfigError('positionStore', store, 'an object with the functions assigned and released')
+  }
+  if (topicAfterMs === undefined) return store
+  throw new ConfigError(
+    'retry.topicAfterMs',
+    topicAfterMs,
+    'left out with a positionStore: it does not keep what waits',
+  )
 }
 
 function parseReset(reset: ResetPolicy): ResetPolicy {

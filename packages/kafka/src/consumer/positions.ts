@@ -11,6 +11,7 @@ import type { ConsumerSettings } from './options.ts'
 import { decodeOffsetMap, type OffsetMap } from './offset-map.ts'
 import { withoutOrigin } from './origin.ts'
 import type { AssignedPartition } from './partition.ts'
+import type { StoredPositions } from './position-store.ts'
 import { Resets } from './resets.ts'
 import type { Subscription } from './subscription.ts'
 import type { OffsetRange } from './tracker.ts'
@@ -22,6 +23,8 @@ export interface PositionsOptions {
   readonly events: Emitter<ConsumerEvents>
   readonly membership: Membership
   readonly subscription: Subscription
+  /** Where positions are kept that are not the group's commits. */
+  readonly stored: StoredPositions | undefined
   /** The position of these partitions is known now. */
   readonly onFound: (found: readonly FoundPosition[]) => void
   readonly onFatal: (error: Error) => void
@@ -32,8 +35,10 @@ export interface FoundPosition {
   readonly offset: number
   /** -1: unknown. */
   readonly leaderEpoch: number
-  /** Where it is not a commit of the group's. */
+  /** Where it was found by the reset policy. */
   readonly reset: ResetReason | undefined
+  /** Where it is from a store, and the group's commit may be another. */
+  readonly isStored?: boolean
   /** What lies beyond the offset and is finished, by the offset map of the commit. */
   readonly finished?: readonly OffsetRange[]
 }
@@ -82,6 +87,38 @@ export class Positions {
 
   /** Finds the positions of newly assigned partitions, each told as soon as it is known. */
   async find(partitions: readonly AssignedPartition[]): Promise<void> {
+    const { stored } = this.#options
+    const kept = stored === undefined ? [] : partitions.filter(({ retryOf }) => retryOf === undefined)
+    const unknown = await this.#findStored(kept)
+    await this.#findCommitted(
+      partitions.filter((partition) => !kept.includes(partition) || unknown.includes(partition)),
+    )
+  }
+
+  /** Tells those that the store knows, returns the others. */
+  async #findStored(partitions: readonly AssignedPartition[]): Promise<AssignedPartition[]> {
+    const { stored, clock, onFound } = this.#options
+    const backoff = new Backoff(50, 2_000)
+    for (;;) {
+      const live = partitions.filter(({ isLive }) => isLive)
+      if (stored === undefined || live.length === 0) return []
+      try {
+        const offsets = await stored.positions(live)
+        const found = live.flatMap((partition, index): FoundPosition[] => {
+          const offset = offsets[index] ?? null
+          partition.origin = this.#firstSight.originFor(partition)
+          return offset === null ? [] : [{ partition, offset, leaderEpoch: -1, reset: undefined, isStored: true }]
+        })
+        if (found.length > 0) onFound(found)
+        return live.filter((_, index) => (offsets[index] ?? null) === null)
+      } catch (error) {
+        if (!(await this.#failed(error as Error))) return []
+      }
+      await clock.sleep(backoff.nextMs())
+    }
+  }
+
+  async #findCommitted(partitions: readonly AssignedPartition[]): Promise<void> {
     const { clock } = this.#options
     const backoff = new Backoff(50, 2_000)
     let toldAtMs = clock.monotonicMs()
@@ -112,6 +149,13 @@ export class Positions {
   /** Finds new positions for partitions by the reset policy. */
   reset(partitions: readonly AssignedPartition[], reason: ResetReason): void {
     this.#resets.begin(partitions, reason)
+  }
+
+  /** The log does not have the position: a reset, or an error where it is kept elsewhere. */
+  outOfRange(partition: AssignedPartition, offset: number): void {
+    if (this.#options.stored === undefined || partition.retryOf !== undefined) {
+      this.reset([partition], 'offset_out_of_range')
+    } else void this.#resets.refuse(partition, offset)
   }
 
   async #look(): Promise<void> {

@@ -3,7 +3,7 @@ import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, ListedOffset } from '../driver/driver.ts'
-import { NoPositionError } from './errors.ts'
+import { NoPositionError, OffsetOutsideLogError } from './errors.ts'
 import type { ResetReason } from './events.ts'
 import type { FirstSight } from './first-sight.ts'
 import type { ConsumerSettings, ResetPolicy } from './options.ts'
@@ -51,6 +51,29 @@ export class Resets {
     }
     if (refused.length > 0) onFatal(new NoPositionError(settings.group, refused.map(placeOf), reason))
     for (const led of byLeader.values()) void this.#resetAll(led, reason)
+  }
+
+  /** Of a partition whose position is kept elsewhere: goes on where the log has it after all, else it is an error. */
+  async refuse(partition: AssignedPartition, offset: number): Promise<void> {
+    const { cluster, clock, onFailed, onFound, onFatal } = this.#options
+    const backoff = new Backoff(50, 2_000)
+    while (partition.isLive) {
+      const leader = cluster.leader(partition.topicName, partition.partition)
+      try {
+        const start = leader && offsetOf(await this.#ask(leader, [partition], () => EARLIEST), partition)
+        const end = leader && offsetOf(await this.#ask(leader, [partition], () => LATEST), partition)
+        if (start !== undefined && end !== undefined) {
+          if (offset >= start && offset <= end) {
+            return onFound([{ partition, offset, leaderEpoch: -1, reset: undefined, isStored: true }])
+          }
+          return onFatal(new OffsetOutsideLogError({ ...placeOf(partition), offset }, start, end))
+        }
+        await cluster.refresh([partition.topicName])
+      } catch (error) {
+        if (!(await onFailed(error as Error))) return
+      }
+      await clock.sleep(backoff.nextMs())
+    }
   }
 
   async #resetAll(partitions: readonly AssignedPartition[], reason: ResetReason): Promise<void> {

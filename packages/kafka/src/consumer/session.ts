@@ -10,7 +10,7 @@ import { Assignment, withRetries } from './assignment.ts'
 import type { CommitRoute } from './commit-route.ts'
 import { Committer } from './committer.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
-import { RevokedError } from './errors.ts'
+import { OffsetOutsideLogError, RevokedError } from './errors.ts'
 import type { ConsumerEvents, OffsetPlace } from './events.ts'
 import { LaneRetries, type FailureRoute } from './failure-route.ts'
 import { Fetcher } from './fetcher.ts'
@@ -21,6 +21,7 @@ import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
 import { PartitionLog } from './partition-log.ts'
 import { Positions, type FoundPosition } from './positions.ts'
+import { StoredPositions } from './position-store.ts'
 import { Pressure, type ProcessReadings } from './pressure.ts'
 import type { StateFile } from './state-file.ts'
 import { Subscription } from './subscription.ts'
@@ -83,7 +84,14 @@ export class Session implements MembershipListener {
     this.#intake = new Intake({ ...settings, onRoom: () => this.#roomed() })
     this.#subscription = new Subscription({ ...options, onChanged: (added) => this.#resubscribed(added) })
     this.#membership = new Membership({ ...options, subscription: this.#subscription, listener: this })
-    const shared = { ...options, subscription: this.#subscription, membership: this.#membership, intake: this.#intake }
+    const { positionStore } = settings
+    const shared = {
+      ...options,
+      subscription: this.#subscription,
+      membership: this.#membership,
+      intake: this.#intake,
+      stored: positionStore && new StoredPositions(positionStore, this.#membership),
+    }
     this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
     this.#commits = options.commits?.(this.#commitHost()) ?? new GroupCommits(shared)
     this.#committer = new Committer({ ...shared, route: this.#commits })
@@ -265,7 +273,7 @@ export class Session implements MembershipListener {
   }
 
   /** (Re)starts a partition at a position. */
-  #begin({ partition, offset, leaderEpoch, reset, finished }: FoundPosition): void {
+  #begin({ partition, offset, leaderEpoch, reset, finished, isStored }: FoundPosition): void {
     const { settings, events } = this.#options
     const from = partition.log?.tracker.taken ?? null
     if (reset !== undefined) events.emit('reset', { ...placeOf(partition), offset, from, reason: reset })
@@ -279,7 +287,7 @@ export class Session implements MembershipListener {
     if (log === undefined) {
       const tracker = new Tracker(offset, finished)
       partition.log = new PartitionLog(partition, this.#intake, tracker, settings.maxDecodedBytes)
-      partition.committed = reset === undefined ? offset : -1
+      partition.committed = reset === undefined && isStored !== true ? offset : -1
     } else log.skipTo(offset)
     this.#goOn(partition, offset, leaderEpoch)
   }
@@ -304,7 +312,12 @@ export class Session implements MembershipListener {
     if (partition.phase !== 'active') return
     this.#intake.releaseAll(partition)
     // What was out and has not ended well comes again, though the logs part only behind it.
-    const from = Math.min(offset, partition.finishedTo)
+    const { finishedTo } = partition
+    if (settings.positionStore !== undefined && partition.retryOf === undefined && offset < finishedTo) {
+      const place = { ...placeOf(partition), offset: finishedTo }
+      return this.#options.onFatal(new OffsetOutsideLogError(place, -1, offset))
+    }
+    const from = Math.min(offset, finishedTo)
     this.#commits.outputs?.rewound(partition, from)
     partition.log = new PartitionLog(partition, this.#intake, new Tracker(from), settings.maxDecodedBytes)
     partition.committed = -1
@@ -313,8 +326,9 @@ export class Session implements MembershipListener {
   }
 
   #outOfRange(partition: AssignedPartition): void {
+    const { position } = partition
     partition.position = -1
-    this.#positions.reset([partition], 'offset_out_of_range')
+    this.#positions.outOfRange(partition, position)
   }
 }
 

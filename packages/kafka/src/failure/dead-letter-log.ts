@@ -6,6 +6,7 @@ import { Producer } from '../producer/producer.ts'
 import { Reader } from '../reader/reader.ts'
 import type { ReadFrom } from '../reader/options.ts'
 import { readDeadLetter } from './dead-letter-headers.ts'
+import { DeadLetterWriter } from './dead-letter-writer.ts'
 import {
   type FoundLetter,
   type LetterFilter,
@@ -25,16 +26,27 @@ const progressGroup = (source: string, name: string): string => `sluice-replay.$
 export class DeadLetterLog {
   /** The topic that the dead letters lie in. */
   readonly topic: string
+  readonly #source: string
   readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #admin: Admin
 
   /** @param source the topic that they are from, or that of the dead letters itself */
   constructor(cluster: Cluster, clock: Clock, source: string) {
+    this.#source = source
     this.topic = isOwnTopic(source) ? source : deadLetterTopic(source)
     this.#cluster = cluster
     this.#clock = clock
     this.#admin = new Admin(cluster, clock)
+  }
+
+  /**
+   * Makes the topic where there is none, with the partitions of the one it is for and room for the headers. Whoever
+   * writes dead letters by other means begins with this.
+   * @throws what keeps it from being made
+   */
+  async prepare(): Promise<void> {
+    await new DeadLetterWriter(this.#cluster, this.#clock).prepare(this.#source)
   }
 
   /** From the oldest of each partition to the end there is now. @throws BrokerError where the topic does not exist */
