@@ -13,6 +13,7 @@ export interface SourceFile {
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'packages/flow': [],
   'packages/kafka': ['@sluice/flow'],
+  'packages/postgres': ['@sluice/flow', '@sluice/kafka'],
   'packages/stack': [],
   'packages/cli': ['@sluice/flow', '@sluice/kafka', '@sluice/stack', '@sluice/commerce'],
   'services/commerce': ['@sluice/flow', '@sluice/kafka'],

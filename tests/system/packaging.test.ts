@@ -43,7 +43,14 @@ const use = (...lines: readonly string[]) =>
 describe('what would be published', () => {
   it('holds every library and program of the workspace', () => {
     expect(published).toEqual(
-      expect.arrayContaining(['@sluice/flow', '@sluice/kafka', '@sluice/stack', '@sluice/cli', '@sluice/commerce']),
+      expect.arrayContaining([
+        '@sluice/flow',
+        '@sluice/kafka',
+        '@sluice/postgres',
+        '@sluice/stack',
+        '@sluice/cli',
+        '@sluice/commerce',
+      ]),
     )
   })
 

@@ -1,0 +1,253 @@
+import { ConfigError, Emitter, requireInteger, systemClock, type Clock } from '@sluice/flow'
+import type { Kafka } from '@sluice/kafka'
+import type { Pool, PoolClient } from 'pg'
+import { TransactionTimeoutError } from '../errors.ts'
+import { backoffMs } from '../sql/backoff.ts'
+import { LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
+import { explained, tablesOf, type TableOptions, type Tables } from '../tables.ts'
+import { BucketLocks } from './bucket-locks.ts'
+import { OutboxTable, type StoredRow } from './outbox-table.ts'
+import { BUCKETS } from './row.ts'
+import { Sender, type Sent } from './sender.ts'
+
+export interface OutboxRelayOptions extends TableOptions {
+  readonly kafka: Kafka
+  /** The relay keeps one of its connections for itself. Not through a pooler that lends sessions by the transaction. */
+  readonly pool: Pool
+  /** Rows that are read, sent and deleted at once. 1 to 100,000, default 1,000. */
+  readonly batchRecords?: number
+  /** How often it looks for rows while there are none. From 1, default 100. */
+  readonly pollIntervalMs?: number
+  /** Of the 16 buckets of keys, how many this relay may have at most; others have the rest. 1 to 16, default 16. */
+  readonly maxBuckets?: number
+  /** How long a row may take until Kafka has acknowledged it. 100 to 9,000, default 8,000. */
+  readonly sendTimeoutMs?: number
+  /** For tests. Default: the machine's. */
+  readonly clock?: Clock
+}
+
+/** What a relay tells while it runs. */
+export type OutboxRelayEvents = {
+  /** Rows were acknowledged by Kafka and are deleted. */
+  sent: { readonly rows: number }
+  /** Rows of a bucket could not be sent. They, and those behind them, are tried again. */
+  sendFailed: { readonly bucket: number; readonly topic: string; readonly retryInMs: number; readonly error: unknown }
+  /** Kafka will never take this row. It stays in the table with the reason in `refused`, and is passed over. */
+  refused: { readonly id: string; readonly topic: string; readonly error: unknown }
+  /** The connection was lost, or Kafka could not be reached: it begins anew. */
+  error: { readonly retryInMs: number; readonly error: unknown }
+}
+
+/** Locks that others have let go are taken so soon. */
+const LOCK_INTERVAL_MS = 1_000
+/** A server that says nothing for longer than a batch may take is not waited for. */
+const ROUND_SLACK_MS = 20_000
+
+/** A bucket whose rows could not be sent. */
+interface Pause {
+  readonly failures: number
+  readonly untilMs: number
+}
+
+/** Opens a relay, which sends until it is closed. @throws ConfigError; TablesMissingError; what PostgreSQL says */
+export async function outboxRelay(options: OutboxRelayOptions): Promise<OutboxRelay> {
+  const tables = tablesOf(options)
+  const relay = new OutboxRelay(options, tables)
+  await options.pool.query(`SELECT FROM ${tables.outbox} LIMIT 0`).catch((error: unknown) => {
+    throw explained(error, tables.outbox)
+  })
+  relay.start()
+  return relay
+}
+
+/** Brings the rows of an outbox to Kafka, those of a key in their order, each at least once. */
+export class OutboxRelay implements AsyncDisposable {
+  readonly #pool: Pool
+  readonly #clock: Clock
+  readonly #tables: Tables
+  readonly #table: OutboxTable
+  readonly #batchRecords: number
+  readonly #pollIntervalMs: number
+  readonly #maxBuckets: number
+  readonly #sendTimeoutMs: number
+  readonly #sender: Sender
+  readonly #events = new Emitter<OutboxRelayEvents>()
+  readonly #stopping = new AbortController()
+  readonly #pauses = new Map<number, Pause>()
+  #wakeUp: (() => void) | undefined
+  #held: readonly number[] = []
+  #sentRows = 0
+  #loop: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+
+  /** For `outboxRelay`. */
+  constructor(options: OutboxRelayOptions, tables: Tables) {
+    this.#pool = options.pool
+    this.#clock = options.clock ?? systemClock
+    this.#tables = tables
+    this.#table = new OutboxTable(tables)
+    this.#batchRecords = requireInteger('batchRecords', options.batchRecords ?? 1_000, { min: 1, max: 100_000 })
+    this.#pollIntervalMs = requireInteger('pollIntervalMs', options.pollIntervalMs ?? 100, { min: 1 })
+    this.#maxBuckets = requireInteger('maxBuckets', options.maxBuckets ?? BUCKETS, { min: 1, max: BUCKETS })
+    // The server ends a transaction that is idle for longer, while Kafka is waited for.
+    const max = LOCK_TIMEOUT_MS - 1_000
+    this.#sendTimeoutMs = requireInteger('sendTimeoutMs', options.sendTimeoutMs ?? 8_000, { min: 100, max })
+    if (typeof options.kafka?.producer !== 'function') throw new ConfigError('kafka', options.kafka, 'a Kafka')
+    this.#sender = new Sender({ kafka: options.kafka, sendTimeoutMs: this.#sendTimeoutMs })
+  }
+
+  /** Returns the function that takes the listener off again. */
+  on<Name extends keyof OutboxRelayEvents>(
+    name: Name,
+    listener: (event: OutboxRelayEvents[Name]) => unknown,
+  ): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /** For `outboxRelay`. */
+  start(): void {
+    this.#loop ??= this.#run()
+  }
+
+  /** There is something to send: looks at once. */
+  wake(): void {
+    this.#wakeUp?.()
+  }
+
+  inspect() {
+    return { buckets: this.#held, sentRows: this.#sentRows, pausedBuckets: [...this.#pauses.keys()] }
+  }
+
+  /** Ends after the batch that is under way. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort()
+    this.wake()
+    await this.#loop
+    await this.#sender.close()
+  }
+
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#stopping.signal.aborted;) {
+      try {
+        const connection = { pool: this.#pool, clock: this.#clock, timeoutMs: Infinity }
+        await withConnection(connection, async (client, discard) => {
+          // It holds locks, and settings of its own.
+          discard()
+          await this.#serve(client, () => (failures = 0))
+        })
+      } catch (error) {
+        const retryInMs = backoffMs(failures++, 100, 5_000)
+        this.#events.emit('error', { retryInMs, error })
+        await this.#pause(retryInMs)
+      }
+      this.#held = []
+    }
+  }
+
+  /** Sends over one session, for as long as it lives. */
+  async #serve(client: PoolClient, onRound: () => void): Promise<void> {
+    const locks = new BucketLocks(client, this.#tables.name, this.#maxBuckets)
+    // A frozen relay must not keep its buckets for ever. Before PostgreSQL 14 there is no such setting.
+    await client.query(`SET idle_session_timeout = ${LOCK_TIMEOUT_MS}`).catch(() => {})
+    let lookedAtMs = -Infinity
+    while (!this.#stopping.signal.aborted) {
+      const nowMs = this.#clock.monotonicMs()
+      if (nowMs - lookedAtMs >= LOCK_INTERVAL_MS && locks.held.length < this.#maxBuckets) {
+        await this.#timed(locks.takeMore())
+        lookedAtMs = nowMs
+        this.#held = locks.held
+      }
+      const isMore = await this.#timed(this.#round(client, locks.held))
+      onRound()
+      if (!isMore) await this.#pause(this.#pollIntervalMs)
+    }
+  }
+
+  /** One batch of every bucket that has rows. True: there may be more. */
+  async #round(client: PoolClient, held: readonly number[]): Promise<boolean> {
+    const nowMs = this.#clock.monotonicMs()
+    const ready = held.filter((bucket) => (this.#pauses.get(bucket)?.untilMs ?? 0) <= nowMs)
+    const buckets = ready.length === 0 ? [] : await this.#table.waiting(client, ready)
+    if (buckets.length === 0) return false
+    const share = Math.ceil(this.#batchRecords / buckets.length)
+    const timeout = `${LOCK_TIMEOUT_MS}`
+    await client.query(
+      `BEGIN; SET LOCAL lock_timeout = ${timeout}; SET LOCAL idle_in_transaction_session_timeout = ${timeout}`,
+    )
+    const batches = new Map<number, StoredRow[]>()
+    for (const bucket of buckets) batches.set(bucket, await this.#table.first(client, bucket, share))
+    const rows = [...batches.values()].flat()
+    const sent = await this.#sender.send(rows)
+    const results = new Map(rows.map((row, index) => [row, sent[index]!]))
+    const done: string[] = []
+    for (const [bucket, batch] of batches) done.push(...(await this.#settle(client, bucket, batch, results)))
+    await this.#table.delete(client, done)
+    await client.query('COMMIT')
+    this.#sentRows += done.length
+    if (done.length > 0) this.#events.emit('sent', { rows: done.length })
+    return [...batches.values()].some((batch) => batch.length === share)
+  }
+
+  /** Returns what may be deleted: all before the first row that failed, which may have to go before the others again. */
+  async #settle(
+    client: PoolClient,
+    bucket: number,
+    batch: readonly StoredRow[],
+    results: ReadonlyMap<StoredRow, Sent>,
+  ): Promise<string[]> {
+    const done: string[] = []
+    for (const row of batch) {
+      const sent = results.get(row)!
+      if (sent.outcome === 'failed') {
+        this.#pauseBucket(bucket, row.topic, sent.error)
+        return done
+      }
+      if (sent.outcome === 'sent') done.push(row.id)
+      else {
+        await this.#table.refuse(client, row.id, String(sent.error))
+        this.#events.emit('refused', { id: row.id, topic: row.topic, error: sent.error })
+      }
+    }
+    this.#pauses.delete(bucket)
+    return done
+  }
+
+  /** The other buckets go on. */
+  #pauseBucket(bucket: number, topic: string, error: unknown): void {
+    const failures = this.#pauses.get(bucket)?.failures ?? 0
+    const retryInMs = backoffMs(failures, 100, 10_000)
+    this.#pauses.set(bucket, { failures: failures + 1, untilMs: this.#clock.monotonicMs() + retryInMs })
+    this.#events.emit('sendFailed', { bucket, topic, retryInMs, error })
+  }
+
+  /** @throws TransactionTimeoutError: then the connection is given up */
+  async #timed<T>(work: Promise<T>): Promise<T> {
+    const timeoutMs = this.#sendTimeoutMs + ROUND_SLACK_MS
+    const { promise: expired, reject } = Promise.withResolvers<never>()
+    const timer = this.#clock.setTimeout(() => reject(new TransactionTimeoutError(timeoutMs)), timeoutMs)
+    try {
+      return await Promise.race([work, expired])
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = this.#clock.setTimeout(resolve, ms)
+    this.#wakeUp = resolve
+    await promise
+    this.#wakeUp = undefined
+    timer.cancel()
+  }
+}

@@ -1,0 +1,59 @@
+import type { PositionStore, StoredPartition } from '@sluice/kafka'
+import { faultOf, isSqlError } from '../sql/fault.ts'
+import { PostgresUnavailableError } from '../errors.ts'
+import type { Offsets } from './offsets.ts'
+
+/** One assignment of a partition to this sink: its row is ours until somebody else adds to its epoch. */
+export class Claim {
+  readonly held: StoredPartition
+  epoch = -1
+  /** The next offset, as it was written last; null: none yet, the first batch says it. */
+  next: number | null = null
+
+  constructor(held: StoredPartition) {
+    this.held = held
+  }
+
+  get place(): { readonly topic: string; readonly partition: number } {
+    return { topic: this.held.topic, partition: this.held.partition }
+  }
+}
+
+/** Tells the consumer where its partitions begin, by the rows of the table of offsets. */
+export class Claims implements PositionStore {
+  readonly #offsets: Offsets
+  readonly #claims = new Map<string, Claim>()
+
+  constructor(offsets: Offsets) {
+    this.#offsets = offsets
+  }
+
+  async assigned(partitions: readonly StoredPartition[]): Promise<ReadonlyArray<number | null>> {
+    const claims = partitions.map((held) => new Claim(held))
+    try {
+      await this.#offsets.take(claims)
+    } catch (error) {
+      const passes = faultOf(error) === 'transient' || !isSqlError(error)
+      throw passes && (error as { retriable?: boolean }).retriable !== false
+        ? new PostgresUnavailableError(error)
+        : error
+    }
+    for (const claim of claims) this.#claims.set(keyOf(claim.held), claim)
+    return claims.map(({ next }) => next)
+  }
+
+  released(held: StoredPartition): void {
+    if (this.#claims.get(keyOf(held))?.held === held) this.#claims.delete(keyOf(held))
+  }
+
+  /** The present one. Undefined: the partition is gone. */
+  of(topic: string, partition: number): Claim | undefined {
+    return this.#claims.get(keyOf({ topic, partition }))
+  }
+
+  inspect() {
+    return Array.from(this.#claims.values(), ({ place, epoch, next }) => ({ ...place, epoch, next }))
+  }
+}
+
+const keyOf = ({ topic, partition }: { topic: string; partition: number }): string => `${topic}/${partition}`

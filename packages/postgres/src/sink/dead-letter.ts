@@ -1,0 +1,33 @@
+import { DecodeError, deadLetterHeader, deadLetterHeaders, deadLetterTopic, type ConsumerRecord } from '@sluice/kafka'
+import type { OutboxRow } from '../outbox/row.ts'
+
+export interface DeadLetterFacts {
+  readonly group: string
+  readonly attempts: number
+  readonly error: unknown
+  /** Milliseconds since the epoch. */
+  readonly failedAtMs: number
+}
+
+/** A record that fails for good, as a row of the outbox: what a consumer's own dead letters are, by another way. */
+export function deadLetterRow(
+  record: ConsumerRecord,
+  { group, attempts, error, failedAtMs }: DeadLetterFacts,
+): OutboxRow {
+  const { topic, partition, offset, timestampMs } = record
+  const headers = deadLetterHeaders(record.headers, {
+    topic,
+    partition,
+    offset,
+    timestampMs,
+    group,
+    attempts,
+    stage: error instanceof DecodeError ? 'decode' : 'handler',
+    errorClass: error instanceof Error ? error.name : typeof error,
+    errorMessage: error instanceof Error ? error.message : String(error),
+    failedAtMs,
+    outcome: null,
+    replays: Number(record.headers.get(deadLetterHeader.replays) ?? 0) || 0,
+  })
+  return { topic: deadLetterTopic(topic), partition, key: record.rawKey, value: record.rawValue, headers, timestampMs }
+}

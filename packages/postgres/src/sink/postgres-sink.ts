@@ -1,0 +1,168 @@
+import { Emitter, systemClock, type Clock } from '@sluice/flow'
+import { HandlerError, type AnySource, type AnyTopic, type Consumer, type ConsumerRecord } from '@sluice/kafka'
+import type { Pool } from 'pg'
+import { OutboxTable } from '../outbox/outbox-table.ts'
+import { outboxRelay, type OutboxRelay } from '../outbox/relay.ts'
+import { LOCK_TIMEOUT_MS } from '../sql/transaction.ts'
+import { explained, tablesOf, type Tables } from '../tables.ts'
+import { BatchWriter } from './batch-writer.ts'
+import { Claims } from './claim.ts'
+import type { SinkEvents } from './events.ts'
+import { Offsets } from './offsets.ts'
+import { consumerOptions, parseSinkOptions, type PostgresSinkOptions, type SinkSettings } from './options.ts'
+import { FencedError } from '../errors.ts'
+
+/**
+ * Handles the records of topics exactly once: the effects of a batch and the position behind it are one transaction of
+ * PostgreSQL. It joins the group and begins at once. `migrate` has to have made the tables.
+ *
+ * Partitions run side by side, `concurrency` at most, each a batch at a time in its order. The handler has to do for a
+ * list of records what it does for one, in few statements: a set-based `INSERT .. SELECT FROM unnest(..)`. Where it
+ * updates rows that batches of other partitions update too, it should do so in the order of their keys; a deadlock is
+ * tried again, but costs a second. It must not end the transaction, nor let effects out of it that a repetition would
+ * double.
+ * @throws ConfigError; TablesMissingError; what Kafka or PostgreSQL says at the first try
+ */
+export async function postgresSink<T extends AnySource = AnyTopic>(
+  options: PostgresSinkOptions<T>,
+): Promise<PostgresSink<T>> {
+  const tables = tablesOf(options)
+  const settings = parseSinkOptions(options)
+  await requireTables(options.pool, tables)
+  const { kafka, pool, schema, prefix } = options
+  const place = { ...(schema !== undefined && { schema }), ...(prefix !== undefined && { prefix }) }
+  const relay = settings.relay ? await outboxRelay({ kafka, pool, ...place }) : undefined
+  try {
+    const claims = new Claims(new Offsets(options.group, tables, transactions(settings, pool)))
+    const consumer = await kafka.consumer<T>(consumerOptions(options, settings, claims))
+    const sink = new PostgresSink<T>({ options, settings, tables, claims, consumer, relay })
+    sink.start()
+    return sink
+  } catch (error) {
+    await relay?.close()
+    throw error
+  }
+}
+
+interface Parts<T extends AnySource> {
+  readonly options: PostgresSinkOptions<T>
+  readonly settings: SinkSettings
+  readonly tables: Tables
+  readonly claims: Claims
+  readonly consumer: Consumer<T>
+  readonly relay: OutboxRelay | undefined
+}
+
+export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDisposable {
+  /** The member of the group: its events, its pauses, what it holds. Closing it closes the sink. */
+  readonly consumer: Consumer<T>
+  /** Settles when the sink has closed: rejects with what stopped it. */
+  readonly ended: Promise<void>
+  readonly #claims: Claims
+  readonly #relay: OutboxRelay | undefined
+  readonly #writer: BatchWriter
+  readonly #events = new Emitter<SinkEvents>()
+  readonly #end = Promise.withResolvers<void>()
+  #isFailed = false
+
+  /** For `postgresSink`. */
+  constructor({ options, settings, tables, claims, consumer, relay }: Parts<T>) {
+    this.consumer = consumer
+    this.#claims = claims
+    this.#relay = relay
+    this.ended = this.#end.promise
+    // Nobody has to look at it: `close` rejects with the same.
+    this.ended.catch(() => {})
+    const { kafka, pool, group, onDeadLetter } = options
+    const settingsOf = transactions(settings, pool)
+    this.#writer = new BatchWriter({
+      group,
+      attempts: settings.attempts,
+      handler: settings.handler,
+      offsets: new Offsets(group, tables, settingsOf),
+      outbox: new OutboxTable(tables),
+      transactions: settingsOf,
+      clock: systemClock,
+      events: this.#events,
+      prepareDeadLetters: (topic) => kafka.deadLetters(topic).prepare(),
+      onDeadLetter: (record, error) => {
+        relay?.wake()
+        void tell(() => onDeadLetter?.(record, error))
+      },
+    })
+  }
+
+  /** For `postgresSink`. */
+  start(): void {
+    void this.#run()
+  }
+
+  /** Returns the function that takes the listener off again. */
+  on<Name extends keyof SinkEvents>(name: Name, listener: (event: SinkEvents[Name]) => unknown): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /** Beside what `consumer.inspect()` tells. */
+  inspect() {
+    return { claims: this.#claims.inspect(), relay: this.#relay?.inspect() ?? null }
+  }
+
+  /**
+   * Stops fetching, waits for the batches that run, at most `timeoutMs`, and leaves the group. Idempotent.
+   * @throws what stopped the sink, if something did
+   */
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    await this.consumer.close(options).catch((error: unknown) => {
+      if (!this.#isFailed) throw error
+    })
+    await this.ended
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #run(): Promise<void> {
+    let failure: unknown
+    try {
+      await this.consumer.run((records, { signal }) => this.#write(records, signal), {
+        batch: true,
+      })
+    } catch (error) {
+      this.#isFailed = true
+      // That of the consumer says only that its handler has failed, which is us.
+      failure = error instanceof HandlerError ? error.cause : error
+    }
+    await this.#relay?.close()
+    if (this.#isFailed) this.#end.reject(failure)
+    else this.#end.resolve()
+  }
+
+  async #write(records: readonly ConsumerRecord[], signal: AbortSignal): Promise<void> {
+    const { topic, partition } = records[0]!
+    const claim = this.#claims.of(topic, partition)
+    if (claim === undefined) throw new FencedError({ topic, partition })
+    await this.#writer.write(claim, records, signal)
+  }
+}
+
+function transactions({ transactionTimeoutMs }: SinkSettings, pool: Pool, clock: Clock = systemClock) {
+  return { pool, clock, timeoutMs: transactionTimeoutMs, lockTimeoutMs: LOCK_TIMEOUT_MS }
+}
+
+async function requireTables(pool: Pool, { offsets, outbox }: Tables): Promise<void> {
+  for (const table of [offsets, outbox]) {
+    await pool.query(`SELECT FROM ${table} LIMIT 0`).catch((error: unknown) => {
+      throw explained(error, table)
+    })
+  }
+}
+
+/** What a listener of the user's throws breaks nothing here, and is seen. */
+async function tell(listener: () => unknown): Promise<void> {
+  try {
+    await listener()
+  } catch (error) {
+    process.emitWarning(`onDeadLetter failed: ${String(error)}`, 'SluiceWarning')
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Whose fault an error is. `transient`: it passes by itself. `record`: of what is being handled, and another record
+ * would not meet it. `other`: of the program or the database; every record would meet it.
+ */
+export type Fault = 'transient' | 'record' | 'other'
+
+/** Two characters of class, three of subclass; a system's error code of five letters has no digit. */
+const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/
+
+/**
+ * Connection (08), serialization failure, deadlock, resources (53), lock not available, intervention of an operator
+ * (57), system error (58), an idle transaction that was ended, a server that has become a standby.
+ */
+const TRANSIENT = /^(08...|40001|40003|40P01|53...|55P03|57...|58...|25P03|25006)$/
+
+/** Cardinality, data, integrity constraints, WITH CHECK OPTION, RAISE, program limits, and what follows after them. */
+const OF_RECORD = /^(21...|22...|23...|44000|P0...|54...|25P02)$/
+
+const TRANSIENT_SYSTEM = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+
+/** pg has no code for what it finds out itself. */
+const TRANSIENT_MESSAGE =
+  /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/
+
+export function faultOf(error: unknown): Fault {
+  if (!(error instanceof Error)) return 'record'
+  if (isSqlError(error))
+    return TRANSIENT.test(error.code) ? 'transient' : OF_RECORD.test(error.code) ? 'record' : 'other'
+  if ('retriable' in error && error.retriable === true) return 'transient'
+  const isTransient = TRANSIENT_SYSTEM.has(codeOf(error) ?? '') || TRANSIENT_MESSAGE.test(error.message)
+  return isTransient ? 'transient' : 'record'
+}
+
+/** Whether PostgreSQL would say the same of the same data again. */
+export function isOfData(error: unknown): boolean {
+  return isSqlError(error) && faultOf(error) === 'record'
+}
+
+/** An answer of the server's. */
+export function isSqlError(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && SQLSTATE.test(codeOf(error) ?? '')
+}
+
+/** The server has answered that it did not do it, and the connection is as good as before. */
+export function isRefusal(error: unknown): boolean {
+  return isSqlError(error) && !/^(08|57|58|25P03|40003|XX)/.test(error.code)
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,104 @@
+import type { Clock } from '@sluice/flow'
+import type { ClientBase, Pool, PoolClient } from 'pg'
+import { CommitInDoubtError, TransactionAbortedError, TransactionTimeoutError } from '../errors.ts'
+import { isRefusal } from './fault.ts'
+
+/** What a handler's statements go through: a client of `pg` in a transaction that is not the handler's to end. */
+export type Transaction = Pick<ClientBase, 'query'>
+
+export interface TransactionSettings {
+  readonly pool: Pool
+  readonly clock: Clock
+  /** For all of it, the wait for a connection included. */
+  readonly timeoutMs: number
+  /** The server ends a transaction that waits so long for a lock, and a session that leaves one open and idle. */
+  readonly lockTimeoutMs: number
+}
+
+/** A frozen owner's locks end after so long. */
+export const LOCK_TIMEOUT_MS = 10_000
+
+/**
+ * Runs `work` in a transaction of its own. The result is there once COMMIT was answered.
+ * @throws CommitInDoubtError where it was not answered; what `work` throws; TransactionTimeoutError
+ */
+export async function inTransaction<T>(
+  settings: TransactionSettings,
+  work: (tx: Transaction) => Promise<T>,
+  beforeCommit: () => void = () => {},
+): Promise<T> {
+  return await withConnection(settings, async (client, discard) => {
+    await client.query(beginStatement(settings.lockTimeoutMs))
+    try {
+      const result = await work(client)
+      beforeCommit()
+      await commit(client)
+      return result
+    } catch (error) {
+      // After a COMMIT in doubt the connection goes, with whatever it may still be doing.
+      if (error instanceof CommitInDoubtError) discard()
+      else await client.query('ROLLBACK').catch(discard)
+      throw error
+    }
+  })
+}
+
+/** The server hears it in one message. */
+function beginStatement(timeoutMs: number): string {
+  const settings = ['idle_in_transaction_session_timeout', 'lock_timeout']
+  return ['BEGIN', ...settings.map((name) => `SET LOCAL ${name} = ${timeoutMs}`)].join('; ')
+}
+
+async function commit(client: PoolClient): Promise<void> {
+  let command: string
+  try {
+    command = (await client.query('COMMIT')).command
+  } catch (error) {
+    throw isRefusal(error) ? error : new CommitInDoubtError(error)
+  }
+  // The server's answer to COMMIT where a statement has failed, and whoever sent it went on.
+  if (command === 'ROLLBACK') throw new TransactionAbortedError()
+}
+
+/**
+ * Lends a connection of the pool. One that may not be as it was is thrown away, and so is one that has not come back in
+ * time: whatever waits for it is rejected then.
+ */
+export async function withConnection<T>(
+  { pool, clock, timeoutMs }: Pick<TransactionSettings, 'pool' | 'clock' | 'timeoutMs'>,
+  work: (client: PoolClient, discard: () => void) => Promise<T>,
+): Promise<T> {
+  const expired = Promise.withResolvers<never>()
+  expired.promise.catch(() => {})
+  const timer = clock.setTimeout(() => expired.reject(new TransactionTimeoutError(timeoutMs)), timeoutMs)
+  const connecting = pool.connect()
+  let client: PoolClient
+  try {
+    client = await Promise.race([connecting, expired.promise])
+  } catch (error) {
+    timer.cancel()
+    // It may come all the same.
+    connecting.then(
+      (late) => late.release(),
+      () => {},
+    )
+    throw error
+  }
+  let isBroken = false
+  const discard = (): void => void (isBroken = true)
+  // The pool listens only while a connection is idle; unheard, one that breaks now would end the process. The statement
+  // under way, or the next one, tells of it.
+  client.on('error', discard)
+  try {
+    return await Promise.race([work(client, discard), expired.promise])
+  } catch (error) {
+    if (error instanceof TransactionTimeoutError) discard()
+    throw error
+  } finally {
+    timer.cancel()
+    client.off('error', discard)
+    // What the pool throws away may still break in its own time.
+    if (isBroken) client.on('error', () => {})
+    client.release(isBroken)
+  }
+}

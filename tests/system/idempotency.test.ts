@@ -1,0 +1,191 @@
+import { createClient } from '@redis/client'
+import { type ConsumerRecord, Kafka, text, topic } from '@sluice/kafka'
+import {
+  type IdempotencyStore,
+  type Mark,
+  migrate,
+  postgresIdempotency,
+  redisIdempotency,
+  type Transaction,
+  wrapHandler,
+} from '@sluice/postgres'
+import { type Stack, startStack } from '@sluice/stack'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+
+let stack: Stack
+let kafka: Kafka
+let pool: pg.Pool
+let redis: ReturnType<typeof createClient>
+
+beforeAll(async () => {
+  stack = await startStack({ kafka: true, postgres: true, redis: true })
+  kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'idempotency' })
+  pool = new pg.Pool({ connectionString: stack.postgres.url, max: 24 })
+  pool.on('error', () => {})
+  redis = createClient({ url: stack.redis.url })
+  redis.on('error', () => {})
+  await redis.connect()
+  await migrate(pool)
+  await pool.query('CREATE TABLE charges (id text)')
+})
+
+afterAll(async () => {
+  await kafka?.close()
+  await pool?.end()
+  await redis?.close()
+  await stack?.close()
+})
+
+const stores: Readonly<Record<string, () => IdempotencyStore<Transaction | undefined>>> = {
+  PostgreSQL: () => postgresIdempotency({ pool }),
+  Redis: () => redisIdempotency({ client: redis }),
+}
+
+let marks = 0
+const newMark = (given: Partial<Mark> = {}): Mark => ({
+  group: 'g',
+  key: `key-${marks++}`,
+  topic: 't',
+  partition: 0,
+  offset: 7,
+  leaderEpoch: -1,
+  ...given,
+})
+
+describe.each(Object.keys(stores))('marks in %s', (name) => {
+  const store = (): IdempotencyStore<Transaction | undefined> => stores[name]!()
+
+  test('let a record be handled once, in each group for itself', async () => {
+    const mark = newMark()
+    const handle = vi.fn<() => void>()
+    expect(await store().once(mark, handle)).toBe('handled')
+    expect(await store().once(mark, handle)).toBe('duplicate')
+    expect(await store().once({ ...mark, group: 'other' }, handle)).toBe('handled')
+    expect(handle).toHaveBeenCalledTimes(2)
+  })
+
+  test('are not set where the handler fails', async () => {
+    const mark = newMark()
+    const fails = () => Promise.reject(new Error('no'))
+    await expect(store().once(mark, fails)).rejects.toThrow('no')
+    expect(await store().once(mark, () => {})).toBe('handled')
+  })
+
+  test('of a place in a log that was cut since are of another record; where that is unknown, of the same', async () => {
+    const mark = newMark({ leaderEpoch: 3 })
+    expect(await store().once(mark, () => {})).toBe('handled')
+    expect(await store().once({ ...mark, leaderEpoch: -1 }, () => {})).toBe('duplicate')
+    expect(await store().once({ ...mark, leaderEpoch: 4 }, () => {})).toBe('handled')
+    expect(await store().once({ ...mark, leaderEpoch: 4 }, () => {})).toBe('duplicate')
+  })
+
+  test('let one of many at the same time through', async () => {
+    const mark = newMark()
+    let handled = 0
+    const results = await Promise.allSettled(
+      Array.from({ length: 10 }, () =>
+        store().once(mark, async () => {
+          handled++
+          await new Promise((resolve) => setTimeout(resolve, 50))
+        }),
+      ),
+    )
+    expect(handled).toBe(1)
+    const others = results.filter((result) => result.status !== 'fulfilled' || result.value !== 'handled')
+    expect(others).toHaveLength(9)
+    for (const other of others) {
+      if (other.status === 'fulfilled') expect(other.value).toBe('duplicate')
+      else expect(other.reason).toMatchObject({ code: 'claim_held', retriable: true })
+    }
+  })
+
+  test('tell a consumer what it has handled before: by key, and else by place', async () => {
+    const source = topic(`payments-${name}`, { key: text, value: text })
+    await kafka.admin().createTopics([{ name: source.name, partitions: 1 }])
+    await using producer = await kafka.producer()
+    for (const idempotencyKey of ['a', 'b', 'a']) await producer.send(source, { value: 'v', idempotencyKey })
+    await producer.send(source, { value: 'v' })
+    const handled: number[] = []
+    const duplicates: number[] = []
+    const read = async (group: string, until: number): Promise<void> => {
+      await using consumer = await kafka.consumer({ group, topics: [source], reset: 'earliest' })
+      const handler = wrapHandler(
+        (record: ConsumerRecord<string | null, string | null>) => handled.push(record.offset),
+        {
+          store: store(),
+          group: 'payments',
+          onDuplicate: (record) => duplicates.push(record.offset),
+        },
+      )
+      await consumer.run(async (record, context) => {
+        await handler(record, context)
+        if (record.offset === until) void consumer.close()
+      })
+    }
+    await read(`first-${name}`, 3)
+    expect([handled, duplicates]).toEqual([[0, 1, 3], [2]])
+    // As if nothing had been committed.
+    await read(`second-${name}`, 3)
+    expect([handled, duplicates]).toEqual([
+      [0, 1, 3],
+      [2, 0, 1, 2, 3],
+    ])
+  })
+})
+
+describe('marks in PostgreSQL', () => {
+  test('and the effects that go through tx are one transaction', async () => {
+    const store = postgresIdempotency({ pool })
+    const mark = newMark()
+    const charge = (tx: Transaction) => tx.query('INSERT INTO charges VALUES ($1)', [mark.key])
+    const count = async (): Promise<number> =>
+      (await pool.query('SELECT FROM charges WHERE id = $1', [mark.key])).rowCount!
+    const failsAfter = async (tx: Transaction): Promise<never> => {
+      await charge(tx)
+      throw new Error('afterwards')
+    }
+    await expect(store.once(mark, failsAfter)).rejects.toThrow('afterwards')
+    expect(await count()).toBe(0)
+    await store.once(mark, charge)
+    await store.once(mark, charge)
+    expect(await count()).toBe(1)
+    const { rows } = await pool.query('SELECT * FROM sluice_idempotency WHERE key = $1', [mark.key])
+    expect(rows).toMatchObject([{ group_id: 'g', topic: 't', partition: 0, offset: '7', leader_epoch: -1 }])
+    expect(rows[0].processed_at).toBeInstanceOf(Date)
+  })
+
+  test('are purged once they have expired, in small batches', async () => {
+    const store = postgresIdempotency({ pool })
+    await pool.query('TRUNCATE sluice_idempotency')
+    await pool.query(
+      `INSERT INTO sluice_idempotency SELECT 'g', 'old-' || n, 't', 0, n, -1, now() - interval '7 days 1 minute'
+       FROM generate_series(1, 250) AS n`,
+    )
+    for (let count = 0; count < 5; count++) await store.once(newMark(), () => {})
+    expect(await store.purge({ batchRows: 100 })).toBe(250)
+    expect(await store.purge()).toBe(0)
+    expect((await pool.query('SELECT FROM sluice_idempotency')).rowCount).toBe(5)
+  })
+})
+
+describe('marks in Redis', () => {
+  test('are claims while a record is handled, which expire where nobody ends them, and are renewed where somebody does', async () => {
+    const client = redis
+    const store = redisIdempotency({ client, claimMs: 1_000 })
+    const mark = newMark()
+    // Of a process that was killed.
+    await client.set(`sluice:idempotency:1:g:${mark.key}`, 'claimed:other', { expiration: { type: 'PX', value: 300 } })
+    await expect(store.once(mark, () => {})).rejects.toMatchObject({ code: 'claim_held' })
+    await vi.waitFor(async () => expect(await store.once(mark, () => {})).toBe('handled'), { timeout: 5_000 })
+
+    const slow = newMark()
+    const handling = store.once(slow, () => new Promise((resolve) => setTimeout(resolve, 2_500)))
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await expect(store.once(slow, () => {})).rejects.toMatchObject({ code: 'claim_held' })
+    expect(await handling).toBe('handled')
+    const stored = await client.get(`sluice:idempotency:1:g:${slow.key}`)
+    expect(JSON.parse(stored!.replace('done:-1:', ''))).toMatchObject({ topic: 't', partition: 0, offset: 7 })
+    expect(await client.pTTL(`sluice:idempotency:1:g:${slow.key}`)).toBeGreaterThan(6 * 86_400_000)
+  })
+})

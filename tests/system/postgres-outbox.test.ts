@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { bytes, type ConsumerRecord, Kafka, text, topic } from '@sluice/kafka'
+import { migrate, Outbox, outboxRelay } from '@sluice/postgres'
+import { type Stack, startStack } from '@sluice/stack'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { OutboxRelayJob } from './programs/outbox-relay.ts'
+import { Child, fromSource } from './support/child.ts'
+import { readTopic } from './support/read-topic.ts'
+
+let stack: Stack
+let kafka: Kafka
+let pool: pg.Pool
+const outbox = new Outbox()
+
+beforeAll(async () => {
+  stack = await startStack({ kafka: true, postgres: true })
+  kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'postgres-outbox' })
+  pool = new pg.Pool({ connectionString: stack.postgres.url, max: 24 })
+  pool.on('error', () => {})
+  await migrate(pool)
+})
+
+afterAll(async () => {
+  await kafka?.close()
+  await pool?.end()
+  await stack?.close()
+})
+
+afterEach(async () => {
+  await pool.query('TRUNCATE sluice_outbox')
+})
+
+const within = { timeout: 60_000, interval: 50 }
+
+/** Runs `work` in a transaction; `end` says how it ends. */
+async function transact(work: (tx: pg.PoolClient) => Promise<unknown>, end: 'COMMIT' | 'ROLLBACK' = 'COMMIT') {
+  const client = await pool.connect()
+  try {
+    await client.query('BEGIN')
+    await work(client)
+    await client.query(end)
+    client.release()
+  } catch (error) {
+    client.release(true)
+    throw error
+  }
+}
+
+async function rowsLeft(): Promise<number> {
+  const { rows } = await pool.query<{ count: string }>('SELECT count(*) FROM sluice_outbox')
+  return Number(rows[0]!.count)
+}
+
+const untilEmpty = () => vi.waitFor(async () => expect(await rowsLeft()).toBe(0), within)
+
+const make = async (name: string, partitions = 3) => {
+  await kafka.admin().createTopics([{ name, partitions }])
+  return topic(name, { key: text, value: text })
+}
+
+describe('records of an outbox', () => {
+  test('reach Kafka if their transaction commits, as they were written, with a key of their own', async () => {
+    const notes = await make('notes')
+    await transact((tx) => outbox.insert(tx, notes, { key: 'a', value: 'never' }), 'ROLLBACK')
+    await transact(async (tx) => {
+      await outbox.insert(tx, notes, [
+        { key: 'a', value: 'one', headers: { plain: 'text', raw: Buffer.from([0, 255]) }, timestampMs: 1_234 },
+        { value: 'two', partition: 2 },
+      ])
+      await outbox.insert(tx, notes, { key: 'a', value: 'three', headers: { 'idempotency-key': 'mine' } })
+    })
+    await using relay = await outboxRelay({ kafka, pool })
+    const found = await readTopic(kafka, notes, 3)
+    await untilEmpty()
+    await relay.close()
+    const [one, three, two] = found.toSorted((a, b) => (a.value! < b.value! ? -1 : 1))
+    expect(one).toMatchObject({ key: 'a', value: 'one', timestampMs: 1_234 })
+    expect(one!.headers.get('plain')).toBe('text')
+    expect(one!.headers.getBytes('raw')).toEqual(Buffer.from([0, 255]))
+    expect(one!.headers.get('idempotency-key')).toMatch(/^[\da-f-]{36}$/)
+    expect(two).toMatchObject({ key: null, value: 'two', partition: 2 })
+    expect(three).toMatchObject({ value: 'three', partition: one!.partition })
+    expect(three!.headers.get('idempotency-key')).toBe('mine')
+  })
+
+  test('wait for a topic that is not there, and those of other buckets do not wait for them', async () => {
+    const there = await make('there')
+    const later = topic('later', { key: text, value: text })
+    await transact((tx) => outbox.insert(tx, later, { key: 'x', value: 'early' }))
+    await transact((tx) =>
+      outbox.insert(
+        tx,
+        there,
+        Array.from({ length: 40 }, (_, index) => ({ key: `${index}`, value: `${index}` })),
+      ),
+    )
+    await using relay = await outboxRelay({ kafka, pool, sendTimeoutMs: 1_000 })
+    const failed: string[] = []
+    relay.on('sendFailed', ({ topic: name }) => failed.push(name))
+    await readTopic(kafka, there, 30)
+    await vi.waitFor(() => expect(failed).toContain('later'), within)
+    await make('later')
+    await readTopic(kafka, later, 1)
+    await untilEmpty()
+  })
+
+  test('that Kafka will never take stay with the reason, and those behind them go on', async () => {
+    await kafka.admin().createTopics([{ name: 'small', partitions: 1, configs: { 'max.message.bytes': '1000' } }])
+    const small = topic('small', { key: text, value: text })
+    await transact((tx) =>
+      outbox.insert(tx, small, [
+        { key: 'k', value: 'fits' },
+        { key: 'k', value: randomBytes(2_000).toString('base64') },
+        { key: 'k', value: 'fits as well' },
+      ]),
+    )
+    await using relay = await outboxRelay({ kafka, pool })
+    const found = await readTopic(kafka, small, 2)
+    expect(found.map(({ value }) => value)).toEqual(['fits', 'fits as well'])
+    await vi.waitFor(async () => expect(await rowsLeft()).toBe(1), within)
+    await relay.close()
+    const { rows } = await pool.query<{ refused: string }>('SELECT refused FROM sluice_outbox')
+    expect(rows[0]!.refused).toMatch(/DeliveryError|MESSAGE_TOO_LARGE/)
+  })
+
+  test('a table that is not there is told, and so is a setting that makes no sense', async () => {
+    await expect(outboxRelay({ kafka, pool, prefix: 'no_' })).rejects.toMatchObject({ code: 'tables_missing' })
+    await expect(outboxRelay({ kafka, pool, maxBuckets: 17 })).rejects.toMatchObject({ field: 'maxBuckets' })
+    const elsewhere = new Outbox({ prefix: 'no_' })
+    const insert = transact((tx) => elsewhere.insert(tx, topic('t', { value: text }), { value: 'v' }))
+    await expect(insert).rejects.toMatchObject({ code: 'tables_missing' })
+  })
+})
+
+/** Values are `writer number`; what a writer writes for a key, it writes in the order of its numbers. */
+function anomaliesIn(found: readonly ConsumerRecord<string | null, string | null>[], written: ReadonlySet<string>) {
+  const anomalies: string[] = []
+  const seen = new Set<string>()
+  const last = new Map<string, number>()
+  for (const { key, value } of found) {
+    // One that was sent again after a kill comes with its successors behind it: the first time is what counts.
+    if (seen.has(value!)) continue
+    seen.add(value!)
+    const version = Number(value!.split(' ')[1])
+    const before = last.get(key!) ?? -1
+    if (version !== before + 1) anomalies.push(`${key}: ${version} after ${before}`)
+    last.set(key!, version)
+  }
+  for (const value of written) if (!seen.has(value)) anomalies.push(`lost ${value}`)
+  for (const value of seen) if (!written.has(value)) anomalies.push(`never committed ${value}`)
+  return anomalies
+}
+
+test('sixteen writers of the same keys, and a relay that is killed again and again: no row is lost, none overtakes another of its key', async () => {
+  const contended = await make('contended', 4)
+  await pool.query('CREATE TABLE counters (key text PRIMARY KEY, version integer NOT NULL)')
+  const keys = Array.from({ length: 40 }, (_, index) => `key-${String(index).padStart(2, '0')}`)
+  await pool.query('INSERT INTO counters SELECT unnest($1::text[]), -1', [keys])
+  const written = new Set<string>()
+  const writer = async (number: number): Promise<void> => {
+    for (let count = 0; count < 60; count++) {
+      const key = keys[(number * 7 + count * 11) % keys.length]!
+      const isAbandoned = count % 10 === 9
+      let value = ''
+      await transact(
+        async (tx) => {
+          // The order of commits of a key, as the database has it.
+          const { rows } = await tx.query<{ version: number }>(
+            'UPDATE counters SET version = version + 1 WHERE key = $1 RETURNING version',
+            [key],
+          )
+          value = `${key} ${rows[0]!.version}`
+          await outbox.insert(tx, contended, { key, value })
+          await sleep((number * count) % 7)
+        },
+        isAbandoned ? 'ROLLBACK' : 'COMMIT',
+      )
+      if (!isAbandoned) written.add(value)
+    }
+  }
+  const file = join(import.meta.dirname, 'programs', 'outbox-relay.ts')
+  const job: OutboxRelayJob = { bootstrap: stack.kafka.bootstrapServers, url: stack.postgres.url, batchRecords: 40 }
+  const start = () => new Child(...fromSource(file, [JSON.stringify(job)]))
+  const writing = Promise.all(Array.from({ length: 16 }, (_, number) => writer(number)))
+  for (let kills = 0; kills < 5; kills++) {
+    await using relay = start()
+    await relay.line((line) => line.startsWith('sent')).catch(() => undefined)
+    await sleep(kills * 7)
+    await relay.kill()
+  }
+  await writing
+  // Two that share the buckets.
+  await using left = start()
+  await using right = start()
+  await untilEmpty()
+  await Promise.all([left.kill('SIGTERM'), right.kill('SIGTERM')])
+  await using reader = await kafka.reader({ topics: [contended] })
+  const found: ConsumerRecord<string | null, string | null>[] = []
+  for await (const record of reader) found.push(record)
+  expect(written.size).toBe(16 * 54)
+  expect(anomaliesIn(found, written)).toEqual([])
+})
+
+test('without the order of keys, writers do not wait for each other', async () => {
+  const free = topic('free', { key: text, value: bytes })
+  const first = await pool.connect()
+  await first.query('BEGIN')
+  await outbox.insert(first, free, { key: 'k', value: null }, { ordered: false })
+  await transact((tx) => outbox.insert(tx, free, { key: 'k', value: null }, { ordered: false }))
+  await outbox.insert(first, free, { key: 'k', value: null })
+  await transact(async (tx) => {
+    await tx.query("SET LOCAL lock_timeout = '100ms'")
+    await expect(outbox.insert(tx, free, { key: 'k', value: null })).rejects.toMatchObject({ code: '55P03' })
+  }, 'ROLLBACK')
+  await first.query('ROLLBACK')
+  first.release()
+})

@@ -1,0 +1,459 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { bytes, Kafka, readDeadLetter, text, topic } from '@sluice/kafka'
+import {
+  crashPoints,
+  migrate,
+  postgresSink,
+  type PostgresSink,
+  type PostgresSinkOptions,
+  type Transaction,
+} from '@sluice/postgres'
+import { type Stack, startStack } from '@sluice/stack'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { SinkMemberJob } from './programs/sink-member.ts'
+import { Child, fromSource } from './support/child.ts'
+import { CuttingProxy } from './support/cutting-proxy.ts'
+import {
+  addEffects,
+  effectAnomalies,
+  effectCount,
+  entriesOf,
+  makeEffectTables,
+  sendEntries,
+} from './support/effects.ts'
+import { readTopic } from './support/read-topic.ts'
+
+let stack: Stack
+let kafka: Kafka
+let pool: pg.Pool
+const sessionTimeoutMs = 3_000
+
+beforeAll(async () => {
+  stack = await startStack({
+    kafka: {
+      properties: {
+        'group.consumer.min.session.timeout.ms': 1_000,
+        'group.consumer.session.timeout.ms': sessionTimeoutMs,
+        'group.consumer.min.heartbeat.interval.ms': 100,
+        'group.consumer.heartbeat.interval.ms': 300,
+      },
+    },
+    // A throw-away server may forget what it has committed when it is killed; here it must not.
+    postgres: { settings: { fsync: 'on', synchronous_commit: 'on' } },
+  })
+  kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'postgres-sink' })
+  pool = new pg.Pool({ connectionString: stack.postgres.url, max: 8 })
+  // Those that break while they are idle, when the server is restarted.
+  pool.on('error', () => {})
+  await migrate(pool)
+})
+
+afterAll(async () => {
+  await kafka?.close()
+  await pool?.end()
+  await stack?.close()
+})
+
+const within = { timeout: 60_000, interval: 50 }
+
+/** A topic with its tables, all of one name, and entries in it. */
+async function prepare(name: string, count: number, partitions = 4): Promise<string> {
+  await kafka.admin().createTopics([{ name, partitions }])
+  await makeEffectTables(pool, name)
+  await sendEntries(kafka, name, 0, count)
+  return name
+}
+
+type Options = Partial<PostgresSinkOptions<ReturnType<typeof entriesOf>>>
+
+const openSink = (name: string, options: Options = {}) =>
+  postgresSink({
+    kafka,
+    pool,
+    group: `of-${name}`,
+    topics: [entriesOf(name)],
+    reset: 'earliest',
+    commitIntervalMs: 100,
+    batchRecords: 100,
+    handler: (tx, records) => addEffects(tx, name, records),
+    ...options,
+  })
+
+const untilEffects = (name: string, count: number) =>
+  vi.waitFor(async () => expect(await effectCount(pool, name)).toBeGreaterThanOrEqual(count), within)
+
+const positions = async (name: string): Promise<number> => {
+  const { rows } = await pool.query<{ sum: string }>('SELECT sum(next) FROM sluice_offsets WHERE group_id = $1', [
+    `of-${name}`,
+  ])
+  return Number(rows[0]!.sum)
+}
+
+function startMember(job: Omit<SinkMemberJob, 'bootstrap' | 'url' | 'group'>): Child {
+  const whole = { bootstrap: stack.kafka.bootstrapServers, url: stack.postgres.url, group: `of-${job.topic}`, ...job }
+  const file = join(import.meta.dirname, 'programs', 'sink-member.ts')
+  return new Child(...fromSource(file, [JSON.stringify(whole satisfies SinkMemberJob)]))
+}
+
+describe('without trouble', () => {
+  test('each record has its effect once, over two sinks and a hand-over, and the group commits behind it', async () => {
+    const name = await prepare('plain', 2_000)
+    await using first = await openSink(name)
+    await untilEffects(name, 500)
+    const second = await openSink(name)
+    await sendEntries(kafka, name, 2_000, 2_000)
+    await untilEffects(name, 4_000)
+    await second.close()
+    await sendEntries(kafka, name, 4_000, 500)
+    await untilEffects(name, 4_500)
+    expect(await effectAnomalies(pool, name, 4_500)).toEqual([])
+    expect(await positions(name)).toBe(4_500)
+    await vi.waitFor(async () => {
+      const lags = await kafka.admin().lag(`of-${name}`)
+      expect(lags.map(({ lag }) => lag)).toEqual([0, 0, 0, 0])
+    }, within)
+    await first.close()
+  })
+
+  test('the tables lie where they are asked for, and a sink without them says what to do', async () => {
+    const name = await prepare('elsewhere', 100)
+    const place = { schema: 'other "place"', prefix: 'x_' }
+    await expect(openSink(name, place)).rejects.toMatchObject({ code: 'tables_missing' })
+    await Promise.all([1, 2, 3].map(() => migrate(pool, place)))
+    await using sink = await openSink(name, place)
+    await untilEffects(name, 100)
+    await sink.close()
+    const { rows } = await pool.query('SELECT sum(next) FROM "other ""place""".x_offsets')
+    expect(rows).toEqual([{ sum: '100' }])
+    expect(await positions(name)).toBe(0)
+  })
+
+  test('a group that had committed before goes on from there', async () => {
+    const name = await prepare('migrated', 400, 1)
+    await kafka.admin().alterOffsets(`of-${name}`, [{ topic: name, partition: 0, offset: 150 }])
+    await using sink = await openSink(name)
+    await untilEffects(name, 250)
+    await sink.close()
+    expect(await effectAnomalies(pool, name, 400, (id) => id >= 150)).toEqual([])
+  })
+})
+
+describe('killed', () => {
+  test.each([...crashPoints, 'kafka_committed' as const])('at %s, again and again', async (crashAt) => {
+    const name = await prepare(`killed_${crashAt}`, 800)
+    const stateDir = mkdtempSync(join(tmpdir(), 'sluice-sink-'))
+    let kills = 0
+    for (let round = 0; round < 6; round++) {
+      await sendEntries(kafka, name, 800 + round * 200, 200)
+      // There may be one commit only, behind all there is.
+      const survive = crashAt === 'kafka_committed' ? 0 : round % 4
+      await using member = startMember({ topic: name, name: 'a', stateDir, crashAt, survive })
+      const { signal } = await member.ended
+      if (signal === 'SIGKILL') kills++
+    }
+    expect(kills).toBe(6)
+    await using last = startMember({ topic: name, name: 'a', stateDir })
+    await untilEffects(name, 2_000)
+    await last.kill('SIGTERM')
+    expect(await effectAnomalies(pool, name, 2_000)).toEqual([])
+    expect(await positions(name)).toBe(2_000)
+  })
+})
+
+describe('frozen past its session, with another that takes over', () => {
+  // At the one the transaction is open and its row is locked, at the other all is quiet.
+  test.each(['before_commit', 'committed'] as const)('at %s', { timeout: 90_000 }, async (freezeAt) => {
+    const name = await prepare(`frozen_${freezeAt}`, 4_000)
+    // It believes in its session for longer than the group does, and so writes when it wakes up.
+    const job = { topic: name, batchRecords: 20, sessionTimeoutMs: 60_000 }
+    await using zombie = startMember({ ...job, name: 'zombie', freezeAt, survive: 10 })
+    await zombie.line((line) => line === 'freezing')
+    await using heir = startMember({ ...job, name: 'heir' })
+    await untilEffects(name, 4_000)
+    zombie.process.kill('SIGCONT')
+    // What it had in memory is somebody else's, and it finds out by the row.
+    if (freezeAt === 'committed')
+      await zombie.line((line) => line.startsWith('fenced') && line.includes('"kept":false'))
+    await sendEntries(kafka, name, 4_000, 1_000)
+    await untilEffects(name, 5_000)
+    await zombie.kill('SIGTERM')
+    await heir.kill('SIGTERM')
+    expect(await effectAnomalies(pool, name, 5_000)).toEqual([])
+    expect(await positions(name)).toBe(5_000)
+  })
+})
+
+describe('PostgreSQL', () => {
+  test('cut off around COMMIT some hundred times: each is settled, and nothing is done twice or not at all', async () => {
+    const name = await prepare('cut', 4_000)
+    await using proxy = await CuttingProxy.open(Number(new URL(stack.postgres.url).port))
+    const url = new URL(stack.postgres.url)
+    url.port = String(proxy.port)
+    const own = new pg.Pool({ connectionString: url.href, max: 5 })
+    own.on('error', () => {})
+    let commits = 0
+    proxy.fate = () =>
+      (['cut the answer', 'pass', 'cut the answer', 'pass', 'cut the request', 'pass'] as const)[commits++ % 6]!
+    const settled = { true: 0, false: 0 }
+    {
+      await using sink = await openSink(name, { pool: own, batchRecords: 10 })
+      sink.on('settled', ({ committed }) => settled[`${committed}`]++)
+      await untilEffects(name, 4_000)
+      proxy.fate = () => 'pass'
+      await sink.close()
+    }
+    await own.end()
+    expect(proxy.cuts['cut the answer']).toBeGreaterThan(200)
+    expect(settled.true).toBeGreaterThan(100)
+    expect(settled.false).toBeGreaterThan(50)
+    expect(await effectAnomalies(pool, name, 4_000)).toEqual([])
+  })
+
+  test('restarted in the middle, gently and by a kill: nothing is lost or doubled, and what is held stays bounded', async () => {
+    const name = await prepare('restarted', 3_000)
+    const postgres = stack.supervisor.get('postgres')!
+    await using sink = await openSink(name, { batchRecords: 20, gate: { maxRecords: 200 } })
+    const retries: unknown[] = []
+    sink.on('retrying', ({ fault, error }) => retries.push([fault, error]))
+    await untilEffects(name, 300)
+    await postgres.stop()
+    await vi.waitFor(() => expect(retries.length).toBeGreaterThan(4), within)
+    const held = sink.consumer.inspect().gate!
+    expect(held.records).toBeLessThan(3_000)
+    await postgres.start()
+    await untilEffects(name, 1_000)
+    await postgres.killNow()
+    await postgres.start()
+    await untilEffects(name, 3_000)
+    await sink.close()
+    expect(retries.every((retry) => (retry as unknown[])[0] === 'transient')).toBe(true)
+    expect(await effectAnomalies(pool, name, 3_000)).toEqual([])
+  })
+
+  test('deadlocks of batches that take the same rows in different orders are tried again', async () => {
+    const name = await prepare('deadlock', 400, 2)
+    await pool.query(`INSERT INTO ${name}_sums VALUES ('left', 0), ('right', 0)`)
+    const add = (tx: Transaction, key: string) =>
+      tx.query(`UPDATE ${name}_sums SET amount = amount + 1 WHERE key = $1`, [key])
+    const codes: unknown[] = []
+    await using sink = await openSink(name, {
+      batchRecords: 50,
+      handler: async (tx, records) => {
+        const isEven = records[0]!.partition % 2 === 0
+        await add(tx, isEven ? 'left' : 'right')
+        await sleep(100)
+        await add(tx, isEven ? 'right' : 'left')
+        await tx.query(`INSERT INTO ${name} SELECT unnest($1::bigint[])`, [records.map(({ value }) => value.id)])
+      },
+    })
+    sink.on('retrying', ({ error }) => codes.push((error as { code?: string }).code))
+    await untilEffects(name, 400)
+    await sink.close()
+    expect(codes).toContain('40P01')
+    const { rows } = await pool.query(`SELECT count(*), count(DISTINCT id) AS ids FROM ${name}`)
+    expect(rows).toEqual([{ count: '400', ids: '400' }])
+    const sums = await pool.query<{ amount: string }>(`SELECT DISTINCT amount FROM ${name}_sums`)
+    expect(sums.rows).toHaveLength(1)
+  })
+})
+
+describe('a record that fails', () => {
+  const letters = async (name: string, count: number) => {
+    const found = await readTopic(kafka, topic(`${name}.dlq`, { key: text, value: bytes }), count)
+    return found.toSorted((a, b) => Number(a.headers.get('original-offset')) - Number(b.headers.get('original-offset')))
+  }
+  const idOf = ({ value }: { value: Buffer | null }): number => (JSON.parse(String(value)) as { id: number }).id
+
+  test('in the handler, amid its batch, becomes a dead letter in the transaction of the others', async () => {
+    const name = await prepare('poisoned', 1_000, 1)
+    const isBad = (id: number): boolean => id % 97 === 13
+    const told: number[] = []
+    const calls: number[] = []
+    await using sink = await openSink(name, {
+      attempts: 2,
+      onDeadLetter: (record) => void told.push(record.offset),
+      handler: async (tx, records) => {
+        calls.push(records.length)
+        await addEffects(tx, name, records)
+        const bad = records.find(({ value }) => isBad(value.id))
+        if (bad) throw new TypeError(`not ${bad.value.id}`)
+      },
+    })
+    await untilEffects(name, 989)
+    const found = await letters(name, 11)
+    await sink.close()
+    const expected = Array.from({ length: 1_000 }, (_, id) => id).filter(isBad)
+    expect(found.map(idOf)).toEqual(expected)
+    expect(told).toEqual(expected)
+    expect(await effectAnomalies(pool, name, 1_000, (id) => !isBad(id))).toEqual([])
+    const facts = {
+      topic: name,
+      partition: 0,
+      group: `of-${name}`,
+      stage: 'handler',
+      attempts: 2,
+      errorClass: 'TypeError',
+    }
+    expect(readDeadLetter(found[0]!.headers)).toMatchObject({ ...facts, offset: 13, errorMessage: 'not 13' })
+    expect(found[0]!.key).toBe('key-13')
+    // Halving: far from one call for each record.
+    expect(calls.length).toBeLessThan(400)
+    const { rows } = await pool.query('SELECT count(*) FROM sluice_outbox')
+    expect(rows).toEqual([{ count: '0' }])
+  })
+
+  test('by a constraint, also one that is checked at COMMIT, and not a second time', async () => {
+    const name = await prepare('constrained', 500, 1)
+    await pool.query(`ALTER TABLE ${name} ADD CHECK (id <> 100)`)
+    await pool.query(`CREATE TABLE ${name}_known (id bigint PRIMARY KEY)`)
+    await pool.query(`INSERT INTO ${name}_known SELECT * FROM generate_series(0, 499) AS id WHERE id NOT IN (200, 499)`)
+    await pool.query(`ALTER TABLE ${name} ADD FOREIGN KEY (id) REFERENCES ${name}_known DEFERRABLE INITIALLY DEFERRED`)
+    await using sink = await openSink(name)
+    await untilEffects(name, 497)
+    const found = await letters(name, 3)
+    await sink.close()
+    expect(found.map(idOf)).toEqual([100, 200, 499])
+    expect(found.map(({ headers }) => readDeadLetter(headers)!.attempts)).toEqual([2, 2, 2])
+    expect(await effectAnomalies(pool, name, 500, (id) => ![100, 200, 499].includes(id))).toEqual([])
+  })
+
+  test('to be decoded is not for the handler, and does not take others along', async () => {
+    const name = await prepare('undecodable', 50, 1)
+    await using producer = await kafka.producer()
+    await producer.send(topic(name, { value: text }), {
+      key: 'k',
+      value: 'no JSON \u0000',
+      headers: { 'trace-id': 'abc\u0000' },
+    })
+    await sendEntries(kafka, name, 50, 50)
+    await using sink = await openSink(name)
+    await untilEffects(name, 100)
+    const [letter] = await letters(name, 1)
+    await sink.close()
+    expect(String(letter!.value)).toBe('no JSON \u0000')
+    expect(letter!.headers.get('trace-id')).toBe('abc\u0000')
+    expect(readDeadLetter(letter!.headers)).toMatchObject({ stage: 'decode', errorClass: 'DecodeError', offset: 50 })
+    expect(await effectAnomalies(pool, name, 100)).toEqual([])
+  })
+
+  test('unseen, since its handler swallows the error, is found all the same', async () => {
+    const name = await prepare('swallowed', 100, 1)
+    await pool.query(`ALTER TABLE ${name} ADD CHECK (id <> 42)`)
+    await using sink = await openSink(name, {
+      attempts: 2,
+      handler: (tx, records) => addEffects(tx, name, records).catch(() => {}),
+    })
+    await untilEffects(name, 99)
+    const found = await letters(name, 1)
+    await sink.close()
+    expect(found.map(idOf)).toEqual([42])
+    expect(await effectAnomalies(pool, name, 100, (id) => id !== 42)).toEqual([])
+  })
+
+  test('because of the program, as every other would, stops the sink, and buries nothing', async () => {
+    const name = await prepare('broken', 100, 1)
+    const sink = await openSink(name, { handler: (tx) => tx.query('INSERT INTO nowhere VALUES (1)') })
+    await expect(sink.ended).rejects.toMatchObject({ code: '42P01' })
+    await expect(sink.close()).rejects.toMatchObject({ code: '42P01' })
+    const { rows } = await pool.query('SELECT next FROM sluice_offsets WHERE group_id = $1', [`of-${name}`])
+    expect(rows).toEqual([{ next: null }])
+  })
+})
+
+describe('a position that was changed by hand', () => {
+  const setNext = (name: string, next: string) =>
+    pool.query(`UPDATE sluice_offsets SET next = ${next} WHERE group_id = $1`, [`of-${name}`])
+
+  test('under a running sink stops it, and nothing is written twice', async () => {
+    const name = await prepare('edited', 500, 1)
+    const sink = await openSink(name)
+    await untilEffects(name, 500)
+    await setNext(name, 'next - 100')
+    await sendEntries(kafka, name, 500, 100)
+    const facts = { code: 'position_changed', topic: name, partition: 0, expected: 500, found: 400 }
+    await expect(sink.ended).rejects.toMatchObject(facts)
+    await expect(sink.close()).rejects.toMatchObject(facts)
+    expect(await effectAnomalies(pool, name, 500)).toEqual([])
+  })
+
+  test('by deleting its row as well', async () => {
+    const name = await prepare('deleted', 100, 1)
+    const sink = await openSink(name)
+    await untilEffects(name, 100)
+    await pool.query('DELETE FROM sluice_offsets WHERE group_id = $1', [`of-${name}`])
+    await sendEntries(kafka, name, 100, 10)
+    await expect(sink.ended).rejects.toMatchObject({ code: 'position_changed', found: undefined })
+    await sink.close().catch(() => {})
+    expect(await effectAnomalies(pool, name, 100)).toEqual([])
+  })
+
+  test.each([
+    ['beyond the end', '1000', 1_000],
+    ['before the start', '3', 3],
+  ])('to %s of the log is an error and no reset', async (what, next, offset) => {
+    const name = await prepare(`outside_${what.replaceAll(' ', '_')}`, 100, 1)
+    {
+      await using sink = await openSink(name)
+      await untilEffects(name, 100)
+      await sink.close()
+    }
+    await kafka.admin().deleteRecords([{ topic: name, partition: 0, offset: 50 }])
+    await setNext(name, next)
+    const sink = await openSink(name)
+    const facts = { code: 'offset_outside_log', topic: name, partition: 0, offset, logStart: 50, logEnd: 100 }
+    await expect(sink.ended).rejects.toMatchObject(facts)
+    await sink.close().catch(() => {})
+    expect(await effectAnomalies(pool, name, 100)).toEqual([])
+  })
+
+  test('while it is stopped, to a place in the log, is where it begins', async () => {
+    const name = await prepare('moved', 100, 1)
+    {
+      await using sink = await openSink(name)
+      await untilEffects(name, 100)
+      await sink.close()
+    }
+    await setNext(name, '90')
+    await using sink = await openSink(name)
+    await untilEffects(name, 110)
+    await sink.close()
+    expect(await effectCount(pool, name)).toBe(110)
+  })
+})
+
+test('a topic that was deleted and created again is read from its own beginning', async () => {
+  const name = await prepare('recreated', 100, 1)
+  {
+    await using sink = await openSink(name)
+    await untilEffects(name, 100)
+    await sink.close()
+  }
+  await kafka.admin().deleteTopics([name])
+  await kafka.admin().createTopics([{ name, partitions: 1 }])
+  await sendEntries(kafka, name, 100, 50)
+  await using sink = await openSink(name)
+  await untilEffects(name, 150)
+  await sink.close()
+  expect(await effectAnomalies(pool, name, 150)).toEqual([])
+})
+
+test('the example keeps a balance for each account', async () => {
+  await kafka.admin().createTopics([{ name: 'entries', partitions: 2 }])
+  await pool.query('CREATE TABLE balances (account text PRIMARY KEY, amount bigint NOT NULL)')
+  const file = join(import.meta.dirname, '..', '..', 'packages', 'postgres', 'examples', 'ledger.ts')
+  const { ledger } = (await import(file)) as { ledger: (kafka: Kafka, pool: pg.Pool) => Promise<PostgresSink> }
+  await using producer = await kafka.producer()
+  for (const amount of [5, -2, 40]) {
+    await producer.send(topic('entries', { value: text }), { key: 'a', value: JSON.stringify({ amount }) })
+  }
+  await using sink = await ledger(kafka, pool)
+  await vi.waitFor(async () => {
+    const { rows } = await pool.query('SELECT * FROM balances')
+    expect(rows).toEqual([{ account: 'a', amount: '43' }])
+  }, within)
+  await sink.close()
+})

@@ -1,0 +1,25 @@
+// A relay in a process of its own, to be killed.
+import { Kafka } from '@sluice/kafka'
+import { outboxRelay } from '@sluice/postgres'
+import pg from 'pg'
+
+export interface OutboxRelayJob {
+  readonly bootstrap: string
+  readonly url: string
+  readonly batchRecords?: number
+  readonly maxBuckets?: number
+}
+
+const { bootstrap, url, ...options } = JSON.parse(process.argv[2]!) as OutboxRelayJob
+const pool = new pg.Pool({ connectionString: url, max: 2 })
+pool.on('error', () => {})
+await using kafka = new Kafka({ brokers: bootstrap.split(','), clientId: 'relay' })
+await using relay = await outboxRelay({ kafka, pool, ...options })
+relay.on('sent', ({ rows }) => console.log(`sent ${rows}`))
+for (const what of ['error', 'sendFailed', 'refused'] as const) {
+  relay.on(what, ({ error }) => console.log(`${what} ${String(error)}`))
+}
+console.log('started')
+await new Promise((resolve) => process.once('SIGTERM', resolve))
+await relay.close()
+await pool.end()

@@ -1,0 +1,62 @@
+import { once } from 'node:events'
+import { type Server, type Socket, connect, createServer } from 'node:net'
+
+/** What becomes of a COMMIT: it passes, its answer does not come back, or it does not arrive. */
+export type Fate = 'pass' | 'cut the answer' | 'cut the request'
+
+/** A TCP proxy before PostgreSQL that breaks connections around COMMIT. */
+export class CuttingProxy implements AsyncDisposable {
+  /** Asked with every COMMIT. */
+  fate: () => Fate = () => 'pass'
+  readonly cuts = { 'cut the answer': 0, 'cut the request': 0, pass: 0 }
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  static async open(serverPort: number): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(serverPort)
+    proxy.#server.listen(0, '127.0.0.1')
+    await once(proxy.#server, 'listening')
+    return proxy
+  }
+
+  private constructor(serverPort: number) {
+    this.#server = createServer((client) => this.#join(client, connect(serverPort, '127.0.0.1')))
+  }
+
+  get port(): number {
+    return (this.#server.address() as { readonly port: number }).port
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  #join(client: Socket, server: Socket): void {
+    const cut = (): void => {
+      client.destroy()
+      server.destroy()
+    }
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket)
+      socket.setNoDelay()
+      socket.on('error', cut)
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        cut()
+      })
+    }
+    let isDoomed = false
+    client.on('data', (chunk: Buffer) => {
+      if (chunk.includes('COMMIT\0')) {
+        const fate = this.fate()
+        this.cuts[fate]++
+        if (fate === 'cut the request') return cut()
+        isDoomed = fate === 'cut the answer'
+      }
+      server.write(chunk)
+    })
+    server.on('data', (chunk: Buffer) => (isDoomed ? cut() : client.write(chunk)))
+  }
+}
