@@ -80,7 +80,7 @@ describe('records of an outbox', () => {
     expect(one).toMatchObject({ key: 'a', value: 'one', timestampMs: 1_234 })
     expect(one!.headers.get('plain')).toBe('text')
     expect(one!.headers.getBytes('raw')).toEqual(Buffer.from([0, 255]))
-    expect(one!.headers.get('idempotency-key')).toMatch(/^[\da-f-]{36}$/)
+    expect(one!.headers.get('idempotency-key')).toMatch(/^[\da-f-]{36}\/\d+$/)
     expect(two).toMatchObject({ key: null, value: 'two', partition: 2 })
     expect(three).toMatchObject({ value: 'three', partition: one!.partition })
     expect(three!.headers.get('idempotency-key')).toBe('mine')

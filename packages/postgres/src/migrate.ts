@@ -45,11 +45,16 @@ function statements(tables: Tables): string[] {
        value bytea,
        headers jsonb NOT NULL,
        timestamp_ms bigint,
-       idempotency_key uuid NOT NULL DEFAULT gen_random_uuid(),
        refused text,
        created_at timestamptz NOT NULL DEFAULT now()
      ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)`,
     `CREATE INDEX IF NOT EXISTS ${tables.outboxByBucket} ON ${tables.outbox} (bucket, id) WHERE refused IS NULL`,
+    // Numbers of rows alone would be the same in two databases that write to one topic.
+    `CREATE TABLE IF NOT EXISTS ${tables.outboxIdentity} (
+       is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+       id uuid NOT NULL DEFAULT gen_random_uuid()
+     )`,
+    `INSERT INTO ${tables.outboxIdentity} DEFAULT VALUES ON CONFLICT DO NOTHING`,
     `CREATE TABLE IF NOT EXISTS ${tables.idempotency} (
        group_id text NOT NULL,
        key text NOT NULL,

@@ -16,6 +16,8 @@ export interface Tables {
   readonly offsets: string
   readonly outbox: string
   readonly outboxByBucket: string
+  /** One row: what tells this outbox from all others. */
+  readonly outboxIdentity: string
   readonly idempotency: string
   readonly idempotencyByTime: string
   /** Tells the locks of these tables from those of others. */
@@ -37,6 +39,7 @@ export function tablesOf({ schema, prefix = 'sluice_' }: TableOptions): Tables {
     offsets: table('offsets'),
     outbox: table('outbox'),
     outboxByBucket: quoted(`${prefix}outbox_by_bucket`),
+    outboxIdentity: table('outbox_identity'),
     idempotency: table('idempotency'),
     idempotencyByTime: quoted(`${prefix}idempotency_by_time`),
     name: `${schema ?? ''}.${prefix}`,

@@ -8,7 +8,7 @@ export interface PostgresIdempotencyOptions extends TableOptions {
   readonly pool: Pool
   /** Marks older than this may be purged. From 1,000, default 7 days. */
   readonly expiryMs?: number
-  /** For one record, the handler included. From 1,000, default 60,000. */
+  /** For the wait for a connection, and for one record, the handler included. From 1,000, default 60,000. */
   readonly transactionTimeoutMs?: number
   /** For tests. Default: the machine's. */
   readonly clock?: Clock

@@ -7,8 +7,6 @@ export interface StoredRow extends OutboxRow {
   // A 64-bit integer, which pg gives as text.
   readonly id: string
   readonly bucket: number
-  /** Its own, whichever database it is from. */
-  readonly idempotencyKey: string
 }
 
 interface Wire {
@@ -19,7 +17,6 @@ interface Wire {
   readonly value: Buffer | null
   readonly headers: readonly StoredHeader[]
   readonly timestamp_ms: string | null
-  readonly idempotency_key: string
 }
 
 /** The statements on the table of the outbox. */
@@ -58,6 +55,12 @@ export class OutboxTable {
     )
   }
 
+  /** What tells this outbox from all others. */
+  async identity(tx: Transaction): Promise<string> {
+    const { rows } = await tx.query<{ id: string }>(`SELECT id FROM ${this.#tables.outboxIdentity}`)
+    return rows[0]!.id
+  }
+
   /** Those of the buckets that have something to send. */
   async waiting(tx: Transaction, buckets: readonly number[]): Promise<number[]> {
     const { rows } = await tx.query<{ bucket: number }>(
@@ -74,7 +77,7 @@ export class OutboxTable {
    */
   async first(tx: Transaction, bucket: number, limit: number): Promise<StoredRow[]> {
     const { rows } = await tx.query<Wire>(
-      `SELECT id, bucket, topic, partition, key, value, headers, timestamp_ms, idempotency_key FROM ${this.#outbox}
+      `SELECT id, bucket, topic, partition, key, value, headers, timestamp_ms FROM ${this.#outbox}
        WHERE bucket = $1 AND refused IS NULL ORDER BY id LIMIT $2 FOR UPDATE`,
       [bucket, limit],
     )
@@ -87,7 +90,6 @@ export class OutboxTable {
       partition: partition ?? undefined,
       headers: readHeaders(headers),
       timestampMs: row.timestamp_ms === null ? undefined : Number(row.timestamp_ms),
-      idempotencyKey: row.idempotency_key,
     }))
   }
 

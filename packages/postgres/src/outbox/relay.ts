@@ -1,9 +1,8 @@
 import { ConfigError, Emitter, requireInteger, systemClock, type Clock } from '@sluice/flow'
 import type { Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
-import { TransactionTimeoutError } from '../errors.ts'
 import { backoffMs } from '../sql/backoff.ts'
-import { LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
+import { before, LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions, type Tables } from '../tables.ts'
 import { BucketLocks } from './bucket-locks.ts'
 import { OutboxTable, type StoredRow } from './outbox-table.ts'
@@ -38,8 +37,24 @@ export type OutboxRelayEvents = {
   error: { readonly retryInMs: number; readonly error: unknown }
 }
 
+interface RelaySettings {
+  readonly clock: Clock
+  readonly batchRecords: number
+  readonly pollIntervalMs: number
+  readonly maxBuckets: number
+  readonly sendTimeoutMs: number
+}
+
+interface RelayParts extends RelaySettings {
+  readonly kafka: Kafka
+  readonly pool: Pool
+  readonly tables: Tables
+  readonly identity: string
+}
+
 /** Locks that others have let go are taken so soon. */
 const LOCK_INTERVAL_MS = 1_000
+const CONNECT_MS = 10_000
 /** A server that says nothing for longer than a batch may take is not waited for. */
 const ROUND_SLACK_MS = 20_000
 
@@ -52,12 +67,28 @@ interface Pause {
 /** Opens a relay, which sends until it is closed. @throws ConfigError; TablesMissingError; what PostgreSQL says */
 export async function outboxRelay(options: OutboxRelayOptions): Promise<OutboxRelay> {
   const tables = tablesOf(options)
-  const relay = new OutboxRelay(options, tables)
-  await options.pool.query(`SELECT FROM ${tables.outbox} LIMIT 0`).catch((error: unknown) => {
+  const settings = parseRelayOptions(options)
+  const identity = await new OutboxTable(tables).identity(options.pool).catch((error: unknown) => {
     throw explained(error, tables.outbox)
   })
+  const relay = new OutboxRelay({ ...options, ...settings, tables, identity })
   relay.start()
   return relay
+}
+
+function parseRelayOptions(options: OutboxRelayOptions): RelaySettings {
+  const { kafka, pool, clock = systemClock } = options
+  if (typeof kafka?.producer !== 'function') throw new ConfigError('kafka', kafka, 'a Kafka')
+  if (typeof pool?.connect !== 'function') throw new ConfigError('pool', pool, 'a Pool of pg')
+  // The server ends a transaction that is idle for longer, while Kafka is waited for.
+  const max = LOCK_TIMEOUT_MS - 1_000
+  return {
+    clock,
+    batchRecords: requireInteger('batchRecords', options.batchRecords ?? 1_000, { min: 1, max: 100_000 }),
+    pollIntervalMs: requireInteger('pollIntervalMs', options.pollIntervalMs ?? 100, { min: 1 }),
+    maxBuckets: requireInteger('maxBuckets', options.maxBuckets ?? BUCKETS, { min: 1, max: BUCKETS }),
+    sendTimeoutMs: requireInteger('sendTimeoutMs', options.sendTimeoutMs ?? 8_000, { min: 100, max }),
+  }
 }
 
 /** Brings the rows of an outbox to Kafka, those of a key in their order, each at least once. */
@@ -66,10 +97,7 @@ export class OutboxRelay implements AsyncDisposable {
   readonly #clock: Clock
   readonly #tables: Tables
   readonly #table: OutboxTable
-  readonly #batchRecords: number
-  readonly #pollIntervalMs: number
-  readonly #maxBuckets: number
-  readonly #sendTimeoutMs: number
+  readonly #settings: RelaySettings
   readonly #sender: Sender
   readonly #events = new Emitter<OutboxRelayEvents>()
   readonly #stopping = new AbortController()
@@ -81,19 +109,13 @@ export class OutboxRelay implements AsyncDisposable {
   #closing: Promise<void> | undefined
 
   /** For `outboxRelay`. */
-  constructor(options: OutboxRelayOptions, tables: Tables) {
-    this.#pool = options.pool
-    this.#clock = options.clock ?? systemClock
-    this.#tables = tables
-    this.#table = new OutboxTable(tables)
-    this.#batchRecords = requireInteger('batchRecords', options.batchRecords ?? 1_000, { min: 1, max: 100_000 })
-    this.#pollIntervalMs = requireInteger('pollIntervalMs', options.pollIntervalMs ?? 100, { min: 1 })
-    this.#maxBuckets = requireInteger('maxBuckets', options.maxBuckets ?? BUCKETS, { min: 1, max: BUCKETS })
-    // The server ends a transaction that is idle for longer, while Kafka is waited for.
-    const max = LOCK_TIMEOUT_MS - 1_000
-    this.#sendTimeoutMs = requireInteger('sendTimeoutMs', options.sendTimeoutMs ?? 8_000, { min: 100, max })
-    if (typeof options.kafka?.producer !== 'function') throw new ConfigError('kafka', options.kafka, 'a Kafka')
-    this.#sender = new Sender({ kafka: options.kafka, sendTimeoutMs: this.#sendTimeoutMs })
+  constructor(parts: RelayParts) {
+    this.#pool = parts.pool
+    this.#clock = parts.clock
+    this.#tables = parts.tables
+    this.#table = new OutboxTable(parts.tables)
+    this.#settings = parts
+    this.#sender = new Sender(parts)
   }
 
   /** Returns the function that takes the listener off again. */
@@ -138,7 +160,8 @@ export class OutboxRelay implements AsyncDisposable {
   async #run(): Promise<void> {
     for (let failures = 0; !this.#stopping.signal.aborted;) {
       try {
-        const connection = { pool: this.#pool, clock: this.#clock, timeoutMs: Infinity }
+        // As long as it lives; each round has a time of its own.
+        const connection = { pool: this.#pool, clock: this.#clock, timeoutMs: Infinity, connectTimeoutMs: CONNECT_MS }
         await withConnection(connection, async (client, discard) => {
           // It holds locks, and settings of its own.
           discard()
@@ -155,20 +178,20 @@ export class OutboxRelay implements AsyncDisposable {
 
   /** Sends over one session, for as long as it lives. */
   async #serve(client: PoolClient, onRound: () => void): Promise<void> {
-    const locks = new BucketLocks(client, this.#tables.name, this.#maxBuckets)
+    const locks = new BucketLocks(client, this.#tables.name, this.#settings.maxBuckets)
     // A frozen relay must not keep its buckets for ever. Before PostgreSQL 14 there is no such setting.
     await client.query(`SET idle_session_timeout = ${LOCK_TIMEOUT_MS}`).catch(() => {})
     let lookedAtMs = -Infinity
     while (!this.#stopping.signal.aborted) {
       const nowMs = this.#clock.monotonicMs()
-      if (nowMs - lookedAtMs >= LOCK_INTERVAL_MS && locks.held.length < this.#maxBuckets) {
+      if (nowMs - lookedAtMs >= LOCK_INTERVAL_MS && locks.held.length < this.#settings.maxBuckets) {
         await this.#timed(locks.takeMore())
         lookedAtMs = nowMs
         this.#held = locks.held
       }
       const isMore = await this.#timed(this.#round(client, locks.held))
       onRound()
-      if (!isMore) await this.#pause(this.#pollIntervalMs)
+      if (!isMore) await this.#pause(this.#settings.pollIntervalMs)
     }
   }
 
@@ -178,7 +201,7 @@ export class OutboxRelay implements AsyncDisposable {
     const ready = held.filter((bucket) => (this.#pauses.get(bucket)?.untilMs ?? 0) <= nowMs)
     const buckets = ready.length === 0 ? [] : await this.#table.waiting(client, ready)
     if (buckets.length === 0) return false
-    const share = Math.ceil(this.#batchRecords / buckets.length)
+    const share = Math.ceil(this.#settings.batchRecords / buckets.length)
     const timeout = `${LOCK_TIMEOUT_MS}`
     await client.query(
       `BEGIN; SET LOCAL lock_timeout = ${timeout}; SET LOCAL idle_in_transaction_session_timeout = ${timeout}`,
@@ -231,14 +254,7 @@ export class OutboxRelay implements AsyncDisposable {
 
   /** @throws TransactionTimeoutError: then the connection is given up */
   async #timed<T>(work: Promise<T>): Promise<T> {
-    const timeoutMs = this.#sendTimeoutMs + ROUND_SLACK_MS
-    const { promise: expired, reject } = Promise.withResolvers<never>()
-    const timer = this.#clock.setTimeout(() => reject(new TransactionTimeoutError(timeoutMs)), timeoutMs)
-    try {
-      return await Promise.race([work, expired])
-    } finally {
-      timer.cancel()
-    }
+    return await before(this.#clock, this.#settings.sendTimeoutMs + ROUND_SLACK_MS, work)
   }
 
   async #pause(ms: number): Promise<void> {

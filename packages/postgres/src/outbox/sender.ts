@@ -14,6 +14,8 @@ export interface SenderOptions {
   readonly kafka: Kafka
   /** For one row, until it is acknowledged. */
   readonly sendTimeoutMs: number
+  /** Of the outbox: with the number of a row it makes the row's idempotency key. */
+  readonly identity: string
 }
 
 /** Sends rows by an idempotent producer, which is opened with the first. */
@@ -43,7 +45,7 @@ export class Sender {
       await producer.send(target, {
         key: key as Buffer | null,
         value: value as Buffer | null,
-        headers: headersOf(row),
+        headers: headersOf(row, this.#options.identity),
         ...(partition !== undefined && { partition }),
         ...(timestampMs !== undefined && { timestampMs }),
       })
@@ -75,9 +77,9 @@ export class Sender {
 }
 
 /** A key that the writer gave itself, or that a dead letter brought along, is the one that counts. */
-function headersOf({ headers, idempotencyKey }: StoredRow): HeadersInput {
+function headersOf({ id, headers }: StoredRow, identity: string): HeadersInput {
   const entries = headers as readonly (readonly [string, string | Uint8Array | null])[]
-  return entries.some(([name]) => name === KEY_HEADER) ? headers : [...entries, [KEY_HEADER, idempotencyKey]]
+  return entries.some(([name]) => name === KEY_HEADER) ? headers : [...entries, [KEY_HEADER, `${identity}/${id}`]]
 }
 
 function isRefused(error: unknown): boolean {

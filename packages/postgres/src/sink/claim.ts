@@ -1,5 +1,5 @@
 import type { PositionStore, StoredPartition } from '@sluice/kafka'
-import { faultOf, isSqlError } from '../sql/fault.ts'
+import { faultOf } from '../sql/fault.ts'
 import { PostgresUnavailableError } from '../errors.ts'
 import type { Offsets } from './offsets.ts'
 
@@ -23,6 +23,7 @@ export class Claim {
 export class Claims implements PositionStore {
   readonly #offsets: Offsets
   readonly #claims = new Map<string, Claim>()
+  readonly #released = new WeakSet<StoredPartition>()
 
   constructor(offsets: Offsets) {
     this.#offsets = offsets
@@ -33,16 +34,17 @@ export class Claims implements PositionStore {
     try {
       await this.#offsets.take(claims)
     } catch (error) {
-      const passes = faultOf(error) === 'transient' || !isSqlError(error)
-      throw passes && (error as { retriable?: boolean }).retriable !== false
-        ? new PostgresUnavailableError(error)
-        : error
+      throw faultOf(error) === 'transient' ? new PostgresUnavailableError(error) : error
     }
-    for (const claim of claims) this.#claims.set(keyOf(claim.held), claim)
+    for (const claim of claims) {
+      // It may have waited for a frozen owner for so long that the partition has gone, and even come again, meanwhile.
+      if (!this.#released.has(claim.held)) this.#claims.set(keyOf(claim.held), claim)
+    }
     return claims.map(({ next }) => next)
   }
 
   released(held: StoredPartition): void {
+    this.#released.add(held)
     if (this.#claims.get(keyOf(held))?.held === held) this.#claims.delete(keyOf(held))
   }
 

@@ -55,7 +55,7 @@ export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, 
    * cannot take) is not tried again.
    */
   readonly attempts?: number
-  /** For one transaction, the handler and the wait for a connection included. From 1,000, default 60,000. */
+  /** For the wait for a connection, and for one transaction, the handler included. From 1,000, default 60,000. */
   readonly transactionTimeoutMs?: number
   /** Whether it sends its dead letters by itself. False: an `outboxRelay` elsewhere does. Default true. */
   readonly relay?: boolean

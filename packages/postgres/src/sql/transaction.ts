@@ -9,10 +9,15 @@ export type Transaction = Pick<ClientBase, 'query'>
 export interface TransactionSettings {
   readonly pool: Pool
   readonly clock: Clock
-  /** For all of it, the wait for a connection included. */
+  /** For the wait for a connection, and again for all that is done with it. */
   readonly timeoutMs: number
   /** The server ends a transaction that waits so long for a lock, and a session that leaves one open and idle. */
   readonly lockTimeoutMs: number
+}
+
+interface ConnectionSettings extends Pick<TransactionSettings, 'pool' | 'clock' | 'timeoutMs'> {
+  /** Default: `timeoutMs`. */
+  readonly connectTimeoutMs?: number
 }
 
 /** A frozen owner's locks end after so long. */
@@ -65,18 +70,35 @@ async function commit(client: PoolClient): Promise<void> {
  * time: whatever waits for it is rejected then.
  */
 export async function withConnection<T>(
-  { pool, clock, timeoutMs }: Pick<TransactionSettings, 'pool' | 'clock' | 'timeoutMs'>,
+  settings: ConnectionSettings,
   work: (client: PoolClient, discard: () => void) => Promise<T>,
 ): Promise<T> {
-  const expired = Promise.withResolvers<never>()
-  expired.promise.catch(() => {})
-  const timer = clock.setTimeout(() => expired.reject(new TransactionTimeoutError(timeoutMs)), timeoutMs)
-  const connecting = pool.connect()
-  let client: PoolClient
+  const { clock, timeoutMs } = settings
+  const client = await connected(settings)
+  let isBroken = false
+  const discard = (): void => void (isBroken = true)
+  // The pool listens only while a connection is idle; unheard, one that breaks now would end the process. The statement
+  // under way, or the next one, tells of it.
+  client.on('error', discard)
   try {
-    client = await Promise.race([connecting, expired.promise])
+    return await before(clock, timeoutMs, work(client, discard))
   } catch (error) {
-    timer.cancel()
+    if (error instanceof TransactionTimeoutError) discard()
+    throw error
+  } finally {
+    client.off('error', discard)
+    // What the pool throws away may still break in its own time.
+    if (isBroken) client.on('error', () => {})
+    client.release(isBroken)
+  }
+}
+
+/** @throws TransactionTimeoutError */
+async function connected({ pool, clock, timeoutMs, connectTimeoutMs = timeoutMs }: ConnectionSettings) {
+  const connecting = pool.connect()
+  try {
+    return await before(clock, connectTimeoutMs, connecting)
+  } catch (error) {
     // It may come all the same.
     connecting.then(
       (late) => late.release(),
@@ -84,21 +106,15 @@ export async function withConnection<T>(
     )
     throw error
   }
-  let isBroken = false
-  const discard = (): void => void (isBroken = true)
-  // The pool listens only while a connection is idle; unheard, one that breaks now would end the process. The statement
-  // under way, or the next one, tells of it.
-  client.on('error', discard)
+}
+
+/** What the work brings, if it brings it in time; else it goes on unseen. @throws TransactionTimeoutError */
+export async function before<T>(clock: Clock, timeoutMs: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = clock.setTimeout(() => late.reject(new TransactionTimeoutError(timeoutMs)), timeoutMs)
   try {
-    return await Promise.race([work(client, discard), expired.promise])
-  } catch (error) {
-    if (error instanceof TransactionTimeoutError) discard()
-    throw error
+    return await Promise.race([work, late.promise])
   } finally {
     timer.cancel()
-    client.off('error', discard)
-    // What the pool throws away may still break in its own time.
-    if (isBroken) client.on('error', () => {})
-    client.release(isBroken)
   }
 }
