@@ -147,22 +147,6 @@ describe('a pipe', () => {
     expect(faultsOf(await readAll(kafka, job.to), 3 * count)).toEqual(noFaults)
   })
 
-  test('goes on when its coordinator is killed and comes back', async () => {
-    const count = 10_000
-    const job = await prepare('restarted', count)
-    await using pipe = start(job)
-    for (let kills = 0; kills < 3; kills++) {
-      await pipe.line((line) => line.startsWith('committed'))
-      pipe.lines.length = 0
-      await stack.kafka.kill(1)
-      await stack.kafka.restart(1)
-      await fill(kafka, job.from, count, (kills + 1) * count)
-    }
-    await allRead(job)
-    expect(await pipe.kill('SIGTERM')).toMatchObject({ code: 0 })
-    expect(faultsOf(await readAll(kafka, job.to), 4 * count)).toEqual(noFaults)
-  })
-
   test('writes a transaction again that the broker has aborted for its age', async () => {
     const count = 5_000
     const job = await prepare('aged', count)
@@ -208,6 +192,33 @@ describe('a pipe', () => {
     expect(faultsOf(await readAll(kafka, job.to), count)).toEqual(noFaults)
   })
 })
+
+test('goes on while the brokers of its cluster are killed and come back, its coordinators too', async () => {
+  // Three: one that restarts alone forgets to mark transactions that it finds open (Kafka 4.3.1; see DESIGN.md).
+  await using stack = await startStack({ kafka: { brokers: 3, properties: quick } })
+  await using kafka = new Kafka({ brokers: stack.kafka.bootstrapServers.split(','), clientId: 'pipe-brokers' })
+  const count = 10_000
+  for (const name of ['source', 'copy']) await kafka.admin().createTopics([{ name, partitions }])
+  await fill(kafka, 'source', count)
+  const options = { maxOutputs: 200, order: 'key' } as const
+  const { bootstrapServers: bootstrap } = stack.kafka
+  await using pipe = start({ bootstrap, from: 'source', to: 'copy', group: 'survivor', name: 'first', options })
+  for (const id of [1, 2, 3]) {
+    await pipe.line((line) => line.startsWith('committed'))
+    await stack.kafka.kill(id)
+    await fill(kafka, 'source', count, (2 * id - 1) * count)
+    pipe.lines.length = 0
+    await stack.kafka.restart(id)
+    await vi.waitFor(async () => {
+      const topics = await kafka.admin().describeTopics(['source', 'copy', '__consumer_offsets', '__transaction_state'])
+      expect(topics.flatMap((topic) => topic.partitions).every(({ inSync }) => inSync.length === 3)).toBe(true)
+    }, 60_000)
+    await fill(kafka, 'source', count, 2 * id * count)
+  }
+  await vi.waitFor(async () => expect(await lagOf(kafka, 'survivor', 'source')).toBe(0), 60_000)
+  expect(await pipe.kill('SIGTERM')).toMatchObject({ code: 0 })
+  expect(faultsOf(await readAll(kafka, 'copy'), 7 * count)).toEqual(noFaults)
+}, 240_000)
 
 describe.each([
   [2, {}],
