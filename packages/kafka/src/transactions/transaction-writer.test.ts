@@ -5,6 +5,7 @@ import { text } from '../codecs/text.ts'
 import { topic } from '../topic.ts'
 import { ProducerFencedError, TransactionError } from './errors.ts'
 import { OutputTopics } from './output-topics.ts'
+import { settle } from './testing/settle.ts'
 import { SimulatedTransactions, type Fate, type RequestName } from './testing/simulated-transactions.ts'
 import { TransactionWriter } from './transaction-writer.ts'
 
@@ -33,18 +34,6 @@ function setUp(version: 1 | 2 = 2) {
   }
   const count = (name: RequestName): number => broker.requests.filter((one) => one === name).length
   return { clock, broker, writer, write, fated, count, heartbeats: () => heartbeats }
-}
-
-/** Lets time pass until the work has ended. */
-async function settle(clock: ManualClock, work: Promise<void>): Promise<void> {
-  let isOver = false
-  const over = work.finally(() => (isOver = true))
-  over.catch(() => {})
-  while (!isOver) {
-    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
-    if (!isOver) await clock.advanceAsync(250)
-  }
-  await over
 }
 
 describe.each([1, 2] as const)('a transaction of version %d', (version) => {

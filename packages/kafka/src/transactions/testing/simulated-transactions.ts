@@ -34,10 +34,12 @@ export class SimulatedTransactions {
   readonly cluster: Cluster
   /** What a reader of what is committed sees, in order. */
   readonly committed: string[] = []
-  /** As committed by transactions. */
+  /** As committed by transactions, of the one partition there is. */
   offset: number | undefined
   readonly requests: RequestName[] = []
   fate: (name: RequestName) => Fate = () => undefined
+  /** The error that every offset is refused with. */
+  refusesOffsets: string | undefined
   /** The epoch of a member that the group takes. */
   memberEpoch = 1
   #identity: ProducerIdentity = { producerId: 1n, epoch: -1 }
@@ -94,6 +96,15 @@ export class SimulatedTransactions {
       produce: (_, request) => this.#answer('produce', () => this.#produce(request)),
       commitTransactionOffsets: (_, request) => this.#answer('offsets', () => this.#commitOffsets(request)),
       endTransaction: (_, { transactional }) => this.#answer('end', () => this.#end(transactional)),
+      fetchOffsets: async (_, { topics }) =>
+        topics!.map(({ topic, partitions }) => ({
+          topic,
+          partition: partitions[0]!,
+          errorCode: 0,
+          offset: this.offset ?? -1,
+          leaderEpoch: -1,
+          metadata: '',
+        })),
       admin: { describeTopicConfigs: async () => [] } as unknown as Driver['admin'],
       close: async () => {},
     }
@@ -157,7 +168,8 @@ export class SimulatedTransactions {
     this.#check(transactional)
     const open = this.#begin()
     const isAdded = version === 2 || open.added.has('/0')
-    const code = !isAdded ? 'INVALID_TXN_STATE' : memberEpoch === this.memberEpoch ? 'NONE' : 'ILLEGAL_GENERATION'
+    const isKnown = memberEpoch === this.memberEpoch
+    const code = !isAdded ? 'INVALID_TXN_STATE' : !isKnown ? 'ILLEGAL_GENERATION' : (this.refusesOffsets ?? 'NONE')
     if (code === 'NONE') open.offset = offsets[0]!.offset
     return offsets.map(({ topic, partition }: OffsetCommit) => ({ topic, partition, errorCode: errorCode(code) }))
   }

@@ -1,0 +1,119 @@
+import { Emitter, ManualClock } from '@sluice/flow'
+import { describe, expect, test } from 'vitest'
+import { text } from '../codecs/text.ts'
+import type { CommitEntry } from '../consumer/commit-route.ts'
+import { Intake } from '../consumer/intake.ts'
+import type { Membership } from '../consumer/membership.ts'
+import { AssignedPartition } from '../consumer/partition.ts'
+import { topic } from '../topic.ts'
+import { OutputTopics } from './output-topics.ts'
+import { settle } from './testing/settle.ts'
+import { SimulatedTransactions, type Fate } from './testing/simulated-transactions.ts'
+import { TransactionCommits, type TransactionEvents } from './transaction-commits.ts'
+import { TransactionWriter } from './transaction-writer.ts'
+
+const letters = topic('letters', { value: text })
+const source = topic('source', { value: text })
+
+async function setUp() {
+  const clock = new ManualClock()
+  const broker = new SimulatedTransactions(clock, 2)
+  const { cluster } = broker
+  const topics = new OutputTopics(cluster, clock)
+  await topics.look('letters')
+  const limits = { timeoutMs: 10_000, batchBytes: 10_000, compression: 'none' } as const
+  const writer = new TransactionWriter({ ...limits, cluster, clock, topics, transactionalId: 'id' })
+  const events = new Emitter<TransactionEvents>()
+  const heard: string[] = []
+  for (const name of ['committed', 'aborted', 'fenced'] as const) events.on(name, () => heard.push(name))
+  const budget = { maxRecords: 100, maxBytes: 1_000_000, partitionMaxBytes: 1_000, fetchMaxBytes: 1_000 }
+  const intake = new Intake({ ...budget, busyPartitions: 1, onRoom: () => {} })
+  const partition = new AssignedPartition(source, 'id', 0, 1)
+  partition.phase = 'active'
+  intake.add(partition)
+  // The part of a membership that commits need.
+  const membership = { memberId: 'm', epoch: 1, refreshed: async () => {}, suspect: () => {} } as unknown as Membership
+  const commits = new TransactionCommits({
+    cluster,
+    clock,
+    group: 'g',
+    instanceId: null,
+    writer,
+    events,
+    membership,
+    intake,
+    maxOutputs: 3,
+    onDue: () => heard.push('due'),
+    onRoom: () => heard.push('room'),
+  })
+  const entry = (offset: number): CommitEntry => {
+    return { owner: partition, topic: 'source', partition: 0, offset, leaderEpoch: -1, metadata: '', revision: offset }
+  }
+  /** The record at this offset is finished, and a letter with this value came of it. */
+  const finish = (offset: number, value: string): void =>
+    commits.finished(partition, offset, [topics.encode(letters, { key: 'k', value }, 1)])
+  const commit = (offset: number) => settle(clock, commits.commit([entry(offset)]))
+  const fated = (...fates: Fate[]): void => {
+    broker.fate = (name) => (name === 'end' ? fates.shift() : undefined)
+  }
+  return { broker, commits, partition, intake, finish, commit, fated, heard }
+}
+
+const lost = Array.from({ length: 1_000 }, (): Fate => 'request_lost')
+const committed = [{ topic: 'source', partition: 0, errorCode: 0 }]
+
+describe('offsets and outputs', () => {
+  test('are committed together, and let handlers begin that had to wait', async () => {
+    const { broker, commits, intake, finish, commit, heard } = await setUp()
+    for (const [offset, value] of ['a', 'b', 'c'].entries()) finish(offset, value)
+    expect(commits.isFull).toBe(true)
+    expect(await commit(3)).toEqual(committed)
+    expect(commits.isFull).toBe(false)
+    expect(heard).toEqual(['due', 'room', 'committed'])
+    expect(broker).toMatchObject({ committed: ['a', 'b', 'c'], offset: 3 })
+    expect(intake.inspect()).toMatchObject({ records: 0, bytes: 0 })
+  })
+
+  test('whose end was done and never answered are committed, by what the group says', async () => {
+    const { broker, finish, commit, fated, heard } = await setUp()
+    finish(0, 'a')
+    fated('answer_lost', ...lost)
+    expect(await commit(1)).toEqual(committed)
+    fated()
+    finish(1, 'b')
+    expect(await commit(2)).toEqual(committed)
+    expect(broker.committed).toEqual(['a', 'b'])
+    expect(heard).toEqual(['room', 'committed', 'room', 'committed'])
+  })
+
+  test('whose end was lost are written again, before what came since', async () => {
+    const { broker, finish, commit, fated, heard } = await setUp()
+    finish(0, 'a')
+    fated(...lost)
+    await expect(commit(1)).rejects.toMatchObject({ outcome: 'unknown' })
+    fated()
+    finish(1, 'b')
+    expect(await commit(2)).toEqual(committed)
+    expect(broker.committed).toEqual(['a', 'b'])
+    expect(heard).toEqual(['room', 'aborted', 'room', 'committed'])
+  })
+
+  test('of a partition that is gone are not written', async () => {
+    const { broker, commits, partition, finish, commit } = await setUp()
+    finish(0, 'a')
+    partition.phase = 'released'
+    commits.released(partition)
+    expect(await commit(1)).toEqual([])
+    expect(broker).toMatchObject({ committed: [], offset: undefined })
+  })
+
+  test('that are too long for the group are told partition by partition', async () => {
+    const { broker, finish, commit } = await setUp()
+    broker.refusesOffsets = 'OFFSET_METADATA_TOO_LARGE'
+    finish(0, 'a')
+    expect(await commit(1)).toEqual([{ topic: 'source', partition: 0, errorCode: 12 }])
+    broker.refusesOffsets = undefined
+    expect(await commit(1)).toEqual(committed)
+    expect(broker.committed).toEqual(['a'])
+  })
+})
