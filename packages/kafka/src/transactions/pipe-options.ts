@@ -32,8 +32,9 @@ export type PipeHandler<From extends AnyTopic, To> = (
   context: HandlerContext,
 ) => PipeOutput<To> | Promise<PipeOutput<To>>
 
-/** Of the consumer all but what a pipe decides: topics, isolation, and how offsets are committed. */
-type PipeConsumerOptions = Omit<ConsumerOptions, 'topics' | 'isolation' | 'commitIntervalMs' | 'deadLetters'>
+/** What a pipe decides by itself: what it reads, and that all that comes of it is committed together. */
+const decided = ['topics', 'isolation', 'deadLetters', 'positionStore'] as const
+type PipeConsumerOptions = Omit<ConsumerOptions, (typeof decided)[number] | 'commitIntervalMs'>
 
 export interface PipeOptions<
   From extends AnyTopic,
@@ -77,6 +78,11 @@ export function parsePipeOptions<From extends AnyTopic, To extends AnyTopic | un
   options: PipeOptions<From, To>,
 ): PipeConfig {
   const { from, to, handler, maxOutputs, transactionalId, transactionTimeoutMs, compression, ...consumer } = options
+  const given: Readonly<Record<string, unknown>> = { ...options }
+  for (const field of decided) {
+    const value = given[field]
+    if (value !== undefined) throw new ConfigError(field, value, 'left out: a pipe decides it')
+  }
   const instance = options.instanceName ?? options.instanceId ?? 'default'
   const sources = (Array.isArray(from) ? from : [from]) as readonly AnyTopic[]
   for (const source of sources) {
@@ -88,11 +94,14 @@ export function parsePipeOptions<From extends AnyTopic, To extends AnyTopic | un
     to,
     handler: requireFunction('handler', handler) as PipeConfig['handler'],
     maxOutputs: requireInteger('maxOutputs', maxOutputs ?? 2_000, { min: 1, max: 1_000_000 }),
-    transaction: parseTransactionOptions({
-      transactionalId: transactionalId ?? `${options.group}.${instance}`,
-      timeoutMs: transactionTimeoutMs,
-      compression,
-    }),
+    transaction: parseTransactionOptions(
+      {
+        transactionalId: transactionalId ?? `${options.group}.${instance}`,
+        timeoutMs: transactionTimeoutMs,
+        compression,
+      },
+      'transactionTimeoutMs',
+    ),
     consumer: {
       commitIntervalMs: 100,
       ...consumer,

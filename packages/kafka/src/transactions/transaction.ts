@@ -42,7 +42,7 @@ export interface TransactionContent {
   readonly offsets: TransactionOffsets | undefined
 }
 
-export interface TransactionOptions {
+export interface TransactionParts {
   readonly cluster: Cluster
   readonly clock: Clock
   readonly version: TransactionVersion
@@ -59,12 +59,12 @@ const staleEpochs = new Set(['ILLEGAL_GENERATION', 'STALE_MEMBER_EPOCH'])
  * (KIP-890) a transaction begins with the first record or offset; with version 1 what it writes to is added before.
  */
 export class Transaction {
-  readonly #options: TransactionOptions
+  readonly #options: TransactionParts
   readonly #stop = new AbortController()
   /** A request got no answer: it may arrive late, whatever became of those that followed it. */
   #isInDoubt = false
 
-  constructor(options: TransactionOptions) {
+  constructor(options: TransactionParts) {
     this.#options = options
   }
 

@@ -33,17 +33,17 @@ export const transactionFields: Readonly<Record<keyof TransactionOptions, true>>
   batchBytes: true,
 }
 
-/** @param prefix of the fields' names in errors */
-export function parseTransactionOptions(options: TransactionOptions, prefix = ''): TransactionConfig {
+/** @param timeoutField what the timeout is called in errors */
+export function parseTransactionOptions(options: TransactionOptions, timeoutField = 'timeoutMs'): TransactionConfig {
   const { transactionalId: id } = options
   if (typeof id !== 'string' || id.length === 0 || id.length > maxIdLength) {
-    throw new ConfigError(`${prefix}transactionalId`, id, `a text of 1 to ${maxIdLength} characters`)
+    throw new ConfigError('transactionalId', id, `a text of 1 to ${maxIdLength} characters`)
   }
   const timeoutMs = options.timeoutMs ?? 10_000
   return Object.freeze({
     transactionalId: id,
-    timeoutMs: requireInteger(`${prefix}timeoutMs`, timeoutMs, { min: 1_000, max: MAX_INT32 }),
-    compression: requireOneOf(`${prefix}compression`, options.compression ?? 'lz4', compressions),
-    batchBytes: requireInteger(`${prefix}batchBytes`, options.batchBytes ?? 262_144, { min: 1, max: 64 * 1_048_576 }),
+    timeoutMs: requireInteger(timeoutField, timeoutMs, { min: 1_000, max: MAX_INT32 }),
+    compression: requireOneOf('compression', options.compression ?? 'lz4', compressions),
+    batchBytes: requireInteger('batchBytes', options.batchBytes ?? 262_144, { min: 1, max: 64 * 1_048_576 }),
   })
 }
