@@ -3,20 +3,29 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytes, type ConsumerRecord, Kafka, text, topic } from '@sluice/kafka'
 import { migrate, Outbox, outboxRelay } from '@sluice/postgres'
-import { type Stack, startStack } from '@sluice/stack'
+import { type BrokerAddress, type Stack, startStack } from '@sluice/stack'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { OutboxRelayJob } from './programs/outbox-relay.ts'
 import { Child, fromSource } from './support/child.ts'
+import { freePort, HoldingProxy } from './support/holding-proxy.ts'
 import { readTopic } from './support/read-topic.ts'
 
 let stack: Stack
 let kafka: Kafka
 let pool: pg.Pool
+let proxyPort: number
 const outbox = new Outbox()
 
 beforeAll(async () => {
-  stack = await startStack({ kafka: true, postgres: true })
+  proxyPort = await freePort()
+  // A second listener is advertised at the proxy's port: who bootstraps there stays there.
+  const properties = ({ port, controllerPort }: BrokerAddress) => ({
+    listeners: `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${port + 1},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxyPort}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT',
+  })
+  stack = await startStack({ kafka: { properties }, postgres: true })
   kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'postgres-outbox' })
   pool = new pg.Pool({ connectionString: stack.postgres.url, max: 24 })
   pool.on('error', () => {})
@@ -123,7 +132,7 @@ describe('records of an outbox', () => {
     await vi.waitFor(async () => expect(await rowsLeft()).toBe(1), within)
     await relay.close()
     const { rows } = await pool.query<{ refused: string }>('SELECT refused FROM sluice_outbox')
-    expect(rows[0]!.refused).toMatch(/DeliveryError|MESSAGE_TOO_LARGE/)
+    expect(rows[0]!.refused).toMatch(/RecordTooLargeError|MESSAGE_TOO_LARGE/)
   })
 
   test('a table that is not there is told, and so is a setting that makes no sense', async () => {
@@ -135,19 +144,24 @@ describe('records of an outbox', () => {
   })
 })
 
-/** Values are `writer number`; what a writer writes for a key, it writes in the order of its numbers. */
+/**
+ * Each transaction writes `begin` and `end` for its key, and the version that it has given to it. As they were committed,
+ * no transaction's records stand between those of another of the same key.
+ */
 function anomaliesIn(found: readonly ConsumerRecord<string | null, string | null>[], written: ReadonlySet<string>) {
   const anomalies: string[] = []
   const seen = new Set<string>()
-  const last = new Map<string, number>()
+  const last = new Map<string, { readonly what: string; readonly name: string; readonly version: number }>()
   for (const { key, value } of found) {
     // One that was sent again after a kill comes with its successors behind it: the first time is what counts.
     if (seen.has(value!)) continue
     seen.add(value!)
-    const version = Number(value!.split(' ')[1])
-    const before = last.get(key!) ?? -1
-    if (version !== before + 1) anomalies.push(`${key}: ${version} after ${before}`)
-    last.set(key!, version)
+    const [what, name, number] = value!.split(' ') as [string, string, string]
+    const before = last.get(key!) ?? { what: 'end', name: '', version: -1 }
+    const version = what === 'begin' ? before.version : Number(number)
+    const fits = what === 'begin' ? before.what === 'end' : before.name === name && version === before.version + 1
+    if (!fits) anomalies.push(`${key}: ${value} after ${before.what} ${before.name} ${before.version}`)
+    last.set(key!, { what, name, version })
   }
   for (const value of written) if (!seen.has(value)) anomalies.push(`lost ${value}`)
   for (const value of seen) if (!written.has(value)) anomalies.push(`never committed ${value}`)
@@ -164,21 +178,21 @@ test('sixteen writers of the same keys, and a relay that is killed again and aga
     for (let count = 0; count < 60; count++) {
       const key = keys[(number * 7 + count * 11) % keys.length]!
       const isAbandoned = count % 10 === 9
-      let value = ''
+      const values = [`begin ${number}.${count}`]
       await transact(
         async (tx) => {
-          // The order of commits of a key, as the database has it.
+          await outbox.insert(tx, contended, { key, value: values[0]! })
+          await sleep((number * count) % 7)
           const { rows } = await tx.query<{ version: number }>(
             'UPDATE counters SET version = version + 1 WHERE key = $1 RETURNING version',
             [key],
           )
-          value = `${key} ${rows[0]!.version}`
-          await outbox.insert(tx, contended, { key, value })
-          await sleep((number * count) % 7)
+          values.push(`end ${number}.${count} ${rows[0]!.version}`)
+          await outbox.insert(tx, contended, { key, value: values[1]! })
         },
         isAbandoned ? 'ROLLBACK' : 'COMMIT',
       )
-      if (!isAbandoned) written.add(value)
+      if (!isAbandoned) for (const value of values) written.add(value)
     }
   }
   const file = join(import.meta.dirname, 'programs', 'outbox-relay.ts')
@@ -200,7 +214,7 @@ test('sixteen writers of the same keys, and a relay that is killed again and aga
   await using reader = await kafka.reader({ topics: [contended] })
   const found: ConsumerRecord<string | null, string | null>[] = []
   for await (const record of reader) found.push(record)
-  expect(written.size).toBe(16 * 54)
+  expect(written.size).toBe(2 * 16 * 54)
   expect(anomaliesIn(found, written)).toEqual([])
 })
 
@@ -217,4 +231,40 @@ test('without the order of keys, writers do not wait for each other', async () =
   }, 'ROLLBACK')
   await first.query('ROLLBACK')
   first.release()
+})
+
+test('what a relay had under way when it was cut off arrives late, and is refused: its rows are there once, in order', async () => {
+  const late = await make('late', 1)
+  // All of one key, and so of one bucket and one partition.
+  const insert = (...values: string[]) =>
+    transact((tx) =>
+      outbox.insert(
+        tx,
+        late,
+        values.map((value) => ({ key: 'k', value })),
+      ),
+    )
+  await using proxy = await HoldingProxy.open(proxyPort, stack.kafka.brokers[0]!.port + 1)
+  const file = join(import.meta.dirname, 'programs', 'outbox-relay.ts')
+  const job: OutboxRelayJob = { bootstrap: `127.0.0.1:${proxyPort}`, url: stack.postgres.url }
+  await using cutOff = new Child(...fromSource(file, [JSON.stringify(job)]))
+  await insert('a')
+  await cutOff.line((line) => line === 'sent 1')
+  proxy.hold()
+  await insert('b', 'c')
+  // It has sent them, or so it believes.
+  await vi.waitFor(() => expect(proxy.heldBytes).toBeGreaterThan(0), within)
+  await cutOff.kill()
+  await using heir = await outboxRelay({ kafka, pool })
+  await untilEmpty()
+  proxy.release()
+  await insert('d')
+  await untilEmpty()
+  await heir.close()
+  const found = await readTopic(kafka, late, 4)
+  await using reader = await kafka.reader({ topics: [late], isolation: 'read_uncommitted' })
+  const all: (string | null)[] = []
+  for await (const { value } of reader) all.push(value)
+  expect(found.map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
+  expect(all).toEqual(['a', 'b', 'c', 'd'])
 })

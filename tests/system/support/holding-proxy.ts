@@ -18,6 +18,10 @@ class Passage {
     client.on('close', () => this.#held ?? broker.end())
   }
 
+  get heldBytes(): number {
+    return this.#held?.reduce((sum, { length }) => sum + length, 0) ?? 0
+  }
+
   hold(): void {
     this.#held ??= []
   }
@@ -52,6 +56,11 @@ export class HoldingProxy implements AsyncDisposable {
     this.#server = createServer((client) => {
       this.#passages.push(new Passage(client, connect(brokerPort, '127.0.0.1')))
     })
+  }
+
+  /** What was sent since it keeps back. */
+  get heldBytes(): number {
+    return this.#passages.reduce((sum, { heldBytes }) => sum + heldBytes, 0)
   }
 
   /** Keeps back what is sent from now on over the connections there are; later connections are free. */

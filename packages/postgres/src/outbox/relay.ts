@@ -97,8 +97,7 @@ export class OutboxRelay implements AsyncDisposable {
   readonly #clock: Clock
   readonly #tables: Tables
   readonly #table: OutboxTable
-  readonly #settings: RelaySettings
-  readonly #sender: Sender
+  readonly #settings: RelayParts
   readonly #events = new Emitter<OutboxRelayEvents>()
   readonly #stopping = new AbortController()
   readonly #pauses = new Map<number, Pause>()
@@ -115,7 +114,6 @@ export class OutboxRelay implements AsyncDisposable {
     this.#tables = parts.tables
     this.#table = new OutboxTable(parts.tables)
     this.#settings = parts
-    this.#sender = new Sender(parts)
   }
 
   /** Returns the function that takes the listener off again. */
@@ -154,7 +152,6 @@ export class OutboxRelay implements AsyncDisposable {
     this.#stopping.abort()
     this.wake()
     await this.#loop
-    await this.#sender.close()
   }
 
   async #run(): Promise<void> {
@@ -165,7 +162,12 @@ export class OutboxRelay implements AsyncDisposable {
         await withConnection(connection, async (client, discard) => {
           // It holds locks, and settings of its own.
           discard()
-          await this.#serve(client, () => (failures = 0))
+          const sender = new Sender(this.#settings)
+          try {
+            await this.#serve(client, sender, () => (failures = 0))
+          } finally {
+            sender.close()
+          }
         })
       } catch (error) {
         const retryInMs = backoffMs(failures++, 100, 5_000)
@@ -177,7 +179,7 @@ export class OutboxRelay implements AsyncDisposable {
   }
 
   /** Sends over one session, for as long as it lives. */
-  async #serve(client: PoolClient, onRound: () => void): Promise<void> {
+  async #serve(client: PoolClient, sender: Sender, onRound: () => void): Promise<void> {
     const locks = new BucketLocks(client, this.#tables.name, this.#settings.maxBuckets)
     // A frozen relay must not keep its buckets for ever. Before PostgreSQL 14 there is no such setting.
     await client.query(`SET idle_session_timeout = ${LOCK_TIMEOUT_MS}`).catch(() => {})
@@ -189,14 +191,14 @@ export class OutboxRelay implements AsyncDisposable {
         lookedAtMs = nowMs
         this.#held = locks.held
       }
-      const isMore = await this.#timed(this.#round(client, locks.held))
+      const isMore = await this.#timed(this.#round(client, sender, locks.held))
       onRound()
       if (!isMore) await this.#pause(this.#settings.pollIntervalMs)
     }
   }
 
   /** One batch of every bucket that has rows. True: there may be more. */
-  async #round(client: PoolClient, held: readonly number[]): Promise<boolean> {
+  async #round(client: PoolClient, sender: Sender, held: readonly number[]): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs()
     const ready = held.filter((bucket) => (this.#pauses.get(bucket)?.untilMs ?? 0) <= nowMs)
     const buckets = ready.length === 0 ? [] : await this.#table.waiting(client, ready)
@@ -208,11 +210,12 @@ export class OutboxRelay implements AsyncDisposable {
     )
     const batches = new Map<number, StoredRow[]>()
     for (const bucket of buckets) batches.set(bucket, await this.#table.first(client, bucket, share))
-    const rows = [...batches.values()].flat()
-    const sent = await this.#sender.send(rows)
-    const results = new Map(rows.map((row, index) => [row, sent[index]!]))
+    // A bucket whose transaction does not end in time is given up, and keeps nobody else.
+    const sent = await Promise.all(Array.from(batches, ([bucket, batch]) => sender.send(bucket, batch)))
     const done: string[] = []
-    for (const [bucket, batch] of batches) done.push(...(await this.#settle(client, bucket, batch, results)))
+    for (const [index, [bucket, batch]] of [...batches].entries()) {
+      done.push(...(await this.#settle(client, bucket, batch, sent[index]!)))
+    }
     await this.#table.delete(client, done)
     await client.query('COMMIT')
     this.#sentRows += done.length
@@ -225,11 +228,11 @@ export class OutboxRelay implements AsyncDisposable {
     client: PoolClient,
     bucket: number,
     batch: readonly StoredRow[],
-    results: ReadonlyMap<StoredRow, Sent>,
+    results: readonly Sent[],
   ): Promise<string[]> {
     const done: string[] = []
-    for (const row of batch) {
-      const sent = results.get(row)!
+    for (const [index, row] of batch.entries()) {
+      const sent = results[index]!
       if (sent.outcome === 'failed') {
         this.#pauseBucket(bucket, row.topic, sent.error)
         return done

@@ -1,88 +1,111 @@
-import { bytes, type HeadersInput, type Kafka, type Producer, topic } from '@sluice/kafka'
+import type { Clock } from '@sluice/flow'
+import { bytes, type HeadersInput, type Kafka, topic, type TransactionalProducer } from '@sluice/kafka'
+import { before } from '../sql/transaction.ts'
 import type { StoredRow } from './outbox-table.ts'
 
 /** What became of a row. `failed`: it may be in its topic all the same. */
 export type Sent = { readonly outcome: 'sent' } | { readonly outcome: 'refused' | 'failed'; readonly error: unknown }
 
 const KEY_HEADER = 'idempotency-key'
-/** A row may hold what any topic allows. */
-const MAX_RECORD_BYTES = 64 * 1_048_576
 /** Errors of a record alone: it will never be taken. */
 const REFUSALS = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP'])
+const SENT: Sent = { outcome: 'sent' }
 
 export interface SenderOptions {
   readonly kafka: Kafka
-  /** For one row, until it is acknowledged. */
+  readonly clock: Clock
+  /** For the rows of one bucket, until they are committed. */
   readonly sendTimeoutMs: number
   /** Of the outbox: with the number of a row it makes the row's idempotency key. */
   readonly identity: string
 }
 
-/** Sends rows by an idempotent producer, which is opened with the first. */
+/**
+ * Sends rows in transactions, those of each bucket under an id of its own. Whoever has locked a bucket opens that id
+ * first: what its predecessor had under way is aborted, and what of it comes late is refused. Those of one session.
+ */
 export class Sender {
   readonly #options: SenderOptions
-  #producer: Promise<Producer> | undefined
+  readonly #producers = new Map<number, Promise<TransactionalProducer>>()
 
   constructor(options: SenderOptions) {
     this.#options = options
   }
 
-  /** In their order; resolves with what became of each once all of it is known. */
-  async send(rows: readonly StoredRow[]): Promise<Sent[]> {
-    const producer = await this.#open()
-    return await Promise.all(rows.map((row) => this.#sendOne(producer, row)))
-  }
-
-  async close(): Promise<void> {
-    const producer = await this.#producer?.catch(() => undefined)
-    await producer?.close({ timeoutMs: this.#options.sendTimeoutMs })
-  }
-
-  async #sendOne(producer: Producer, row: StoredRow): Promise<Sent> {
-    const { key, value, partition, timestampMs } = row
-    const target = topic(row.topic, { key: bytes, value: bytes })
+  /** In their order, all at once or none; resolves with what became of each. */
+  async send(bucket: number, rows: readonly StoredRow[]): Promise<Sent[]> {
+    const { clock, sendTimeoutMs } = this.#options
     try {
-      await producer.send(target, {
-        key: key as Buffer | null,
-        value: value as Buffer | null,
-        headers: headersOf(row, this.#options.identity),
-        ...(partition !== undefined && { partition }),
-        ...(timestampMs !== undefined && { timestampMs }),
-      })
-      return { outcome: 'sent' }
+      await before(clock, sendTimeoutMs, this.#write(bucket, rows))
+      return rows.map(() => SENT)
     } catch (error) {
-      return { outcome: isRefused(error) ? 'refused' : 'failed', error }
+      if (isRefusal(error)) return await this.#sendHalves(bucket, rows, error)
+      // The next one fences it, with whatever it still does.
+      this.#discard(bucket)
+      return rows.map(() => failed(error))
     }
   }
 
-  #open(): Promise<Producer> {
-    const limits = { maxRecordBytes: MAX_RECORD_BYTES, maxRequestBytes: MAX_RECORD_BYTES }
-    this.#producer ??= this.#options.kafka
-      .producer({
-        ...limits,
-        queue: { maxRecords: 100_000, highWatermark: 100_000, lowWatermark: 50_000, maxBytes: 2 * MAX_RECORD_BYTES },
-        deliveryTimeoutMs: this.#options.sendTimeoutMs,
-        requestTimeoutMs: this.#options.sendTimeoutMs,
-        lingerMs: 0,
-        addHeaders: false,
-        // What fails stays in its row.
-        deadLetters: false,
-      })
-      .catch((error: unknown) => {
-        this.#producer = undefined
-        throw error
-      })
-    return this.#producer
+  async #write(bucket: number, rows: readonly StoredRow[]): Promise<void> {
+    const producer = await this.#open(bucket)
+    await producer.run((transaction) => {
+      for (const row of rows) transaction.send(topic(row.topic, { key: bytes, value: bytes }), this.#recordOf(row))
+    })
+  }
+
+  /** Kafka will not take one of them: it is found, and the others go on, in their order. */
+  async #sendHalves(bucket: number, rows: readonly StoredRow[], error: unknown): Promise<Sent[]> {
+    if (rows.length === 1) return [{ outcome: 'refused', error }]
+    const half = rows.length >> 1
+    const first = await this.send(bucket, rows.slice(0, half))
+    const rest = rows.slice(half)
+    const isFailed = first.some(({ outcome }) => outcome === 'failed')
+    return [...first, ...(isFailed ? rest.map(() => failed(error)) : await this.send(bucket, rest))]
+  }
+
+  /** Those that are still at work are not waited for: their successors fence them. */
+  close(): void {
+    for (const bucket of this.#producers.keys()) this.#discard(bucket)
+  }
+
+  #open(bucket: number): Promise<TransactionalProducer> {
+    const { kafka, identity } = this.#options
+    let producer = this.#producers.get(bucket)
+    if (producer === undefined) {
+      producer = kafka.transactionalProducer({ transactionalId: `sluice-outbox.${identity}.${bucket}` })
+      this.#producers.set(bucket, producer)
+    }
+    return producer
+  }
+
+  #discard(bucket: number): void {
+    const producer = this.#producers.get(bucket)
+    this.#producers.delete(bucket)
+    producer?.then((opened) => opened.close()).catch(() => {})
+  }
+
+  #recordOf({ id, key, value, headers, partition, timestampMs }: StoredRow) {
+    return {
+      key: key as Buffer | null,
+      value: value as Buffer | null,
+      headers: withKey(headers, `${this.#options.identity}/${id}`),
+      ...(partition !== undefined && { partition }),
+      ...(timestampMs !== undefined && { timestampMs }),
+    }
   }
 }
 
 /** A key that the writer gave itself, or that a dead letter brought along, is the one that counts. */
-function headersOf({ id, headers }: StoredRow, identity: string): HeadersInput {
+function withKey(headers: HeadersInput, key: string): HeadersInput {
   const entries = headers as readonly (readonly [string, string | Uint8Array | null])[]
-  return entries.some(([name]) => name === KEY_HEADER) ? headers : [...entries, [KEY_HEADER, `${identity}/${id}`]]
+  return entries.some(([name]) => name === KEY_HEADER) ? headers : [...entries, [KEY_HEADER, key]]
 }
 
-function isRefused(error: unknown): boolean {
+function failed(error: unknown): Sent {
+  return { outcome: 'failed', error }
+}
+
+function isRefusal(error: unknown): boolean {
   const { code, outcome, cause } = error as { code?: string; outcome?: string; cause?: { apiError?: string } }
-  return code === 'record_too_large' || (outcome === 'refused' && REFUSALS.has(cause?.apiError ?? ''))
+  return code === 'record_too_large' || (outcome === 'aborted' && REFUSALS.has(cause?.apiError ?? ''))
 }

@@ -1,0 +1,81 @@
+import { ManualClock } from '@sluice/flow'
+import type { Kafka } from '@sluice/kafka'
+import { describe, expect, it } from 'vitest'
+import type { StoredRow } from './outbox-table.ts'
+import { Sender } from './sender.ts'
+
+const row = (id: number): StoredRow => ({
+  id: String(id),
+  bucket: 3,
+  topic: 't',
+  partition: undefined,
+  key: Buffer.from('k'),
+  value: Buffer.from(`${id}`),
+  headers: [],
+  timestampMs: undefined,
+})
+
+/** Transactions of these values are committed, unless `fail` has an error for them. */
+function fakeKafka(fail: (values: readonly string[]) => Error | Promise<never> | undefined) {
+  const committed: string[][] = []
+  const opened: string[] = []
+  const transactionalProducer = ({ transactionalId }: { transactionalId: string }) => {
+    opened.push(transactionalId)
+    const run = async (work: (scope: unknown) => void): Promise<void> => {
+      const values: string[] = []
+      work({ send: (_: unknown, { value }: { value: Buffer }) => values.push(value.toString()) })
+      const failure = fail(values)
+      if (failure instanceof Error) throw failure
+      await failure
+      committed.push(values)
+    }
+    return Promise.resolve({ run, close: () => Promise.resolve() })
+  }
+  return { kafka: { transactionalProducer } as unknown as Kafka, committed, opened }
+}
+
+const tooLarge = Object.assign(new Error('too large'), { code: 'record_too_large' })
+
+describe('a sender', () => {
+  it('commits the rows of a bucket at once, under an id of its own', async () => {
+    const { kafka, committed, opened } = fakeKafka(() => undefined)
+    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    expect(await sender.send(3, [row(1), row(2)])).toEqual([{ outcome: 'sent' }, { outcome: 'sent' }])
+    await sender.send(3, [row(3)])
+    expect(committed).toEqual([['1', '2'], ['3']])
+    expect(opened).toEqual(['sluice-outbox.own.3'])
+  })
+
+  it('finds the row that Kafka will not take, and commits the others in their order', async () => {
+    const { kafka, committed, opened } = fakeKafka((values) => (values.includes('4') ? tooLarge : undefined))
+    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    const sent = await sender.send(3, [1, 2, 3, 4, 5].map(row))
+    expect(sent.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', 'sent', 'refused', 'sent'])
+    expect(committed.flat()).toEqual(['1', '2', '3', '5'])
+    expect(opened).toHaveLength(1)
+  })
+
+  it('lets nothing go past what failed for another reason, and fences it the next time', async () => {
+    const away = new Error('away')
+    const { kafka, committed, opened } = fakeKafka((values) => {
+      if (values.length > 2) return tooLarge
+      return opened.length === 1 && values.includes('2') ? away : undefined
+    })
+    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    const sent = await sender.send(3, [1, 2, 3, 4].map(row))
+    expect(sent.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed', 'failed'])
+    expect(committed).toEqual([])
+    await sender.send(3, [row(1), row(2)])
+    expect(committed).toEqual([['1', '2']])
+    expect(opened).toEqual(['sluice-outbox.own.3', 'sluice-outbox.own.3'])
+  })
+
+  it('gives a transaction up that takes too long', async () => {
+    const clock = new ManualClock()
+    const { kafka } = fakeKafka(() => new Promise<never>(() => {}))
+    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own' })
+    const sending = sender.send(3, [row(1)])
+    await clock.advanceAsync(1_000)
+    expect(await sending).toMatchObject([{ outcome: 'failed', error: { code: 'transaction_timed_out' } }])
+  })
+})
