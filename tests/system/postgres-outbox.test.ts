@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytes, type ConsumerRecord, Kafka, text, topic } from '@sluice/kafka'
-import { migrate, Outbox, outboxRelay } from '@sluice/postgres'
+import { migrate, Outbox, outboxRelay, relayCrashPoints } from '@sluice/postgres'
 import { type BrokerAddress, type Stack, startStack } from '@sluice/stack'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -197,13 +197,12 @@ test('sixteen writers of the same keys, and a relay that is killed again and aga
   }
   const file = join(import.meta.dirname, 'programs', 'outbox-relay.ts')
   const job: OutboxRelayJob = { bootstrap: stack.kafka.bootstrapServers, url: stack.postgres.url, batchRecords: 40 }
-  const start = () => new Child(...fromSource(file, [JSON.stringify(job)]))
+  const start = (crash: Partial<OutboxRelayJob> = {}) =>
+    new Child(...fromSource(file, [JSON.stringify({ ...job, ...crash })]))
   const writing = Promise.all(Array.from({ length: 16 }, (_, number) => writer(number)))
-  for (let kills = 0; kills < 5; kills++) {
-    await using relay = start()
-    await relay.line((line) => line.startsWith('sent')).catch(() => undefined)
-    await sleep(kills * 7)
-    await relay.kill()
+  for (let kills = 0; kills < 6; kills++) {
+    await using relay = start({ crashAt: relayCrashPoints[kills % 3]!, survive: kills })
+    expect((await relay.ended).signal).toBe('SIGKILL')
   }
   await writing
   // Two that share the buckets.

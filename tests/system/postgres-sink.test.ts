@@ -21,6 +21,7 @@ import {
   addEffects,
   effectAnomalies,
   effectCount,
+  handledEntries,
   entriesOf,
   makeEffectTables,
   sendEntries,
@@ -185,6 +186,27 @@ describe('frozen past its session, with another that takes over', () => {
     expect(await effectAnomalies(pool, name, 5_000)).toEqual([])
     expect(await positions(name)).toBe(5_000)
   })
+})
+
+test('a predecessor that takes the row late, and writes under it, is fenced in its turn: what it did is not done again', async () => {
+  const name = await prepare('taken', 100, 1)
+  await using sink = await openSink(name, { batchRecords: 10 })
+  const fenced: boolean[] = []
+  sink.on('fenced', ({ kept }) => fenced.push(kept))
+  await untilEffects(name, 100)
+  // As somebody who was assigned the partition before, and only now gets to it.
+  const { rows } = await pool.query<{ epoch: string }>(
+    'UPDATE sluice_offsets SET epoch = epoch + 1, next = next + 25 WHERE group_id = $1 RETURNING epoch',
+    [`of-${name}`],
+  )
+  await addEffects(pool, name, handledEntries(100, 25))
+  await sendEntries(kafka, name, 100, 100)
+  await untilEffects(name, 200)
+  await sink.close()
+  expect(fenced).toEqual([true])
+  expect(await effectAnomalies(pool, name, 200)).toEqual([])
+  const now = await pool.query('SELECT next, epoch FROM sluice_offsets WHERE group_id = $1', [`of-${name}`])
+  expect(now.rows).toEqual([{ next: '200', epoch: String(Number(rows[0]!.epoch) + 1) }])
 })
 
 describe('PostgreSQL', () => {

@@ -7,9 +7,13 @@ import { channel } from 'node:diagnostics_channel'
 export const crashPoints = ['offsets_updated', 'effects_done', 'before_commit', 'committed'] as const
 export type CrashPoint = (typeof crashPoints)[number]
 
+/** Of a batch of the relay: its rows are locked and read, Kafka has them, they are deleted. */
+export const relayCrashPoints = ['rows_read', 'rows_sent', 'rows_deleted'] as const
+export type RelayCrashPoint = (typeof relayCrashPoints)[number]
+
 /** A test subscribes to it and ends the process; without a subscriber it costs nothing. */
 const points = channel('sluice:postgres:crash-point')
 
-export function crashPoint(name: CrashPoint): void {
+export function crashPoint(name: CrashPoint | RelayCrashPoint): void {
   if (points.hasSubscribers) points.publish(name)
 }

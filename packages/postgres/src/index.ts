@@ -8,7 +8,7 @@ export type { PostgresSink } from './sink/postgres-sink.ts'
 export type { PostgresSinkOptions, SinkHandler } from './sink/options.ts'
 export type { SinkContext } from './sink/batch-writer.ts'
 export type { SinkEvents } from './sink/events.ts'
-export { crashPoints, type CrashPoint } from './crash-points.ts'
+export { crashPoints, relayCrashPoints, type CrashPoint, type RelayCrashPoint } from './crash-points.ts'
 
 export { Outbox } from './outbox/outbox.ts'
 export type { OutboxInsertOptions, OutboxRecord } from './outbox/outbox.ts'

@@ -30,12 +30,19 @@ export async function makeEffectTables(pool: pg.Pool, name: string): Promise<voi
   await pool.query(`CREATE TABLE ${name}_sums (key text PRIMARY KEY, amount bigint NOT NULL)`)
 }
 
+/** What `sendEntries` has sent into a topic of one partition, as a handler gets it. */
+export function handledEntries(from: number, count: number): HandledEntry[] {
+  return Array.from({ length: count }, (_, index) => {
+    const id = from + index
+    return { key: keyOf(id), value: { id, amount: amountOf(id) }, partition: 0, offset: id }
+  })
+}
+
+/** What the effects need of a record. */
+type HandledEntry = Pick<ConsumerRecord<string | null, Entry>, 'key' | 'value' | 'partition' | 'offset'>
+
 /** Both effects, in two statements for any number of records. */
-export async function addEffects(
-  tx: Transaction,
-  name: string,
-  records: readonly ConsumerRecord<string | null, Entry>[],
-): Promise<void> {
+export async function addEffects(tx: Transaction, name: string, records: readonly HandledEntry[]): Promise<void> {
   const ids = records.map(({ value }) => value.id)
   const amounts = records.map(({ value }) => value.amount)
   const places = [records.map(({ partition }) => partition), records.map(({ offset }) => offset)]

@@ -1,6 +1,7 @@
 import { ConfigError, Emitter, requireInteger, systemClock, type Clock } from '@sluice/flow'
 import type { Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
+import { crashPoint } from '../crash-points.ts'
 import { backoffMs } from '../sql/backoff.ts'
 import { before, LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions, type Tables } from '../tables.ts'
@@ -210,14 +211,17 @@ export class OutboxRelay implements AsyncDisposable {
     )
     const batches = new Map<number, StoredRow[]>()
     for (const bucket of buckets) batches.set(bucket, await this.#table.first(client, bucket, share))
+    crashPoint('rows_read')
     // A bucket whose transaction does not end in time is given up, and keeps nobody else.
     const sent = await Promise.all(Array.from(batches, ([bucket, batch]) => sender.send(bucket, batch)))
+    crashPoint('rows_sent')
     const done: string[] = []
     for (const [index, [bucket, batch]] of [...batches].entries()) {
       done.push(...(await this.#settle(client, bucket, batch, sent[index]!)))
     }
     await this.#table.delete(client, done)
     await client.query('COMMIT')
+    crashPoint('rows_deleted')
     this.#sentRows += done.length
     if (done.length > 0) this.#events.emit('sent', { rows: done.length })
     return [...batches.values()].some((batch) => batch.length === share)
