@@ -54,14 +54,14 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
       const table = `orders_${way}_${number}`
       await pool.query(`CREATE TABLE ${table} (${columns})`)
       const job: SinkJob = { ...place, way, table, group: table, records, batch, connections }
-      const { seconds } = await inProcess<SinkResult>('sink.ts', job)
+      const { seconds, transactions } = await inProcess<SinkResult>('sink.ts', job)
       const { rows } = await pool.query<{ count: string }>(`SELECT count(*) FROM ${table}`)
       if (Number(rows[0]!.count) !== records) throw new Error(`${table} has ${rows[0]!.count} rows, not ${records}`)
       await pool.query(`DROP TABLE ${table}`)
       await pool.query('CHECKPOINT')
       const rate = records / seconds
       results.set(way, [...(results.get(way) ?? []), rate])
-      console.log(`round ${number + 1}/${rounds}  ${ways[way]}: ${round(rate).toLocaleString('en-US')}/s`)
+      console.log(`round ${number + 1}/${rounds}  ${ways[way]}: ${round(rate)}/s in ${transactions} transactions`)
     }
   }
   await pool.end()
