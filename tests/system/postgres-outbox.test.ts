@@ -267,3 +267,27 @@ test('what a relay had under way when it was cut off arrives late, and is refuse
   expect(found.map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
   expect(all).toEqual(['a', 'b', 'c', 'd'])
 })
+
+test('a relay that is frozen loses its buckets to another one, and does no harm when it wakes up', async () => {
+  const frozen = await make('frozen', 1)
+  const insert = (value: string) => transact((tx) => outbox.insert(tx, frozen, { key: 'k', value }))
+  const file = join(import.meta.dirname, 'programs', 'outbox-relay.ts')
+  const job: OutboxRelayJob = { bootstrap: stack.kafka.bootstrapServers, url: stack.postgres.url }
+  await using sleeper = new Child(...fromSource(file, [JSON.stringify(job)]))
+  await insert('a')
+  await sleeper.line((line) => line === 'sent 1')
+  sleeper.process.kill('SIGSTOP')
+  await insert('b')
+  await using heir = await outboxRelay({ kafka, pool })
+  // The server ends the session of one that says nothing for ten seconds.
+  await untilEmpty()
+  sleeper.process.kill('SIGCONT')
+  await sleeper.line((line) => line.startsWith('error'))
+  await insert('c')
+  await untilEmpty()
+  await heir.close()
+  await insert('d')
+  await untilEmpty()
+  expect((await readTopic(kafka, frozen, 4)).map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
+  await sleeper.kill('SIGTERM')
+})
