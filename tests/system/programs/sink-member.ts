@@ -70,6 +70,7 @@ sink.consumer.on('committed', () => {
   if (job.crashAt === 'kafka_committed') pass()
 })
 sink.consumer.on('assigned', ({ partitions }) => console.log(`assigned ${JSON.stringify(partitions)}`))
+sink.consumer.on('lost', ({ partitions }) => console.log(`lost ${JSON.stringify(partitions)}`))
 process.once('SIGTERM', () => void sink.close())
 console.log('started')
 await sink.ended

@@ -173,10 +173,13 @@ export class BatchWriter {
   /** Takes the partition's row again, if the partition is ours. @throws FencedError where it is not */
   async #reclaim(claim: Claim, signal: AbortSignal): Promise<void> {
     const { offsets, events } = this.#options
-    const ownership = await this.#persist(signal, async () => {
-      const answer = await claim.held.confirm()
-      return answer === 'unknown' ? undefined : answer
-    })
+    // It was taken away while its transaction ran.
+    const ownership = signal.aborted
+      ? 'gone'
+      : await this.#persist(signal, async () => {
+          const answer = await claim.held.confirm()
+          return answer === 'unknown' ? undefined : answer
+        })
     events.emit('fenced', { ...claim.place, kept: ownership === 'mine' })
     if (ownership === 'gone') throw new FencedError(claim.place)
     await this.#persist(signal, async () => {
