@@ -3,12 +3,21 @@
 import { broker } from './broker.ts'
 import { checker } from './checker.ts'
 import { failure } from './failure.ts'
+import { lostOffsets } from './lost-offsets.ts'
 import { pipeline } from './pipeline.ts'
 import type { Proof } from './proof.ts'
 import { rebalance } from './rebalance.ts'
 import { watermark } from './watermark.ts'
 
-const proofs: Readonly<Record<string, Proof>> = { broker, checker, failure, pipeline, rebalance, watermark }
+const proofs: Readonly<Record<string, Proof>> = {
+  broker,
+  checker,
+  failure,
+  'lost-offsets': lostOffsets,
+  pipeline,
+  rebalance,
+  watermark,
+}
 
 const [name, ...args] = process.argv.slice(2)
 const proof = proofs[name ?? '']
