@@ -4,6 +4,7 @@ import { broker } from './broker.ts'
 import { checker } from './checker.ts'
 import { failure } from './failure.ts'
 import { lostOffsets } from './lost-offsets.ts'
+import { memory } from './memory.ts'
 import { pipeline } from './pipeline.ts'
 import type { Proof } from './proof.ts'
 import { rebalance } from './rebalance.ts'
@@ -14,6 +15,7 @@ const proofs: Readonly<Record<string, Proof>> = {
   checker,
   failure,
   'lost-offsets': lostOffsets,
+  memory,
   pipeline,
   rebalance,
   watermark,

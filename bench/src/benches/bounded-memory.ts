@@ -11,7 +11,8 @@ export const title = 'memory of a producer and of a consumer that have too much 
 
 export const options = {
   seconds: option('30', 'length of each part'),
-  quota: option('2000000', 'bytes a second that the broker takes from the producer; it is fed twice as much'),
+  quota: option('2000000', 'bytes a second that the broker takes from the producer'),
+  overload: option('2', 'how many times as much the producer is fed'),
   backlog: option('1000000', 'records in front of the consumer'),
   slowness: option('10', 'how many times slower the handler is than the same consumer with an empty one'),
   bytes: option('1024', 'bytes of a value'),
@@ -35,6 +36,7 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
   const quota = count(args, 'quota')
   const backlog = count(args, 'backlog')
   const slowness = count(args, 'slowness')
+  const overload = count(args, 'overload')
   const valueBytes = count(args, 'bytes')
   await using broker = await openBroker(args['bootstrap']!)
   const { bootstrap } = broker
@@ -44,16 +46,24 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
   try {
     const consumer = await measureConsumer({ bootstrap, topic, seconds, backlog, slowness, valueBytes })
     await kafka.admin().setProducerQuota(clientId, quota)
-    const recordsPerSecond = Math.ceil((2 * quota) / valueBytes)
+    const recordsPerSecond = Math.ceil((overload * quota) / valueBytes)
     const producing = { bootstrap, clientId, topic, valueBytes, recordsPerSecond, seconds }
     const heeding = await measureProducer({ ...producing, heeds: true })
     const insisting = await measureProducer({ ...producing, heeds: false })
     const promises = judge(heeding, insisting, consumer)
     publish({
       name: 'bounded-memory',
-      parameters: { seconds, quota, backlog, slowness, valueBytes, handlerPerSecond: consumer.recordsPerSecond },
+      parameters: {
+        seconds,
+        quota,
+        overload,
+        backlog,
+        slowness,
+        valueBytes,
+        handlerPerSecond: consumer.recordsPerSecond,
+      },
       tables: {
-        'a producer fed twice as fast as its broker takes': [
+        [`a producer fed ${overload} times as fast as its broker takes`]: [
           producerRow('waits for ready()', heeding),
           producerRow('calls send() all the same', insisting),
         ],

@@ -1,4 +1,4 @@
-// A producer that is fed twice as fast as its broker takes.
+// A producer that is fed faster than its broker takes.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, bytes, topic } from '@sluice/kafka'
 import { randomValue } from '../clients/client.ts'

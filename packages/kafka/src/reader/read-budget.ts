@@ -22,10 +22,13 @@ const LEAST_BYTES = 65_536
  */
 export class ReadBudget implements FetchBudget<ReadPartition, ReadAsk> {
   readonly #maxBytes: number
+  readonly #onRoom: () => void
   #usedBytes = 0
 
-  constructor(maxBytes: number) {
+  /** `onRoom`: a fetch that found no room may find some now. */
+  constructor(maxBytes: number, onRoom: () => void) {
     this.#maxBytes = maxBytes
+    this.#onRoom = onRoom
   }
 
   get usedBytes(): number {
@@ -52,7 +55,10 @@ export class ReadBudget implements FetchBudget<ReadPartition, ReadAsk> {
 
   settle({ lot }: ReadAsk, bytes: number): void {
     this.#usedBytes += bytes
-    if (--lot.open === 0) this.#usedBytes -= lot.bytes
+    if (--lot.open > 0) return
+    this.#usedBytes -= lot.bytes
+    // Also after an answer that never came, for which another leader may have had to wait.
+    this.#onRoom()
   }
 
   withdraw(): void {
@@ -62,5 +68,6 @@ export class ReadBudget implements FetchBudget<ReadPartition, ReadAsk> {
   /** What an answer brought was given out. */
   release(bytes: number): void {
     this.#usedBytes -= bytes
+    this.#onRoom()
   }
 }

@@ -73,7 +73,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     this.#clock = clock
     this.#settings = settings
     this.#places = places
-    this.#budget = new ReadBudget(settings.maxBytes)
+    this.#budget = new ReadBudget(settings.maxBytes, () => this.#loops.wake())
     this.#signal = new Signal(clock)
     this.#topics = new TopicWatch(cluster, clock, settings)
     this.#loops = new FetchLoops<ReadPartition, ReadAsk>({
@@ -138,7 +138,6 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
         partition.delivered = Math.max(partition.delivered, Math.min(next.nextOffset, partition.end))
         this.#fetched.shift()
         this.#budget.release(buffer.length)
-        this.#loops.wake()
       }
     } finally {
       this.#isReading = false

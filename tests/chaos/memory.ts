@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { numberOptions } from './options.ts'
+import type { Proof } from './proof.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The benchmark of the same, which judges itself, under more than it has by default. */
+export const memory: Proof = {
+  title: 'memory under a tenfold overload: a producer that is fed too much, and a consumer whose handler is too slow',
+  usage: 'memory [--overload 10] [--seconds 30]',
+  async run(args, tell) {
+    const { overload, seconds } = numberOptions(args, { overload: 10, seconds: 30 })
+    const options = ['--overload', `${overload}`, '--slowness', `${overload}`, '--seconds', `${seconds}`]
+    const command = ['run', '--silent', 'bench', '--', 'bounded-memory', ...options]
+    const child = spawn('npm', command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.on('data', (chunk) => (output += String(chunk)))
+    const [code] = (await once(child, 'close')) as [number | null]
+    for (const line of output.split('\n')) tell(line)
+    return code === 0 ? [] : ['memory grew by more than it may, or the benchmark failed: see above']
+  },
+}
