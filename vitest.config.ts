@@ -5,9 +5,7 @@ const resolve = { conditions: ['source'] }
 const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] } }
 
 /** Those that say how long something may take, or that load the machine: each has it for itself. */
-const alone = ['consumer-cluster', 'consumer-group', 'failure', 'pipeline', 'rebalance'].map(
-  (name) => `tests/system/${name}.test.ts`,
-)
+const alone = ['consumer-group', 'failure', 'pipeline', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
 
 /** Real servers, which tests wait for more than they work: generous limits. */
 const system = {
@@ -35,7 +33,7 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { ...system, name: 'system', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { ...system, name: 'system', exclude: alone, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
       {
         resolve,
