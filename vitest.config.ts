@@ -33,7 +33,7 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { ...system, name: 'system', exclude: alone, maxWorkers: 3, sequence: { groupOrder: 1 } },
+        test: { ...system, name: 'system', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
         resolve,
