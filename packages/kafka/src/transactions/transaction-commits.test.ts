@@ -116,4 +116,22 @@ describe('offsets and outputs', () => {
     expect(await commit(1)).toEqual(committed)
     expect(broker.committed).toEqual(['a'])
   })
+
+  test('of a partition that was lost while their handler ran are not kept', async () => {
+    const { commits, partition, finish } = await setUp()
+    partition.phase = 'released'
+    commits.released(partition)
+    for (const offset of [0, 1, 2]) finish(offset, 'late')
+    expect(commits.isFull).toBe(false)
+  })
+
+  test('of a partition that is gone let the handlers of others begin', async () => {
+    const { commits, partition, finish, heard } = await setUp()
+    for (const offset of [0, 1, 2]) finish(offset, 'a')
+    expect(commits.isFull).toBe(true)
+    partition.phase = 'released'
+    commits.released(partition)
+    expect(commits.isFull).toBe(false)
+    expect(heard).toEqual(['due', 'room'])
+  })
 })

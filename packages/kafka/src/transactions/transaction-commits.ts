@@ -64,6 +64,8 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   finished(partition: AssignedPartition, start: number, outputs: readonly Output[]): void {
+    // A handler that was running when its partition was lost: the record is somebody else's.
+    if (partition.phase === 'released') return
     this.#buffer.add(partition, start, outputs)
     if (this.isFull) this.#options.onDue()
   }
@@ -73,7 +75,10 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   released(partition: AssignedPartition): void {
+    const wasFull = this.isFull
     this.#buffer.drop(partition)
+    // No commit of it is to come that would tell of room.
+    if (wasFull && !this.isFull) this.#options.onRoom()
   }
 
   /**
