@@ -64,6 +64,11 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#gate = new Gate({ maxRecords: options.maxRecords, maxBytes: options.maxBytes })
   }
 
+  /** What the budget is without pressure. */
+  get capacityBytes(): number {
+    return this.#options.maxBytes
+  }
+
   add(partition: AssignedPartition): void {
     this.#partitions.add(partition)
   }

@@ -24,8 +24,9 @@ export class OutputBuffer {
   readonly #waiting = new Map<AssignedPartition, FinishedOutput[]>()
   readonly #taken = new Set<FinishedOutput>()
   #finished = 0
-  /** Records that wait to be taken. */
+  /** What waits to be taken. */
   #records = 0
+  #bytes = 0
 
   constructor(intake: Intake) {
     this.#intake = intake
@@ -33,6 +34,10 @@ export class OutputBuffer {
 
   get records(): number {
     return this.#records
+  }
+
+  get bytes(): number {
+    return this.#bytes
   }
 
   add(partition: AssignedPartition, start: number, outputs: readonly Output[]): void {
@@ -92,13 +97,17 @@ export class OutputBuffer {
     if (items === undefined) this.#waiting.set(item.partition, [item])
     else items.push(item)
     this.#records += item.outputs.length
+    this.#bytes += item.bytes
   }
 
   #remove(partition: AssignedPartition): readonly FinishedOutput[] {
     const items = this.#waiting.get(partition)
     if (items === undefined) return []
     this.#waiting.delete(partition)
-    for (const { outputs } of items) this.#records -= outputs.length
+    for (const { outputs, bytes } of items) {
+      this.#records -= outputs.length
+      this.#bytes -= bytes
+    }
     return items
   }
 

@@ -47,7 +47,10 @@ export interface PipeOptions<
   readonly handler: PipeHandler<From, To>
   /** How long outputs wait for others to share their transaction. From 10, default 100. */
   readonly commitIntervalMs?: number
-  /** With so many a transaction is due at once; while as many more wait no handler begins. From 1, default 2,000. */
+  /**
+   * With so many, or with half of `gate.maxBytes`, a transaction is due at once; while as many more wait no handler
+   * begins. From 1, default 2,000.
+   */
   readonly maxOutputs?: number
   /**
    * Has to be the same after a restart, and different for each instance that runs at the same time. Default: the group

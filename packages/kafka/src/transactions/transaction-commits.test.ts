@@ -134,4 +134,15 @@ describe('offsets and outputs', () => {
     expect(commits.isFull).toBe(false)
     expect(heard).toEqual(['due', 'room'])
   })
+
+  test('are as large as half of the gate at most, until a commit is due', async () => {
+    const { commits, finish, commit, heard } = await setUp()
+    finish(0, 'x'.repeat(400_000))
+    expect(commits.isFull).toBe(false)
+    finish(1, 'x'.repeat(100_000))
+    expect(commits.isFull).toBe(true)
+    expect(heard).toEqual(['due'])
+    expect(await commit(2)).toEqual(committed)
+    expect(commits.isFull).toBe(false)
+  })
 })

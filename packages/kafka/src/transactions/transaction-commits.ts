@@ -33,7 +33,7 @@ export interface TransactionCommitsOptions {
   readonly events: Emitter<TransactionEvents>
   readonly membership: Membership
   readonly intake: Intake
-  /** With so many a commit is due, and no more is begun before it. */
+  /** With so many, or half of the gate's bytes, a commit is due, and no more is begun before it. */
   readonly maxOutputs: number
   /** A commit is due. */
   readonly onDue: () => void
@@ -60,7 +60,8 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   get isFull(): boolean {
-    return this.#buffer.records >= this.#options.maxOutputs
+    const { maxOutputs, intake } = this.#options
+    return this.#buffer.records >= maxOutputs || this.#buffer.bytes >= intake.capacityBytes / 2
   }
 
   finished(partition: AssignedPartition, start: number, outputs: readonly Output[]): void {
