@@ -31,7 +31,7 @@ export interface OutputSink {
   readonly isFull: boolean
   /** `start`: where the offsets begin that were finished. */
   finished(partition: AssignedPartition, start: number, outputs: readonly Output[]): void
-  /** The partition goes on from here: what came of offsets from here on is void. Nothing of it is charged any more. */
+  /** The partition goes back: what came of offsets from here on is void. Nothing of it is charged any more. */
   rewound(partition: AssignedPartition, from: number): void
   /** It is somebody else's now, and so is what was not committed. */
   released(partition: AssignedPartition): void

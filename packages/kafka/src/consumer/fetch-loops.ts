@@ -17,7 +17,7 @@ export interface FetchLoopsOptions<P extends FetchTarget, Ask extends FetchAsk<P
   /** Its position is not (any longer) in the log. */
   readonly onOutOfRange: (partition: P) => void
   /** The log that was read so far is not the leader's, which parts from it at `endOffset`. */
-  readonly onDiverged: (partition: P, endOffset: number) => void
+  readonly onDiverged: (partition: P, endOffset: number, leaderEpoch: number) => void
   /** Something failed that is tried again. */
   readonly onError: (during: 'metadata' | 'fetch', error: unknown) => void
   readonly onFatal: (error: Error) => void
@@ -130,7 +130,7 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
     if (fetched.errorCode !== 0 || fetched.diverging !== undefined) {
       intake.settle(ask, 0, 0)
       if (fetched.errorCode !== 0) return this.#failed(partition, fetched)
-      return onDiverged(partition, fetched.diverging!.endOffset)
+      return onDiverged(partition, fetched.diverging!.endOffset, fetched.diverging!.epoch)
     }
     this.#router.succeeded(partition)
     try {

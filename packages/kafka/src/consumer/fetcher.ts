@@ -21,7 +21,7 @@ export interface FetcherOptions {
   /** Its position is not (any longer) in the log. */
   readonly onOutOfRange: (partition: AssignedPartition) => void
   /** The log that was read so far is not the leader's, which parts from it at `endOffset`. */
-  readonly onDiverged: (partition: AssignedPartition, endOffset: number) => void
+  readonly onDiverged: (partition: AssignedPartition, endOffset: number, leaderEpoch: number) => void
   readonly onFatal: (error: Error) => void
 }
 

@@ -45,6 +45,41 @@ describe('a log that parts from what was read of it', () => {
     await close()
   })
 
+  test('brings nothing again that was finished before where it parts', async () => {
+    const { values, handler, end } = stopping(1)
+    const opened = await openSession(handler, { partitions: 1, order: 'unordered' })
+    const { broker, session, pass, close } = opened
+    broker.write('letters', 0, ['a0', 'a1', 'a2', 'a3'])
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(1_300)
+    divergeOnce(opened, 3)
+    await pass(300)
+    end()
+    await pass(3_000)
+    expect(values).toEqual(['a0', 'a1', 'a2', 'a3', 'a3'])
+    expect(broker.committedOf('letters', 0)).toBe(4)
+    expect(session.inspect().gate.records).toBe(0)
+    await close()
+  })
+
+  test('brings again what had not ended when it parted, and nothing after that which had', async () => {
+    const { values, handler, fail } = stopping(1)
+    const opened = await openSession(handler, { partitions: 1, order: 'unordered' })
+    const { broker, session, pass, close } = opened
+    broker.write('letters', 0, ['a0', 'a1', 'a2', 'a3'])
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(1_300)
+    divergeOnce(opened, 3)
+    await pass(300)
+    fail(new Error('no'))
+    await pass(3_000)
+    expect(values).toEqual(['a0', 'a1', 'a2', 'a3', 'a0', 'a3'])
+    expect(broker.committedOf('letters', 0)).toBe(4)
+    await close()
+  })
+
   test('gives back what the call holds that it had to give up', async () => {
     const { values, handler, end } = stopping(2)
     const opened = await openSession(handler, { partitions: 1, rebalanceTimeoutMs: 2_000, handlerTimeoutMs: Infinity })

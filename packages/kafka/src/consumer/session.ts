@@ -108,7 +108,8 @@ export class Session implements MembershipListener {
       ...shared,
       onRecords: (partition) => this.#dispatcher.offer(partition),
       onOutOfRange: (partition) => this.#outOfRange(partition),
-      onDiverged: (partition, offset) => this.#begin({ partition, offset, leaderEpoch: -1, reset: 'log_diverged' }),
+      onDiverged: (partition, offset, leaderEpoch) =>
+        this.#begin({ partition, offset, leaderEpoch, reset: 'log_diverged' }),
       onFatal,
     })
     this.#assignment = new Assignment({
@@ -282,7 +283,7 @@ export class Session implements MembershipListener {
     if (log !== undefined) partition.retryOf?.retries?.clear()
     // What was fetched of a log that is not the leader's is not to be handled.
     if (log !== undefined && (offset < log.end || reset === 'log_diverged')) {
-      return void this.#rewind(partition, offset)
+      return void this.#rewind(partition, offset, reset === 'log_diverged' ? leaderEpoch : -1)
     }
     if (log === undefined) {
       const tracker = new Tracker(offset, finished)
@@ -303,8 +304,8 @@ export class Session implements MembershipListener {
     if (partition.committed < 0) this.#committer.soon()
   }
 
-  /** Goes back in the log, once what runs has ended. */
-  async #rewind(partition: AssignedPartition, offset: number): Promise<void> {
+  /** Goes back in the log, once what runs has ended. `sharedEpoch`: up to `offset` the log is as it was; else -1. */
+  async #rewind(partition: AssignedPartition, offset: number, sharedEpoch: number): Promise<void> {
     const { settings } = this.#options
     partition.position = -1
     const reason = new RevokedError(partition.topicName, partition.partition)
@@ -318,8 +319,15 @@ export class Session implements MembershipListener {
       return this.#options.onFatal(new OffsetOutsideLogError(place, -1, offset))
     }
     const from = Math.min(offset, finishedTo)
-    this.#commits.outputs?.rewound(partition, from)
-    partition.log = new PartitionLog(partition, this.#intake, new Tracker(from), settings.maxDecodedBytes)
+    const isShared = sharedEpoch >= 0
+    const finished = isShared ? partition.log!.tracker.rangesAhead().filter(({ start }) => start < offset) : []
+    const tracker = new Tracker(
+      from,
+      finished.map(({ start, end }) => ({ start, end: Math.min(end, offset) })),
+    )
+    this.#commits.outputs?.rewound(partition, isShared ? offset : from)
+    partition.log = new PartitionLog(partition, this.#intake, tracker, settings.maxDecodedBytes)
+    partition.log.epoch = sharedEpoch
     partition.committed = -1
     partition.committedRevision = 0
     this.#goOn(partition, from, -1)
