@@ -18,9 +18,9 @@ export interface SentOffsets {
 
 /** What one transaction is to write. It is gathered here, and sent when the work that gathers it has ended. */
 export interface TransactionScope {
-  /** @throws ConfigError for more than 100,000 records in one transaction */
+  /** @throws ConfigError for more than 100,000 records in one transaction; ClosedError when the work has ended */
   send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): void
-  /** At most once. */
+  /** At most once. @throws ConfigError; ClosedError */
   sendOffsets(offsets: SentOffsets): void
 }
 
@@ -94,16 +94,23 @@ export class TransactionalProducer implements AsyncDisposable {
   async #run<T>(work: (transaction: TransactionScope) => T | Promise<T>): Promise<T> {
     const records: (readonly [Topic<unknown, unknown>, OutgoingRecord<unknown, unknown>])[] = []
     let sent: SentOffsets | undefined
-    const result = await work({
+    let hasEnded = false
+    const requireOpen = (): void => {
+      if (hasEnded) throw new ClosedError('the transaction')
+    }
+    const scope: TransactionScope = {
       send: (topic, record) => {
+        requireOpen()
         if (records.length === maxRecords) throw new ConfigError('records', records.length + 1, `at most ${maxRecords}`)
         records.push([topic, record])
       },
       sendOffsets: (offsets) => {
+        requireOpen()
         if (sent !== undefined) throw new ConfigError('sendOffsets', offsets, 'called once in a transaction')
         sent = offsets
       },
-    })
+    }
+    const result = await (async () => await work(scope))().finally(() => (hasEnded = true))
     for (const name of new Set(records.map(([{ name }]) => name))) {
       if (!this.#topics.isKnown(name)) await this.#topics.look(name)
     }
