@@ -1,4 +1,5 @@
 import { SluiceError } from '@sluice/flow'
+import { ClusterTimeoutError } from '../errors.ts'
 
 /** What became of a transaction that failed: `aborted`, nothing of it will ever be seen; `unknown`, all of it may be. */
 export type TransactionOutcome = 'aborted' | 'unknown'
@@ -32,5 +33,7 @@ export class ProducerFencedError extends SluiceError<'producer_fenced'> {
 }
 
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
+  if (!(cause instanceof Error)) return String(cause)
+  const isExplained = cause instanceof ClusterTimeoutError && cause.cause !== undefined
+  return isExplained ? `${cause.message}: ${messageOf(cause.cause)}` : cause.message
 }

@@ -70,6 +70,22 @@ describe.each([1, 2] as const)('a transaction of version %d', (version) => {
     expect(count('init')).toBe(2)
   })
 
+  test.each(['MESSAGE_TOO_LARGE', 'INVALID_RECORD'])(
+    'with records that every attempt would meet %s with is not to be tried again',
+    async (refusedWith) => {
+      const { write, fated } = setUp(version)
+      fated('produce', { refusedWith })
+      await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'aborted', retriable: false })
+    },
+  )
+
+  test('that could not be written in its time says why', async () => {
+    const { broker, write } = setUp(version)
+    broker.fate = (name) => (name === 'produce' ? { refusedWith: 'UNKNOWN_TOPIC_OR_PARTITION' } : undefined)
+    const why = /within 10000 ms: UNKNOWN_TOPIC_OR_PARTITION/
+    await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'aborted', message: expect.stringMatching(why) })
+  })
+
   test('ends the producer when another has taken over', async () => {
     const { broker, write, fated, count } = setUp(version)
     await write(['a'], 1)

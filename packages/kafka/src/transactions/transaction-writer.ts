@@ -81,7 +81,7 @@ export class TransactionWriter {
     const transaction = new Transaction({ cluster, clock, version, transactional, deadlineMs })
     try {
       const batches = await this.#encode(content, identity)
-      await this.#within(deadlineMs, transaction.fill(batches, content.offsets))
+      await this.#within(deadlineMs, transaction, transaction.fill(batches, content.offsets))
     } catch (error) {
       transaction.stop()
       this.#aborted++
@@ -133,10 +133,10 @@ export class TransactionWriter {
     return batches
   }
 
-  async #within(deadlineMs: number, work: Promise<void>): Promise<void> {
+  async #within(deadlineMs: number, transaction: Transaction, work: Promise<void>): Promise<void> {
     const { clock, timeoutMs } = this.#options
     if (await endsWithin(clock, work, Math.max(0, deadlineMs - clock.monotonicMs()))) return
-    throw new ClusterTimeoutError('a transaction could not be written', timeoutMs)
+    throw new ClusterTimeoutError('a transaction could not be written', timeoutMs, transaction.lastFailure)
   }
 
   /** The identity is of no use any more. Returns what to throw. */

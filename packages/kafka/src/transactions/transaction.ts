@@ -63,6 +63,7 @@ export class Transaction {
   readonly #stop = new AbortController()
   /** A request got no answer: it may arrive late, whatever became of those that followed it. */
   #isInDoubt = false
+  #lastFailure: unknown
 
   constructor(options: TransactionParts) {
     this.#options = options
@@ -70,6 +71,11 @@ export class Transaction {
 
   get isInDoubt(): boolean {
     return this.#isInDoubt
+  }
+
+  /** What kept the last attempt of anything from success, for whoever waits no longer. */
+  get lastFailure(): unknown {
+    return this.#lastFailure
   }
 
   /** Nothing more is tried. */
@@ -86,6 +92,7 @@ export class Transaction {
       ...this.#options,
       signal: this.#stop.signal,
       onUnanswered: (error) => this.#doubt(error),
+      onFailure: (error) => (this.#lastFailure = error),
     })
     await sends.send(batches)
     reached(transactional.transactionalId, 'outputs')
@@ -164,6 +171,7 @@ export class Transaction {
         const coordinator = await cluster.coordinator(kind, key, this.#stop.signal)
         return await request(coordinator).catch((error: unknown) => this.#doubt(error))
       } catch (error) {
+        this.#lastFailure = error
         if (!isTransient(error) || this.#isLate(deadlineMs)) throw error
         if (isMoved(error)) cluster.forgetCoordinator(kind, key)
       }

@@ -16,9 +16,12 @@ export interface TransactionalSendsOptions {
   readonly signal: AbortSignal
   /** A request got no answer. Throws what is given to it. */
   readonly onUnanswered: (error: unknown) => never
+  /** An attempt was in vain, and another may follow. */
+  readonly onFailure: (error: Error) => void
 }
 
 const DUPLICATE = errorCode('DUPLICATE_SEQUENCE_NUMBER')
+const NO_LEADER = errorCode('LEADER_NOT_AVAILABLE')
 const maxRequestBytes = 1_048_576
 
 /**
@@ -41,7 +44,10 @@ export class TransactionalSends {
       const routes = new Map<number, { leader: BrokerNode; partitions: PartitionBatches[] }>()
       for (const one of left) {
         const leader = cluster.leader(one.topic, one.partition)
-        if (leader === undefined) continue
+        if (leader === undefined) {
+          this.#options.onFailure(brokerError(NO_LEADER, null, { topic: one.topic, partition: one.partition }))
+          continue
+        }
         const route = routes.get(leader.id)
         if (route === undefined) routes.set(leader.id, { leader, partitions: [one] })
         else route.partitions.push(one)
@@ -79,11 +85,13 @@ export class TransactionalSends {
         results = answer.results
       } catch (error) {
         if ((error as { retriable?: boolean }).retriable !== true) throw error
+        this.#options.onFailure(error as Error)
         return error as Error
       }
       const failed = this.#settle(request, results)
       left = left.filter(({ batches }) => batches.length > 0)
       if (failed === undefined) continue
+      this.#options.onFailure(failed)
       if (classify(failed.apiCode).refreshMetadata) return failed
       this.#throwIfLate(failed)
       await clock.sleep(backoff.nextMs(), signal)
