@@ -23,6 +23,10 @@ interface OutputTopic {
   readonly partitions: number
   /** The largest batch that it takes. */
   readonly maxBytes: number
+  /** It is compacted: the broker refuses a record without a key. */
+  readonly needsKey: boolean
+  /** How far ahead of the broker's clock a record's timestamp may be, in ms. */
+  readonly maxAheadMs: number
 }
 
 /** What is known of the topics that a transaction writes to, and the records that fit them. */
@@ -82,13 +86,22 @@ export class OutputTopics {
     if (found?.errorCode !== 0) throw brokerError(found?.errorCode ?? unknownTopic, null, { topic: name })
     const [described] = await this.#cluster.driver.admin.describeTopicConfigs([name])
     // Whoever may write need not be allowed to ask for settings.
-    const maxBytes = described?.errorCode === 0 ? Number(described.configs['max.message.bytes']) : NaN
-    return { partitions: found.partitions.length, maxBytes: maxBytes > 0 ? maxBytes : standardMaxBytes }
+    const configs = described?.errorCode === 0 ? described.configs : {}
+    const maxBytes = Number(configs['max.message.bytes'])
+    const isTimeOwn = configs['message.timestamp.type'] === 'CreateTime'
+    return {
+      partitions: found.partitions.length,
+      maxBytes: maxBytes > 0 ? maxBytes : standardMaxBytes,
+      needsKey: configs['cleanup.policy']?.includes('compact') === true,
+      maxAheadMs: isTimeOwn ? Number(configs['message.timestamp.after.max.ms'] ?? Infinity) : Infinity,
+    }
   }
 
   /**
-   * The record as it is written to a topic that is known.
-   * @throws EncodeError; RecordTooLargeError; ConfigError for a partition that is not there
+   * The record as it is written to a topic that is known. What the broker would refuse is refused here, where it fails
+   * its record alone and not the transaction of all.
+   * @throws EncodeError; RecordTooLargeError; ConfigError for a partition that is not there, a key that is missing, or a
+   * timestamp too far ahead
    */
   encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, nowMs: number): Output {
     const { name } = topic
@@ -97,6 +110,11 @@ export class OutputTopics {
     const count = this.partitions(name)
     if (encoded.partition >= count) {
       throw new ConfigError('partition', encoded.partition, `a partition of ${name}: 0 to ${count - 1}`)
+    }
+    const { needsKey, maxAheadMs } = this.#known.get(name)!
+    if (needsKey && encoded.key === null) throw new ConfigError('key', null, `given: ${name} is compacted`)
+    if (encoded.timestampMs - nowMs > maxAheadMs) {
+      throw new ConfigError('timestampMs', encoded.timestampMs, `at most ${maxAheadMs} ms ahead, as ${name} demands`)
     }
     return { topic: name, record: withOwnBytes(encoded) }
   }

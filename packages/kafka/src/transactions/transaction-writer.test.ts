@@ -70,7 +70,7 @@ describe.each([1, 2] as const)('a transaction of version %d', (version) => {
     expect(count('init')).toBe(2)
   })
 
-  test.each(['MESSAGE_TOO_LARGE', 'INVALID_RECORD'])(
+  test.each(['MESSAGE_TOO_LARGE', 'INVALID_RECORD', 'INVALID_TIMESTAMP'])(
     'with records that every attempt would meet %s with is not to be tried again',
     async (refusedWith) => {
       const { write, fated } = setUp(version)

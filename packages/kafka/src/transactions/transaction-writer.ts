@@ -32,7 +32,9 @@ const SETTLE_MS = 60_000
 /** The epoch is not the current one: another producer has it, or the broker has aborted what took too long. */
 const fencing = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
 /** What another transaction with the same records would meet again. */
-const hopeless = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD', 'POLICY_VIOLATION'])
+const hopeless = new Set(
+  'MESSAGE_TOO_LARGE RECORD_LIST_TOO_LARGE INVALID_RECORD INVALID_TIMESTAMP POLICY_VIOLATION'.split(' '),
+)
 
 /**
  * Writes under one transactional id, one transaction at a time.

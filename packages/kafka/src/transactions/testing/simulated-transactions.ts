@@ -37,6 +37,8 @@ export class SimulatedTransactions {
   /** As committed by transactions, of the one partition there is. */
   offset: number | undefined
   readonly requests: RequestName[] = []
+  /** Of every topic. */
+  configs: Readonly<Record<string, string>> = {}
   fate: (name: RequestName) => Fate = () => undefined
   /** The error that every offset is refused with. */
   refusesOffsets: string | undefined
@@ -105,7 +107,10 @@ export class SimulatedTransactions {
           leaderEpoch: -1,
           metadata: '',
         })),
-      admin: { describeTopicConfigs: async () => [] } as unknown as Driver['admin'],
+      admin: {
+        describeTopicConfigs: async (names: readonly string[]) =>
+          names.map((name) => ({ name, errorCode: 0, configs: this.configs })),
+      } as unknown as Driver['admin'],
       close: async () => {},
     }
   }

@@ -1,0 +1,40 @@
+import { ManualClock } from '@sluice/flow'
+import { describe, expect, test } from 'vitest'
+import { text } from '../codecs/text.ts'
+import { topic } from '../topic.ts'
+import { OutputTopics } from './output-topics.ts'
+import { SimulatedTransactions } from './testing/simulated-transactions.ts'
+
+const letters = topic('letters', { value: text })
+
+async function topicsWith(configs: Readonly<Record<string, string>>): Promise<OutputTopics> {
+  const clock = new ManualClock()
+  const broker = new SimulatedTransactions(clock, 2)
+  broker.configs = configs
+  const topics = new OutputTopics(broker.cluster, clock)
+  await topics.look('letters')
+  return topics
+}
+
+describe('a record that its topic would refuse fails alone', () => {
+  test('without a key where it is compacted', async () => {
+    const topics = await topicsWith({ 'cleanup.policy': 'compact,delete' })
+    expect(() => topics.encode(letters, { value: 'a' }, 0)).toThrow(/key.*letters is compacted/)
+    expect(topics.encode(letters, { key: 'k', value: 'a' }, 0).topic).toBe('letters')
+  })
+
+  test('with a timestamp further ahead than it allows', async () => {
+    const limits = { 'message.timestamp.type': 'CreateTime', 'message.timestamp.after.max.ms': '1000' }
+    const topics = await topicsWith(limits)
+    expect(() => topics.encode(letters, { value: 'a', timestampMs: 6_001 }, 5_000)).toThrow(/timestampMs.*1000 ms/)
+    expect(topics.encode(letters, { value: 'a', timestampMs: 6_000 }, 5_000).record.timestampMs).toBe(6_000)
+  })
+
+  test('unless the broker sets the time', async () => {
+    const topics = await topicsWith({
+      'message.timestamp.type': 'LogAppendTime',
+      'message.timestamp.after.max.ms': '1',
+    })
+    expect(topics.encode(letters, { value: 'a', timestampMs: 9_000 }, 0).record.timestampMs).toBe(9_000)
+  })
+})
