@@ -111,7 +111,8 @@ export class Pipe implements AsyncDisposable {
 
   /**
    * Stops fetching, waits for the handlers that run, commits what came of them and leaves the group. The first call
-   * decides. What the report names is handled again by whoever reads on, and nothing of it was written.
+   * decides. What the report names is handled again by whoever reads on, unless a transaction that was being ended when
+   * the time was up is committed all the same: whoever reads on waits until that is decided.
    * @throws ConfigError for a timeout that makes no sense; nothing is closed then.
    */
   async close(options: CloseOptions = {}): Promise<CloseReport> {
