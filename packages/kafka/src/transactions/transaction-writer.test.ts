@@ -118,6 +118,13 @@ describe.each([1, 2] as const)('a transaction of version %d', (version) => {
     expect(broker.committed).toEqual(['a'])
   })
 
+  test('whose end failed within the broker may be committed', async () => {
+    const { broker, write, fated } = setUp(version)
+    fated('end', { doneWith: 'UNKNOWN_SERVER_ERROR' })
+    await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'unknown' })
+    expect(broker.committed).toEqual(['a'])
+  })
+
   test('commits its offsets after a heartbeat where the epoch of the member was stale', async () => {
     const { broker, write, heartbeats, count } = setUp(version)
     broker.memberEpoch = 2

@@ -115,7 +115,10 @@ export class Transaction {
         return await answer
       } catch (error) {
         // A coordinator that falls over while it writes may say so, and its successor find the commit in its log.
-        if (error instanceof BrokerError && isTransient(error)) this.#isInDoubt = true
+        // So may one that failed in a way it has no name for, before or after.
+        const isVague =
+          error instanceof BrokerError && (isTransient(error) || error.apiError === 'UNKNOWN_SERVER_ERROR')
+        if (isVague) this.#isInDoubt = true
         throw error
       }
     })

@@ -15,8 +15,13 @@ import type {
 } from '../../driver/driver.ts'
 import { ConnectionError } from '../../errors.ts'
 
-/** What happens to a request: it is lost, or its answer is, or it is refused with the error of this name. */
-export type Fate = 'request_lost' | 'answer_lost' | { readonly refusedWith: string } | undefined
+/** What happens to a request: it is lost, or its answer is, or it is refused, or done and answered, with this error. */
+export type Fate =
+  | 'request_lost'
+  | 'answer_lost'
+  | { readonly refusedWith: string }
+  | { readonly doneWith: string }
+  | undefined
 export type RequestName = 'init' | 'register' | 'produce' | 'offsets' | 'end'
 
 const broker: BrokerNode = { id: 1, host: 'simulated', port: 9092 }
@@ -119,8 +124,9 @@ export class SimulatedTransactions {
     this.requests.push(name)
     const fate = this.fate(name)
     if (fate === 'request_lost') throw new ConnectionError('simulated', 'the connection broke')
-    if (typeof fate === 'object') throw brokerError(errorCode(fate.refusedWith), null)
+    if (typeof fate === 'object' && 'refusedWith' in fate) throw brokerError(errorCode(fate.refusedWith), null)
     const answer = act()
+    if (typeof fate === 'object') throw brokerError(errorCode(fate.doneWith), null)
     if (fate === 'answer_lost') throw new ConnectionError('simulated', 'the connection broke')
     return answer
   }
