@@ -26,10 +26,12 @@ export const faults: readonly Fault[] = [
     exactlyOnce: true,
   },
   { anomaly: 'aborted read', title: 'a refused or aborted record is written', inLog: writeRefused },
+  { anomaly: 'aborted read', title: 'a refused or aborted record is handled', inHandlings: handleRefused },
   { anomaly: 'reorder', title: 'two records of a producer change places', inLog: swapWritten },
   { anomaly: 'reorder', title: 'two records of a lane are handled the wrong way round', inHandlings: swapHandled },
   { anomaly: 'gap', title: 'a commit passes a record that is handled later', inHandlings: commitTooFar },
   { anomaly: 'torn transaction', title: 'one record of a transaction is not written', inLog: tear },
+  { anomaly: 'torn transaction', title: 'one record of a transaction in doubt is written', inLog: writePart },
   { anomaly: 'unhandled', title: 'a record is passed over', inHandlings: passOver },
   { anomaly: 'phantom', title: 'a record that nobody sent', inLog: writeUnknown },
   { anomaly: 'phantom', title: 'what is not in the log is handled', inHandlings: handleUnwritten },
@@ -77,14 +79,25 @@ function writeTwice(run: SampleRun, count: number): number[] {
 }
 
 function writeRefused(run: SampleRun, count: number): number[] {
+  const chosen = spread(takenBack(run), count)
+  for (const rows of run.log) insertInOrder(run, rows, chosen)
+  return chosen
+}
+
+/** As by a consumer that reads what is not committed. */
+function handleRefused(run: SampleRun, count: number): number[] {
+  const chosen = spread(takenBack(run), count)
+  for (const id of chosen) run.events.push({ kind: 'handled', incarnation: 0, partition: run.sends[id]!.partition, id })
+  return chosen
+}
+
+/** What is certainly not to be seen, and is not. */
+function takenBack(run: SampleRun): number[] {
   const written = new Set(writtenIds(run))
-  const takenBack = run.sends.flatMap(({ outcome, transaction }, id) => {
+  return run.sends.flatMap(({ outcome, transaction }, id) => {
     const isAborted = transaction >= 0 && run.transactions[transaction] === 'aborted'
     return (outcome === 'refused' || isAborted) && !written.has(id) ? [id] : []
   })
-  const chosen = spread(takenBack, count)
-  for (const rows of run.log) insertInOrder(run, rows, chosen)
-  return chosen
 }
 
 /** Where the record would stand had it been written when it was sent. */
@@ -200,6 +213,29 @@ function tear(run: SampleRun, count: number): number[] {
     run,
     chosen.map(([, id]) => id),
   )
+  return chosen.map(([transaction]) => transaction)
+}
+
+/** As by an end that came late, and committed what was there by then. */
+function writePart(run: SampleRun, count: number): number[] {
+  const written = new Set(writtenIds(run))
+  const first = new Map<number, number>()
+  for (const [id, { transaction }] of run.sends.entries()) {
+    if (transaction >= 0 && run.transactions[transaction] === 'unknown' && !first.has(transaction)) {
+      first.set(transaction, id)
+    }
+  }
+  const chosen = spread(
+    [...first].filter(([, id]) => !written.has(id)),
+    count,
+  )
+  for (const rows of run.log) {
+    insertInOrder(
+      run,
+      rows,
+      chosen.map(([, id]) => id),
+    )
+  }
   return chosen.map(([transaction]) => transaction)
 }
 

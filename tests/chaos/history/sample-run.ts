@@ -43,7 +43,7 @@ export function sampleSends(records: number, random: () => number): SampleRun {
 }
 
 function addTransaction(run: SampleRun, random: () => number): void {
-  const outcome = pick(random, { committed: 0.7, aborted: 0.2, unknown: 0.1 })
+  const outcome = pick(random, { committed: 0.6, aborted: 0.2, unknown: 0.2 })
   const isVisible = outcome === 'committed' || (outcome === 'unknown' && random() < 0.5)
   const transaction = run.transactions.push(outcome) - 1
   const size = 2 + Math.floor(random() * 6)
