@@ -27,7 +27,8 @@ relay.on('sent', ({ rows }) => console.log(`sent ${rows}`))
 for (const what of ['error', 'sendFailed', 'refused'] as const) {
   relay.on(what, ({ error }) => console.log(`${what} ${String(error)}`))
 }
+const asked = new Promise((resolve) => process.once('SIGTERM', resolve))
 console.log('started')
-await new Promise((resolve) => process.once('SIGTERM', resolve))
+await asked
 await relay.close()
 await pool.end()

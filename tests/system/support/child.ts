@@ -20,6 +20,12 @@ export interface ChildOptions {
   readonly timeoutMs?: number
 }
 
+/** What would outlive this process if it ends before they do: a frozen one for ever. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** A program running beside the test: its lines as they come, its end, and a kill that is waited for. */
 export class Child implements AsyncDisposable {
   readonly process: ChildProcess
@@ -30,6 +36,8 @@ export class Child implements AsyncDisposable {
 
   constructor(command: string, args: readonly string[], options: ChildOptions = {}) {
     this.process = spawn(command, args, spawnOptions(options))
+    running.add(this.process)
+    this.process.once('close', () => running.delete(this.process))
     this.process.stdin?.on('error', () => undefined).end(options.stdin ?? '')
     createInterface({ input: this.process.stdout! }).on('line', (line) => this.#note(line))
     this.process.stderr!.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))

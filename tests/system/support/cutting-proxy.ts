@@ -1,14 +1,21 @@
 import { once } from 'node:events'
 import { type Server, type Socket, connect, createServer } from 'node:net'
 
-/** What becomes of a COMMIT: it passes, its answer does not come back, or it does not arrive. */
-export type Fate = 'pass' | 'cut the answer' | 'cut the request'
+/**
+ * What becomes of a COMMIT: it passes, its answer does not come back, it does not arrive, or it arrives when the client
+ * has been cut off and may have asked already what became of it.
+ */
+export type Fate = 'pass' | 'cut the answer' | 'cut the request' | 'delay the request'
 
 /** A TCP proxy before PostgreSQL that breaks connections around COMMIT. */
 export class CuttingProxy implements AsyncDisposable {
-  /** Asked with every COMMIT. */
-  fate: () => Fate = () => 'pass'
-  readonly cuts = { 'cut the answer': 0, 'cut the request': 0, pass: 0 }
+  /** Asked with every COMMIT, whether its transaction has said `mark`. */
+  fate: (isMarked: boolean) => Fate = () => 'pass'
+  /** A part of a statement. */
+  mark = 'COMMIT'
+  readonly cuts: Record<Fate, number> = { 'cut the answer': 0, 'cut the request': 0, 'delay the request': 0, pass: 0 }
+  /** Asked with every COMMIT that is to arrive late. */
+  delayMs: () => number = () => 20
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
@@ -34,9 +41,10 @@ export class CuttingProxy implements AsyncDisposable {
   }
 
   #join(client: Socket, server: Socket): void {
+    let isLate = false
     const cut = (): void => {
       client.destroy()
-      server.destroy()
+      if (!isLate) server.destroy()
     }
     for (const socket of [client, server]) {
       this.#sockets.add(socket)
@@ -48,15 +56,23 @@ export class CuttingProxy implements AsyncDisposable {
       })
     }
     let isDoomed = false
+    let isMarked = false
     client.on('data', (chunk: Buffer) => {
+      isMarked ||= chunk.includes(this.mark)
       if (chunk.includes('COMMIT\0')) {
-        const fate = this.fate()
+        const fate = this.fate(isMarked)
+        isMarked = false
         this.cuts[fate]++
         if (fate === 'cut the request') return cut()
+        if (fate === 'delay the request') {
+          isLate = true
+          setTimeout(() => server.end(chunk), this.delayMs())
+          return cut()
+        }
         isDoomed = fate === 'cut the answer'
       }
       server.write(chunk)
     })
-    server.on('data', (chunk: Buffer) => (isDoomed ? cut() : client.write(chunk)))
+    server.on('data', (chunk: Buffer) => (isDoomed || isLate ? cut() : client.write(chunk)))
   }
 }

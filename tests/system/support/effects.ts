@@ -11,8 +11,8 @@ export interface Entry {
 
 export const entriesOf = (name: string) => topic(name, { key: text, value: json<Entry>() })
 
-const keyOf = (id: number): string => `key-${id % 50}`
-const amountOf = (id: number): number => 1 + (id % 7)
+export const keyOf = (id: number): string => `key-${id % 50}`
+export const amountOf = (id: number): number => 1 + (id % 7)
 
 /** Sends entries with these ids, and resolves once all are in the log. */
 export async function sendEntries(kafka: Kafka, name: string, from: number, count: number): Promise<void> {

@@ -24,6 +24,10 @@ async function countWithJava(bootstrap: string, topic: string): Promise<number> 
 export interface JavaReading {
   /** How many to wait for. Default: as many as the topic holds by its end offsets. */
   readonly records?: number
+  /** Instead of a number: until nothing comes for so long. Topics with transactions have more offsets than records. */
+  readonly untilIdleMs?: number
+  /** Default `read_committed`. */
+  readonly isolation?: 'read_committed' | 'read_uncommitted'
   /** What is printed beside the value: `print.key=true` and the like. */
   readonly format?: readonly string[]
   readonly timeoutMs?: number
@@ -31,13 +35,15 @@ export interface JavaReading {
 
 /** The records of a whole topic in text, a line each, as Java's console consumer reads them: an independent witness. */
 export async function readWithJava(bootstrap: string, topic: string, options: JavaReading = {}): Promise<string[]> {
-  const { format = [], timeoutMs = 120_000 } = options
-  const records = options.records ?? (await countWithJava(bootstrap, topic))
-  if (records === 0) return []
-  const what = ['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning']
-  const until = ['--max-messages', `${records}`, '--timeout-ms', '30000', '--isolation-level', 'read_committed']
+  const { format = [], timeoutMs = 120_000, isolation = 'read_committed', untilIdleMs } = options
+  const what = ['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning', '--isolation-level', isolation]
   const properties = format.flatMap((property) => ['--formatter-property', property])
-  const args = [...what, ...until, ...properties]
+  const args = [...what, ...properties, '--timeout-ms', `${untilIdleMs ?? 30_000}`]
+  if (untilIdleMs === undefined) {
+    const records = options.records ?? (await countWithJava(bootstrap, topic))
+    if (records === 0) return []
+    args.push('--max-messages', `${records}`)
+  }
   const output = await kafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', args, { timeoutMs })
   return output.split('\n')
 }
