@@ -26,16 +26,20 @@ export interface LogDump {
  * @param partitions of each topic
  */
 export async function dumpLog(dataDir: string, topics: readonly string[], partitions: number): Promise<LogDump> {
-  const dump = new Dump()
+  const numbers = new Map<string, number>()
   for (const [index, topic] of topics.entries()) {
     for (let partition = 0; partition < partitions; partition++) {
       const folder = join(dataDir, 'kafka', 'node-1', 'data', `${topic}-${partition}`)
       const segments = readdirSync(folder).filter((file) => file.endsWith('.log'))
-      const files = segments.toSorted().map((file) => join(folder, file))
-      const args = ['--print-data-log', '--files', files.join()]
-      const text = await kafkaTool('org.apache.kafka.tools.DumpLogSegments', args, { timeoutMs: 300_000 })
-      dump.read(text.split('\n'), index * partitions + partition)
+      for (const file of segments.toSorted()) numbers.set(join(folder, file), index * partitions + partition)
     }
+  }
+  const args = ['--print-data-log', '--files', [...numbers.keys()].join()]
+  const text = await kafkaTool('org.apache.kafka.tools.DumpLogSegments', args, { timeoutMs: 600_000 })
+  const dump = new Dump()
+  for (const part of text.split(/^Dumping /m).slice(1)) {
+    const lines = part.split('\n')
+    dump.read(lines, numbers.get(lines[0]!)!)
   }
   return dump
 }

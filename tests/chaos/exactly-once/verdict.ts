@@ -5,12 +5,12 @@ import { idsInTopic } from '../../system/support/sent-records.ts'
 import { check } from '../history/check.ts'
 import { History } from '../history/history.ts'
 import type { Follower } from './follower.ts'
-import { dumpLog } from './log-dump.ts'
+import { dumpLog, type LogDump } from './log-dump.ts'
 import { type OnceGroup, outputsOf, partitions } from './once-group.ts'
 import type { Place } from './source.ts'
 
-/** A record of a topic as Java reads it. */
-interface ReadEntry extends Place {
+/** A record that a pipe wrote; partitions are counted through its topics. */
+interface OutputRow extends Place {
   readonly entry: Entry
 }
 
@@ -37,58 +37,51 @@ async function tableAnomalies(group: OnceGroup, tell: (line: string) => void): P
   tell(`${topic}: ${source.places.length} records, ${rows.length} effects`)
   const effects = rows.map(([id]) => Number(id))
   const differing = await effectAnomalies(servers.pool, topic, source.places.length)
-  return [...(await historyOf(group, effects)), ...firstOf(differing)]
+  return [...(await effectHistory(group, effects)), ...firstOf(differing)]
 }
 
 async function pipeAnomalies(group: OnceGroup, follower: Follower, tell: (line: string) => void): Promise<string[]> {
   const { topic, source, servers } = group
-  const [outName, tenthsName] = outputsOf(topic)
-  const [out, tenths] = await Promise.all([outName, tenthsName].map((name) => readEntries(group, name)))
-  const ids = source.places.map((_, id) => id)
-  const found = [
-    ...(await historyOf(
+  const dump = await dumpLog(servers.stack.dataDir, outputsOf(topic), partitions)
+  const [out = [], tenths = []] = await Promise.all(outputsOf(topic).map((_, index) => readOutputs(group, index, dump)))
+  tell(`${topic}: ${source.places.length} records, ${out.length} and ${tenths.length} outputs; ${summary(dump)}`)
+  return [
+    ...(await effectHistory(
       group,
-      out!.map(({ entry }) => entry.id),
+      out.map(({ entry }) => entry.id),
     )),
-    ...sumAnomalies(out!, source.places.length),
-    ...tenthAnomalies(ids, tenths!),
+    ...sumAnomalies(out, source.places.length),
+    ...tenthAnomalies(tenths, source.places.length),
+    ...readAnomalies(dump, [...out, ...tenths], follower.seen),
   ]
-  const dump = await dumpLog(servers.stack.dataDir, [outName, tenthsName], partitions)
+}
+
+/** What lies in the log against what Java reads of it as committed, and what a reader of ours saw as it came. */
+function readAnomalies(dump: LogDump, read: readonly Place[], seen: readonly Place[]): string[] {
   const history = new History()
   for (const outcome of dump.transactions) history.transaction(outcome)
   const numbers = new Map<string, number>()
   for (const { partition, offset, transaction } of dump.rows) {
-    const number = history.send({
-      producer: 0,
-      partition,
-      lane: partition,
-      transaction,
-      outcome: 'acknowledged',
-      offset,
-    })
-    numbers.set(`${partition}/${offset}`, number)
+    const row = { producer: 0, partition, lane: partition, transaction, offset }
+    numbers.set(`${partition}/${offset}`, history.send({ ...row, outcome: 'acknowledged' }))
   }
   const numberAt = ({ partition, offset }: Place): number => numbers.get(`${partition}/${offset}`) ?? -1
-  for (const row of out!) history.logged(row.partition, row.offset, numberAt(row))
-  for (const row of tenths!)
-    history.logged(row.partition + partitions, row.offset, numberAt({ ...row, partition: row.partition + partitions }))
-  for (const place of follower.seen) history.handled(0, numberAt(place))
+  for (const place of read) history.logged(place.partition, place.offset, numberAt(place))
+  for (const place of seen) history.handled(0, numberAt(place))
   const verdict = check(history, { effects: 'exactly once', complete: true })
-  const aborted = dump.rows.filter(({ transaction }) => dump.transactions[transaction] === 'aborted').length
-  const outcomes = Map.groupBy(
-    new Set(dump.rows.map(({ transaction }) => transaction)),
-    (one) => dump.transactions[one]!,
-  )
-  const transactions = [...outcomes].map(([outcome, own]) => `${own.length} ${outcome}`).join(', ')
-  tell(
-    `${topic}: ${source.places.length} records, ${out!.length} + ${tenths!.length} outputs, ${aborted} more aborted; transactions: ${transactions}; ${follower.seen.length} seen as they came`,
-  )
   const describe = (number: number): string => JSON.stringify(dump.rows[number] ?? number)
-  return [...found, ...verdict.sentences(describe).map((line) => `what was read, ${line}`)]
+  return verdict.sentences(describe).map((line) => `what was read, ${line}`)
+}
+
+function summary({ rows, transactions }: LogDump): string {
+  const aborted = rows.filter(({ transaction }) => transactions[transaction] === 'aborted').length
+  const written = [...new Set(rows.map(({ transaction }) => transaction))]
+  const of = (outcome: string): number => written.filter((one) => transactions[one] === outcome).length
+  return `${of('committed')} transactions committed, ${of('aborted')} aborted with ${aborted} outputs`
 }
 
 /** Entries against their effects, in the order in which these came. */
-async function historyOf({ servers, topic, source }: OnceGroup, effects: readonly number[]): Promise<string[]> {
+async function effectHistory({ servers, topic, source }: OnceGroup, effects: readonly number[]): Promise<string[]> {
   const history = new History()
   for (const [id, { partition, offset }] of source.places.entries()) {
     history.send({ producer: 0, partition, lane: laneOf(id), outcome: 'acknowledged', offset })
@@ -106,7 +99,7 @@ async function historyOf({ servers, topic, source }: OnceGroup, effects: readonl
 
 const laneOf = (id: number): number => Number(keyOf(id).slice('key-'.length))
 
-function sumAnomalies(entries: readonly ReadEntry[], count: number): string[] {
+function sumAnomalies(entries: readonly OutputRow[], count: number): string[] {
   const sums = new Map<string, number>()
   const add = (key: string, amount: number): unknown => sums.set(key, (sums.get(key) ?? 0) + amount)
   for (let id = 0; id < count; id++) add(keyOf(id), amountOf(id))
@@ -114,28 +107,33 @@ function sumAnomalies(entries: readonly ReadEntry[], count: number): string[] {
   return firstOf([...sums].flatMap(([key, sum]) => (sum === 0 ? [] : [`${key} adds up to ${-sum} more than was sent`])))
 }
 
-function tenthAnomalies(ids: readonly number[], tenths: readonly ReadEntry[]): string[] {
-  const expected = ids.filter((id) => id % 10 === 0).map(String)
-  const { missing, repeats, unacknowledged } = compare(
-    expected,
-    tenths.map(({ entry }) => String(entry.id)),
-  )
+function tenthAnomalies(tenths: readonly OutputRow[], count: number): string[] {
+  const expected = Array.from({ length: count }, (_, id) => String(id)).filter((id) => id.endsWith('0'))
+  const found = tenths.map(({ entry }) => String(entry.id))
+  const { missing, repeats, unacknowledged } = compare(expected, found)
   const isSound = missing.length + repeats + unacknowledged === 0
   return isSound ? [] : [`of the tenths ${missing.length} are missing, ${repeats} twice, ${unacknowledged} unasked for`]
 }
 
-/** By partition, in the order of offsets. */
-async function readEntries({ servers }: OnceGroup, name: string): Promise<ReadEntry[]> {
+/**
+ * What Java reads as committed: by partition, in the order of offsets. As many records as are committed by the dump: one
+ * that should not be seen takes the place of another, which is missed then.
+ */
+async function readOutputs({ servers, topic }: OnceGroup, index: number, dump: LogDump): Promise<OutputRow[]> {
+  const isOf = (partition: number): boolean => Math.floor(partition / partitions) === index
+  const records = dump.rows.filter(
+    ({ partition, transaction }) => isOf(partition) && dump.transactions[transaction] !== 'aborted',
+  ).length
   const format = ['print.partition=true', 'print.offset=true']
-  const { bootstrapServers } = servers.stack.kafka
-  const lines = await readWithJava(bootstrapServers, name, { format, untilIdleMs: 8_000, timeoutMs: 600_000 })
-  const entries = lines.flatMap((line): ReadEntry[] => {
-    const row = /^Partition:(\d+)\tOffset:(\d+)\t(.*)$/.exec(line)
-    return row === null
-      ? []
-      : [{ partition: Number(row[1]), offset: Number(row[2]), entry: JSON.parse(row[3]!) as Entry }]
+  const reading = { format, records, timeoutMs: 600_000 }
+  const lines = await readWithJava(servers.stack.kafka.bootstrapServers, outputsOf(topic)[index]!, reading)
+  const rows = lines.flatMap((line): OutputRow[] => {
+    const [, partition, offset, value] = /^Partition:(\d+)\tOffset:(\d+)\t(.*)$/.exec(line) ?? []
+    if (value === undefined) return []
+    const place = { partition: index * partitions + Number(partition), offset: Number(offset) }
+    return [{ ...place, entry: JSON.parse(value) as Entry }]
   })
-  return entries.sort((a, b) => a.partition - b.partition || a.offset - b.offset)
+  return rows.sort((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
 function firstOf(found: readonly string[]): string[] {

@@ -114,6 +114,8 @@ async function sink(): Promise<void> {
     handler: (tx, records) => addEffects(tx, job.topic, records),
   })
   running.consumer.on('committed', () => reached('kafka_committed'))
+  // Comes before `committed` where its session had ended: if the batch is done, its heir has done it.
+  running.on('settled', () => heard('refused', 'its session had ended'))
   running.on('committed', () => heard('won', 'committed'))
   running.on('fenced', () => heard('refused', 'fenced'))
   tell((what, listener) => running.consumer.on(what, listener))
