@@ -110,6 +110,8 @@ async function sink(): Promise<void> {
     pool,
     topics: [source],
     batchRecords: job.batch,
+    // Else the batch of another partition, answered meanwhile, would be the first that is heard of after a freeze.
+    ...(fault?.kind === 'freeze' && { concurrency: 1 }),
     relay: false,
     handler: (tx, records) => addEffects(tx, job.topic, records),
   })
