@@ -116,8 +116,10 @@ async function sink(): Promise<void> {
     handler: (tx, records) => addEffects(tx, job.topic, records),
   })
   running.consumer.on('committed', () => reached('kafka_committed'))
-  // Comes before `committed` where its session had ended: if the batch is done, its heir has done it.
-  running.on('settled', () => heard('refused', 'its session had ended'))
+  // Its session had ended, seen at the next statement or at COMMIT: if the batch is done, its heir has done it.
+  for (const what of ['retrying', 'settled'] as const) {
+    running.on(what, () => heard('refused', 'its session had ended'))
+  }
   running.on('committed', () => heard('won', 'committed'))
   running.on('fenced', () => heard('refused', 'fenced'))
   tell((what, listener) => running.consumer.on(what, listener))
