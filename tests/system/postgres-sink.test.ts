@@ -375,6 +375,31 @@ describe('a record that fails', () => {
     expect(await effectAnomalies(pool, name, 100, (id) => id !== 42)).toEqual([])
   })
 
+  test('while others of its batch are still at work: what they send afterwards is refused', async () => {
+    const name = await prepare('overtaken', 8, 1)
+    const refused: unknown[] = []
+    await using sink = await openSink(name, {
+      attempts: 2,
+      handler: (tx, records) =>
+        Promise.all(
+          records.map(async (record) => {
+            if (record.value.id === 5) throw new Error('no')
+            await sleep(50)
+            await addEffects(tx, name, [record]).catch((error: unknown) => {
+              refused.push((error as { code?: string }).code)
+              throw error
+            })
+          }),
+        ),
+    })
+    await untilEffects(name, 7)
+    await letters(name, 1)
+    expect(refused.length).toBeGreaterThan(7)
+    await sink.close()
+    expect(new Set(refused)).toEqual(new Set(['closed']))
+    expect(await effectAnomalies(pool, name, 8, (id) => id !== 5)).toEqual([])
+  })
+
   test('because of the program, as every other would, stops the sink, and buries nothing', async () => {
     const name = await prepare('broken', 100, 1)
     const sink = await openSink(name, { handler: (tx) => tx.query('INSERT INTO nowhere VALUES (1)') })

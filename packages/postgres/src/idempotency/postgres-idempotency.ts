@@ -1,6 +1,6 @@
 import { requireInteger, requireNumber, systemClock, type Clock } from '@sluice/flow'
 import type { Pool } from 'pg'
-import { LOCK_TIMEOUT_MS, inTransaction, type Transaction } from '../sql/transaction.ts'
+import { LOCK_TIMEOUT_MS, inTransaction, lend, type Transaction } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions } from '../tables.ts'
 import { EXPIRY_MS, type Handled, type IdempotencyStore, type Mark } from './store.ts'
 
@@ -54,7 +54,7 @@ export class PostgresIdempotency implements IdempotencyStore<Transaction> {
     }
     return await inTransaction(settings, async (tx): Promise<Handled> => {
       if (!(await this.#mark(tx, mark))) return 'duplicate'
-      await handle(tx)
+      await lend(tx, handle)
       return 'handled'
     })
   }

@@ -5,7 +5,7 @@ import { CommitInDoubtError, FencedError, TransactionTimeoutError } from '../err
 import type { OutboxTable } from '../outbox/outbox-table.ts'
 import { backoffMs } from '../sql/backoff.ts'
 import { faultOf, isOfData } from '../sql/fault.ts'
-import { inTransaction, type Transaction, type TransactionSettings } from '../sql/transaction.ts'
+import { inTransaction, lend, type Transaction, type TransactionSettings } from '../sql/transaction.ts'
 import type { Claim } from './claim.ts'
 import { deadLetterRow } from './dead-letter.ts'
 import type { SinkEvents } from './events.ts'
@@ -116,7 +116,8 @@ export class BatchWriter {
   }
 
   async #handle(tx: Transaction, records: readonly ConsumerRecord[], { signal, number }: Attempt): Promise<void> {
-    if (records.length > 0) await this.#options.handler(tx, records, { signal, attempt: number })
+    if (records.length === 0) return
+    await lend(tx, (lent) => this.#options.handler(lent, records, { signal, attempt: number }))
   }
 
   /** The last attempt, and one that could bring nothing new, gives up single records; an earlier one all of it. */

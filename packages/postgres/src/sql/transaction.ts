@@ -1,9 +1,12 @@
-import type { Clock } from '@sluice/flow'
+import { ClosedError, type Clock } from '@sluice/flow'
 import type { ClientBase, Pool, PoolClient } from 'pg'
 import { CommitInDoubtError, TransactionAbortedError, TransactionTimeoutError } from '../errors.ts'
 import { isRefusal } from './fault.ts'
 
-/** What a handler's statements go through: a client of `pg` in a transaction that is not the handler's to end. */
+/**
+ * What a handler's statements go through: a client of `pg` in a transaction that is not the handler's to end. Once the
+ * handler has ended it refuses them with a ClosedError.
+ */
 export type Transaction = Pick<ClientBase, 'query'>
 
 export interface TransactionSettings {
@@ -46,6 +49,23 @@ export async function inTransaction<T>(
       throw error
     }
   })
+}
+
+/**
+ * Lends a transaction to a handler until it ends. What a part of it that nobody waits for sends later (the others of a
+ * `Promise.all` of which one has failed) would take effect outside of the transaction, or in the next one.
+ */
+export async function lend<T>(tx: Transaction, handle: (lent: Transaction) => T | Promise<T>): Promise<T> {
+  let hasEnded = false
+  const query = (...parameters: unknown[]): unknown => {
+    if (hasEnded) throw new ClosedError('the transaction')
+    return (tx.query as (...parameters: unknown[]) => unknown).apply(tx, parameters)
+  }
+  try {
+    return await handle({ query: query as Transaction['query'] })
+  } finally {
+    hasEnded = true
+  }
 }
 
 /** The server hears it in one message. */
