@@ -1,4 +1,5 @@
 import { ConfigError } from '@sluice/flow'
+import { compressions } from './batch/compression.ts'
 import type { KafkaOptions } from './config.ts'
 import type { ConsumerOptions } from './consumer/options.ts'
 import { EnvironmentReader, type Environment } from './environment-reader.ts'
@@ -49,7 +50,7 @@ function producerOf(read: EnvironmentReader): ProducerOptions {
     idempotent: read.boolean('KAFKA_ENABLE_IDEMPOTENCE'),
     lingerMs: read.integer('KAFKA_LINGER_MS', 0),
     batchBytes: read.integer('KAFKA_BATCH_SIZE', 1),
-    compression: read.oneOf('KAFKA_COMPRESSION_TYPE', ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const),
+    compression: read.oneOf('KAFKA_COMPRESSION_TYPE', compressions),
     retries: read.integer('KAFKA_RETRIES', 0),
     deliveryTimeoutMs: read.integer('KAFKA_DELIVERY_TIMEOUT_MS', 1),
     maxInFlightRequests: read.integer('KAFKA_MAX_IN_FLIGHT_REQUESTS', 1),

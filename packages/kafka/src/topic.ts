@@ -1,4 +1,5 @@
 import { ConfigError } from '@sluice/flow'
+import { bytes } from './codecs/bytes.ts'
 import type { Codec } from './codecs/codec.ts'
 import { text } from './codecs/text.ts'
 import { requireKnownFields } from './known-fields.ts'
@@ -25,6 +26,13 @@ export function topic(
   requireCodec('value', value)
   return Object.freeze({ name, key, value })
 }
+
+/** A topic whose records are passed on as they are. */
+export function rawTopic(name: string) {
+  return topic(name, { key: bytes, value: bytes })
+}
+
+export type RawTopic = ReturnType<typeof rawTopic>
 
 /** Topics by their names: all that the pattern matches, with the codecs of their keys and values. */
 export interface TopicPattern<K, V> {

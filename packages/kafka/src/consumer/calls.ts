@@ -1,4 +1,5 @@
 import type { Clock, Emitter } from '@sluice/flow'
+import { isThenable } from '../thenable.ts'
 import { Deadlines } from './deadlines.ts'
 import { HandlerTimeoutError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
@@ -133,8 +134,4 @@ export class Calls {
     this.giveUp(invocation)
     this.#options.onFailed(invocation, invocation.abortedBy)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -5,17 +5,10 @@ import type { OffsetPlace } from '../consumer/events.ts'
 import { Producer } from '../producer/producer.ts'
 import { Reader } from '../reader/reader.ts'
 import type { ReadFrom } from '../reader/options.ts'
+import { rawTopic, type RawTopic } from '../topic.ts'
 import { readDeadLetter } from './dead-letter-headers.ts'
 import { DeadLetterWriter } from './dead-letter-writer.ts'
-import {
-  type FoundLetter,
-  type LetterFilter,
-  type RawTopic,
-  rawTopic,
-  Replay,
-  type ReplayOptions,
-  type ReplayReport,
-} from './replay.ts'
+import { type FoundLetter, type LetterFilter, Replay, type ReplayOptions, type ReplayReport } from './replay.ts'
 import { ReplayTargets } from './replay-targets.ts'
 import { deadLetterTopic, isOwnTopic } from './topic-names.ts'
 

@@ -3,11 +3,10 @@ import type { Clock } from '@sluice/flow'
 import { Admin } from '../admin/admin.ts'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { bytes } from '../codecs/bytes.ts'
 import { Producer } from '../producer/producer.ts'
 import type { TopicMetadata } from '../driver/driver.ts'
 import type { HeadersInput } from '../record.ts'
-import { topic } from '../topic.ts'
+import { rawTopic } from '../topic.ts'
 import { deadLetterTopic } from './topic-names.ts'
 
 /** A record that goes to the dead letter topic of its topic, or to its retry topic. */
@@ -106,7 +105,7 @@ export class DeadLetterWriter {
     const producer = await this.#open()
     const { key, value, headers, timestampMs } = record
     const place = partition >= 0 && partition < target.partitions ? { partition } : {}
-    const to = topic(target.name, { key: bytes, value: bytes })
+    const to = rawTopic(target.name)
     const time = timestampMs === undefined ? {} : { timestampMs }
     await producer.send(to, { key, value, headers, ...place, ...time }, { signal })
   }

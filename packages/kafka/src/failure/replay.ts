@@ -1,10 +1,8 @@
 import type { Clock, RateLimiter } from '@sluice/flow'
-import { bytes } from '../codecs/bytes.ts'
 import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
 import type { Producer } from '../producer/producer.ts'
-import type { HeaderInput, HeadersInput } from '../record.ts'
-import { topic } from '../topic.ts'
+import { rawTopic } from '../topic.ts'
 import { type DeadLetter, isDeadLetterHeader, readDeadLetter, deadLetterHeader } from './dead-letter-headers.ts'
 import type { ReplayTargets } from './replay-targets.ts'
 import { retryHeaders } from './retry-record.ts'
@@ -61,8 +59,6 @@ export interface ReplayReport {
 
 /** Sent together and acknowledged before the position is noted: what a replay that is killed may send again. */
 const chunkRecords = 500
-export const rawTopic = (name: string) => topic(name, { key: bytes, value: bytes })
-export type RawTopic = ReturnType<typeof rawTopic>
 
 export interface ReplayParts {
   readonly targets: ReplayTargets
@@ -138,7 +134,7 @@ export class Replay {
     if (this.#producer === undefined) return
     await this.#rate?.acquire({ signal })
     const { key, value } = record
-    const headers = target.isRetry ? waitingHeaders(record, letter, this.#clock.now()) : replayHeaders(record, letter)
+    const headers = replayHeaders(record, letter, target.isRetry ? this.#clock.now() : null)
     if (this.#producer.throttled) await this.#producer.ready(signal)
     const partition = target.partition === undefined ? {} : { partition: target.partition }
     const sent = this.#producer.send(rawTopic(target.topic), { key, value, headers, ...partition })
@@ -148,17 +144,18 @@ export class Replay {
   }
 }
 
-/** Its time of now, or retention would take an old one away before it is read: its own time stays as a header. */
-function replayHeaders({ headers }: FoundLetter['record'], { replays, timestampMs }: DeadLetter) {
+/**
+ * Its own, and how often it was replayed. On its way to the retry topic (at `retryAtMs`; null: to where it is from) it is
+ * due at once, and handled as the record that it is from. It has the time of now, or retention would take an old one away
+ * before it is read: its own time stays as a header.
+ */
+function replayHeaders({ headers }: FoundLetter['record'], letter: DeadLetter, retryAtMs: number | null) {
+  const { replays, timestampMs } = letter
   const own = [...headers].filter(([name]) => !isDeadLetterHeader(name))
   const time = timestampMs < 0 ? [] : [[deadLetterHeader.timestampMs, String(timestampMs)] as const]
-  return [...own, ...time, [deadLetterHeader.replays, String(replays + 1)] as const]
-}
-
-/** For the retry topic: due at once, and handled as the record that it is from. */
-function waitingHeaders({ headers }: FoundLetter['record'], letter: DeadLetter, nowMs: number): HeadersInput {
-  const own = [...headers].filter(([name]) => !isDeadLetterHeader(name))
-  const facts = { topicId: '', attempts: 0, notBeforeMs: Math.floor(nowMs) }
-  const waiting = retryHeaders({ ...letter, headers: own }, facts) as Iterable<readonly [string, HeaderInput]>
-  return [...waiting, [deadLetterHeader.replays, String(letter.replays + 1)] as const]
+  const sent =
+    retryAtMs === null
+      ? [...own, ...time]
+      : retryHeaders({ ...letter, headers: own }, { topicId: '', attempts: 0, notBeforeMs: Math.floor(retryAtMs) })
+  return [...sent, [deadLetterHeader.replays, String(replays + 1)] as const]
 }

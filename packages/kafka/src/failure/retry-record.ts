@@ -1,6 +1,5 @@
 import type { DecodedRecord } from '../batch/decode.ts'
 import { type ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
-import type { HeadersInput } from '../record.ts'
 
 /** What the headers of a record in a retry topic say: where it is from, and when it is to be handled again. */
 export interface RetryFacts {
@@ -42,7 +41,7 @@ export type RetriedRecord = Pick<ConsumerRecord, 'topic' | 'partition' | 'offset
 export function retryHeaders(
   { headers, topic, partition, offset, timestampMs }: RetriedRecord,
   { topicId, attempts, notBeforeMs }: Pick<RetryFacts, 'topicId' | 'attempts' | 'notBeforeMs'>,
-): HeadersInput {
+): (readonly [string, string | Buffer | null])[] {
   const facts = { topic, topicId, partition, offset, timestampMs, attempts, notBeforeMs }
   const own = Object.entries(retryHeader)
     .map(([field, name]) => [name, String(facts[field as keyof typeof facts])] as const)

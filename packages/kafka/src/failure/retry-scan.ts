@@ -1,13 +1,13 @@
 import type { Clock } from '@sluice/flow'
-import { Admin } from '../admin/admin.ts'
+import { Deadline } from '../admin/deadline.ts'
+import { offsetsAt } from '../admin/offsets.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import { bytes } from '../codecs/bytes.ts'
 import type { OffsetRange } from '../consumer/tracker.ts'
 import { Tracker } from '../consumer/tracker.ts'
 import type { AssignedPartition } from '../consumer/partition.ts'
 import type { Isolation } from '../driver/driver.ts'
 import { Reader } from '../reader/reader.ts'
-import { topic } from '../topic.ts'
+import { rawTopic } from '../topic.ts'
 import type { RetryBacklog } from './retry-backlog.ts'
 import { readRetry } from './retry-record.ts'
 
@@ -25,11 +25,10 @@ export interface RetryScanOptions {
 /** Notes whose records wait in a retry partition, from its commit to the end that it has now. */
 export async function scanRetries({ cluster, clock, of, backlog, offset, finished }: RetryScanOptions): Promise<void> {
   const { topicName, partition } = backlog.partition
-  const raw = topic(topicName, { key: bytes, value: bytes })
   const tracker = new Tracker(offset, finished)
   await awaitStable(cluster, clock, backlog.partition)
   const from = { offsets: [{ topic: topicName, partition, offset }] }
-  await using reader = await Reader.open(cluster, { topics: [raw], from }, clock)
+  await using reader = await Reader.open(cluster, { topics: [rawTopic(topicName)], from }, clock)
   backlog.clear()
   let end = offset
   for await (const record of reader) {
@@ -49,10 +48,10 @@ export async function scanRetries({ cluster, clock, of, backlog, offset, finishe
  * the marks of a transaction one after the other, and its offsets were read already.
  */
 async function awaitStable(cluster: Cluster, clock: Clock, one: AssignedPartition): Promise<void> {
-  const admin = new Admin(cluster, clock)
+  const place = { topic: one.topicName, partition: one.partition }
   const endOf = async (isolation: Isolation): Promise<number> => {
-    const ends = await admin.offsets([one.topicName], 'latest', { isolation })
-    return ends.find(({ partition }) => partition === one.partition)?.offset ?? 0
+    const [end] = await offsetsAt(cluster, [place], 'latest', isolation, new Deadline(clock, {}))
+    return end!.offset
   }
   const end = await endOf('read_uncommitted')
   while (one.isLive && (await endOf('read_committed')) < end) await clock.sleep(50)

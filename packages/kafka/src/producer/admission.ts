@@ -60,20 +60,6 @@ export class Admission {
     return this.#waiting > 0 ? this.#cleared : undefined
   }
 
-  /** As `cleared`. @throws the signal's reason */
-  async settled(signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted()
-    if (this.cleared === undefined) return
-    const { promise: aborted, reject } = Promise.withResolvers<never>()
-    const onAbort = (): void => reject(signal!.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      await Promise.race([this.cleared, aborted])
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
-    }
-  }
-
   get shed(): Readonly<Record<BackpressureReason, number>> {
     return { ...this.#shed }
   }

@@ -5,6 +5,7 @@ import { deadLetterHeaders } from '../failure/dead-letter-headers.ts'
 import type { DeadLetterRecord, DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { isOwnTopic } from '../failure/topic-names.ts'
 import type { DeadLetterConfig } from './options.ts'
+import { orAborted } from './or-aborted.ts'
 import type { PendingRecord } from './pending-record.ts'
 import { Spool } from './spool.ts'
 
@@ -245,18 +246,5 @@ export class DeadLetters {
         process.emitWarning(`The spool ${name} cannot be sent: ${String(error)}`, { code: 'SLUICE_DEAD_LETTERS' })
       }
     }
-  }
-}
-
-/** @throws the signal's reason as soon as there is one; the work then goes on by itself */
-async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  try {
-    await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

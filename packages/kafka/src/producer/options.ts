@@ -2,6 +2,7 @@ import { ConfigError, requireInteger, requireNumber, requireOneOf, systemClock }
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Compression } from '../batch/batch.ts'
+import { compressions } from '../batch/compression.ts'
 import { requireKnownFields } from '../known-fields.ts'
 
 /** What the leader waits for before it acknowledges: all in-sync replicas, itself alone, or nothing at all. */
@@ -138,8 +139,6 @@ export type QueueConfig = Defined<QueueOptions>
 export function newBackoff({ retryBackoffMs, maxRetryBackoffMs }: ProducerConfig): Backoff {
   return new Backoff(retryBackoffMs, maxRetryBackoffMs)
 }
-
-const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
 const producerFields: Readonly<Record<keyof ProducerOptions, true>> = {
   acks: true,

@@ -16,6 +16,7 @@ import { encodeRecord } from './encode-record.ts'
 import { Eviction } from './eviction.ts'
 import { parseProducerOptions } from './options.ts'
 import type { ProducerConfig, ProducerOptions } from './options.ts'
+import { orAborted } from './or-aborted.ts'
 import type { PendingRecord } from './pending-record.ts'
 import type { ProducerCluster } from './producer-cluster.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -253,7 +254,8 @@ export class Producer implements AsyncDisposable {
     this.#flushing++
     this.#accumulator.endLinger()
     try {
-      await this.#admission.settled(signal)
+      const { cleared } = this.#admission
+      if (cleared !== undefined) await orAborted(cleared, signal)
       await this.#account.settled(signal)
     } finally {
       this.#flushing--

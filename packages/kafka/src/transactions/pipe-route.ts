@@ -1,11 +1,10 @@
-import { bytes } from '../codecs/bytes.ts'
 import type { Output } from '../consumer/commit-route.ts'
 import type { RouteParts } from '../consumer/consumer.ts'
 import type { Failure, FailureRoute, Next } from '../consumer/failure-route.ts'
 import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
 import { type DeadLetterRecord, type DeadLetterWriter, untilDone } from '../failure/dead-letter-writer.ts'
 import { RetryRoute } from '../failure/retry-route.ts'
-import { topic } from '../topic.ts'
+import { rawTopic } from '../topic.ts'
 import type { OutputTopics } from './output-topics.ts'
 
 export interface PipeRouteOptions extends RouteParts {
@@ -59,7 +58,6 @@ export class PipeRoute implements FailureRoute {
     if (!known.isKnown(name)) await known.look(name)
     const place = partition >= 0 && partition < partitions.length ? { partition } : {}
     const { key, value, headers, timestampMs = this.#options.clock.now() } = record
-    const to = topic(name, { key: bytes, value: bytes })
-    return known.encode(to, { key, value, headers, timestampMs, ...place }, Math.floor(timestampMs))
+    return known.encode(rawTopic(name), { key, value, headers, timestampMs, ...place }, Math.floor(timestampMs))
   }
 }

@@ -7,6 +7,7 @@ import type { ConsumerEvents } from '../consumer/events.ts'
 import type { HandlerContext, Invocation } from '../consumer/invocation.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { CloseReport } from '../consumer/session.ts'
+import { isThenable } from '../thenable.ts'
 import { OutputTopics } from './output-topics.ts'
 import { parsePipeOptions, TopicOutput, type PipeConfig, type PipeOptions, type PipeOutput } from './pipe-options.ts'
 import { PipeRoute } from './pipe-route.ts'
@@ -168,7 +169,3 @@ export class Pipe implements AsyncDisposable {
 }
 
 const transactionEvents: ReadonlySet<string> = new Set<keyof TransactionEvents>(['committed', 'aborted', 'fenced'])
-
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<T>).then === 'function'
-}

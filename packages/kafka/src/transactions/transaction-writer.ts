@@ -6,10 +6,11 @@ import { endsWithin } from '../consumer/within.ts'
 import { classify } from '../driver/classify.ts'
 import type { ProducerIdentity, TransactionVersion } from '../driver/driver.ts'
 import { BrokerError, ClusterTimeoutError } from '../errors.ts'
+import { askCoordinator } from './ask-coordinator.ts'
 import { ProducerFencedError, TransactionError } from './errors.ts'
 import type { OutputTopics } from './output-topics.ts'
 import { byPartition, encodePartition, type PartitionBatches, type Sequences } from './partition-batches.ts'
-import { isMoved, isTransient, Transaction, type TransactionContent } from './transaction.ts'
+import { Transaction, type TransactionContent } from './transaction.ts'
 
 export interface TransactionWriterOptions {
   readonly cluster: Cluster
@@ -166,21 +167,22 @@ export class TransactionWriter {
   async #request(): Promise<Identity> {
     const { cluster, clock, transactionalId, timeoutMs } = this.#options
     const deadlineMs = clock.monotonicMs() + SETTLE_MS
-    const backoff = new Backoff(20, 1_000)
-    for (;;) {
-      try {
+    const identity = await askCoordinator({
+      cluster,
+      clock,
+      kind: 'transaction',
+      key: transactionalId,
+      backoff: new Backoff(20, 1_000),
+      signal: this.#closing.signal,
+      isLate: () => clock.monotonicMs() >= deadlineMs,
+      request: async (coordinator) => {
         const version = await cluster.driver.transactionVersion()
-        const coordinator = await cluster.coordinator('transaction', transactionalId, this.#closing.signal)
         const request = { transactionalId, transactionTimeoutMs: timeoutMs }
-        const identity = { ...(await cluster.driver.initProducerId(coordinator, request)), version }
-        this.#sequences.clear()
-        return (this.#identity = identity)
-      } catch (error) {
-        if (!isTransient(error) || clock.monotonicMs() >= deadlineMs) throw error
-        if (isMoved(error)) cluster.forgetCoordinator('transaction', transactionalId)
-      }
-      await clock.sleep(backoff.nextMs(), this.#closing.signal)
-    }
+        return { ...(await cluster.driver.initProducerId(coordinator, request)), version }
+      },
+    })
+    this.#sequences.clear()
+    return (this.#identity = identity)
   }
 
   /** With version 2 each transaction has an epoch of its own, and its sequences begin at 0. */

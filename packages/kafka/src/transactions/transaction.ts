@@ -2,7 +2,7 @@ import type { Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output } from '../consumer/commit-route.ts'
-import { brokerError, classify } from '../driver/classify.ts'
+import { brokerError } from '../driver/classify.ts'
 import type {
   BrokerNode,
   CoordinatorKind,
@@ -15,6 +15,7 @@ import type {
 } from '../driver/driver.ts'
 import { BrokerError } from '../errors.ts'
 import { mayHaveArrived } from '../producer/verdict.ts'
+import { askCoordinator, isStaleEpoch, isTransient } from './ask-coordinator.ts'
 import type { PartitionBatches } from './partition-batches.ts'
 import { reached } from './steps.ts'
 import { TransactionalSends } from './transactional-sends.ts'
@@ -50,9 +51,6 @@ export interface TransactionParts {
   /** Monotonic: no attempt begins after that, but those to end it. */
   readonly deadlineMs: number
 }
-
-/** The epoch that a member of a KIP-848 group bears is not the group's any more, or not yet. */
-const staleEpochs = new Set(['ILLEGAL_GENERATION', 'STALE_MEMBER_EPOCH'])
 
 /**
  * One transaction: its requests, each tried again until it is answered for good or the time is up. With version 2
@@ -152,8 +150,7 @@ export class Transaction {
           throwFirst(await cluster.driver.commitTransactionOffsets(coordinator, request))
         })
       } catch (error) {
-        const isStale = error instanceof BrokerError && staleEpochs.has(error.apiError)
-        if (!isStale || refreshed === undefined || this.#isLate(deadlineMs)) throw error
+        if (!isStaleEpoch(error) || refreshed === undefined || this.#isLate(deadlineMs)) throw error
         await refreshed()
       }
       await clock.sleep(backoff.nextMs(), this.#stop.signal)
@@ -168,18 +165,17 @@ export class Transaction {
     request: (coordinator: BrokerNode) => Promise<Answer>,
   ): Promise<Answer> {
     const { cluster, clock } = this.#options
-    const backoff = new Backoff(10, 500)
-    for (;;) {
-      try {
-        const coordinator = await cluster.coordinator(kind, key, this.#stop.signal)
-        return await request(coordinator).catch((error: unknown) => this.#doubt(error))
-      } catch (error) {
-        this.#lastFailure = error
-        if (!isTransient(error) || this.#isLate(deadlineMs)) throw error
-        if (isMoved(error)) cluster.forgetCoordinator(kind, key)
-      }
-      await clock.sleep(backoff.nextMs(), this.#stop.signal)
-    }
+    return await askCoordinator({
+      cluster,
+      clock,
+      kind,
+      key,
+      backoff: new Backoff(10, 500),
+      signal: this.#stop.signal,
+      isLate: () => this.#isLate(deadlineMs),
+      request: (coordinator) => request(coordinator).catch((error: unknown) => this.#doubt(error)),
+      onFailure: (error) => (this.#lastFailure = error),
+    })
   }
 
   #doubt(error: unknown): never {
@@ -190,17 +186,6 @@ export class Transaction {
   #isLate(deadlineMs: number): boolean {
     return this.#stop.signal.aborted || this.#options.clock.monotonicMs() >= deadlineMs
   }
-}
-
-/** Whether the same request can succeed later. A stale member epoch is mended by a heartbeat, not by time. */
-export function isTransient(error: unknown): boolean {
-  if (error instanceof BrokerError) return !staleEpochs.has(error.apiError) && classify(error.apiCode).retriable
-  return (error as { retriable?: boolean }).retriable === true
-}
-
-/** Whether the coordinator has to be looked for again. */
-export function isMoved(error: unknown): boolean {
-  return !(error instanceof BrokerError) || classify(error.apiCode).refreshCoordinator
 }
 
 function throwFirst(results: readonly PartitionResult[]): void {

@@ -1,5 +1,6 @@
 import { ConfigError, requireInteger, requireOneOf } from '@sluice/flow'
 import type { Compression } from '../batch/batch.ts'
+import { compressions } from '../batch/compression.ts'
 
 /** What everything that writes in transactions may be told. */
 export interface TransactionOptions {
@@ -21,7 +22,6 @@ export interface TransactionOptions {
 
 export type TransactionConfig = { readonly [Name in keyof TransactionOptions]-?: NonNullable<TransactionOptions[Name]> }
 
-const compressions = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const MAX_INT32 = 2 ** 31 - 1
 const maxIdLength = 4_096
 

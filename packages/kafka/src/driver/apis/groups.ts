@@ -8,7 +8,6 @@ import {
 } from '@platformatic/kafka'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
-import { groupBy } from '../group-by.ts'
 import { readClassicAssignment } from './classic-assignment.ts'
 import type {
   BrokerNode,
@@ -19,6 +18,7 @@ import type {
   PartitionKey,
   PartitionResult,
 } from '../driver.ts'
+import { perTopic } from './by-topic.ts'
 
 /** The groups whose coordinator this broker is. */
 export async function listGroups(connections: Connections, broker: BrokerNode): Promise<readonly ListedGroup[]> {
@@ -92,10 +92,7 @@ export async function deleteOffsets(
   group: string,
   places: readonly PartitionKey[],
 ): Promise<readonly PartitionResult[]> {
-  const topics = Array.from(
-    groupBy(places, ({ topic }) => topic),
-    ([name, ofTopic]) => ({ name, partitions: ofTopic.map(({ partition }) => ({ partitionIndex: partition })) }),
-  )
+  const topics = perTopic(places, ({ partition }) => ({ partitionIndex: partition }))
   const answer = await connections.request('admin', coordinator, 'OffsetDelete', offsetDeleteV0.api, group, topics)
   if (answer.errorCode !== 0) throw brokerError(answer.errorCode, null, { group })
   return answer.topics.flatMap(({ name, partitions }) =>

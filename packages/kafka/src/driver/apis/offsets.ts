@@ -1,9 +1,7 @@
 import { listOffsetsV9, offsetCommitV9, offsetFetchV9, offsetForLeaderEpochV4 } from '@platformatic/kafka'
 import { answeredBy } from '../answer.ts'
-import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
-import { groupBy } from '../group-by.ts'
 import type {
   BrokerNode,
   CommitRequest,
@@ -13,27 +11,27 @@ import type {
   LeaderEpochEnd,
   LeaderEpochQuery,
   ListedOffset,
+  OffsetCommit,
   OffsetQuery,
   PartitionResult,
 } from '../driver.ts'
+import { perTopic, readByTopic, readResults, readTopics } from './by-topic.ts'
 
 const listOffsetsApi = answeredBy(2, 9, listOffsetsV9.createRequest, (answer) =>
-  byTopic(answer, (topic): ListedOffset => {
+  readByTopic(answer, (topic): ListedOffset => {
     const place = { topic, partition: answer.int32(), errorCode: answer.int16() }
     return { ...place, timestampMs: answer.int64(), offset: answer.int64(), leaderEpoch: answer.int32() }
   }),
 )
 
 const offsetForLeaderEpochApi = answeredBy(23, 4, offsetForLeaderEpochV4.createRequest, (answer) =>
-  byTopic(answer, (topic): LeaderEpochEnd => {
+  readByTopic(answer, (topic): LeaderEpochEnd => {
     const place = { topic, errorCode: answer.int16(), partition: answer.int32() }
     return { ...place, leaderEpoch: answer.int32(), endOffset: answer.int64() }
   }),
 )
 
-const offsetCommitApi = answeredBy(8, 9, offsetCommitV9.createRequest, (answer) =>
-  byTopic(answer, (topic): PartitionResult => ({ topic, partition: answer.int32(), errorCode: answer.int16() })),
-)
+const offsetCommitApi = answeredBy(8, 9, offsetCommitV9.createRequest, readResults)
 
 const offsetFetchApi = answeredBy(9, 9, offsetFetchV9.createRequest, (answer) => {
   answer.skip(4)
@@ -58,17 +56,11 @@ export function listOffsets(
   isolation: Isolation,
   queries: readonly OffsetQuery[],
 ): Promise<readonly ListedOffset[]> {
-  const topics = Array.from(
-    groupBy(queries, (query) => query.topic),
-    ([name, ofTopic]) => ({
-      name,
-      partitions: ofTopic.map(({ partition, currentLeaderEpoch, timestampMs }) => ({
-        partitionIndex: partition,
-        currentLeaderEpoch,
-        timestamp: BigInt(timestampMs),
-      })),
-    }),
-  )
+  const topics = perTopic(queries, ({ partition, currentLeaderEpoch, timestampMs }) => ({
+    partitionIndex: partition,
+    currentLeaderEpoch,
+    timestamp: BigInt(timestampMs),
+  }))
   const level = isolation === 'read_committed' ? 1 : 0
   return connections.request('control', broker, 'ListOffsets', listOffsetsApi, noReplica, level, topics)
 }
@@ -78,18 +70,22 @@ export function offsetsForLeaderEpoch(
   broker: BrokerNode,
   queries: readonly LeaderEpochQuery[],
 ): Promise<readonly LeaderEpochEnd[]> {
-  const topics = Array.from(
-    groupBy(queries, (query) => query.topic),
-    ([name, ofTopic]) => ({
-      name,
-      partitions: ofTopic.map(({ partition, currentLeaderEpoch, leaderEpoch }) => ({
-        partitionIndex: partition,
-        currentLeaderEpoch,
-        leaderEpoch,
-      })),
-    }),
-  )
+  const topics = perTopic(queries, ({ partition, currentLeaderEpoch, leaderEpoch }) => ({
+    partitionIndex: partition,
+    currentLeaderEpoch,
+    leaderEpoch,
+  }))
   return connections.request('control', broker, 'OffsetForLeaderEpoch', offsetForLeaderEpochApi, noReplica, topics)
+}
+
+/** Offsets as a commit of them says it, in a transaction or by itself. */
+export function commitTopics(offsets: readonly OffsetCommit[]) {
+  return perTopic(offsets, ({ partition, offset, leaderEpoch, metadata }) => ({
+    partitionIndex: partition,
+    committedOffset: BigInt(offset),
+    committedLeaderEpoch: leaderEpoch,
+    committedMetadata: metadata,
+  }))
 }
 
 export function commitOffsets(
@@ -97,18 +93,6 @@ export function commitOffsets(
   coordinator: BrokerNode,
   { group, memberId, memberEpoch, instanceId, offsets }: CommitRequest,
 ): Promise<readonly PartitionResult[]> {
-  const topics = Array.from(
-    groupBy(offsets, (commit) => commit.topic),
-    ([name, ofTopic]) => ({
-      name,
-      partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
-        partitionIndex: partition,
-        committedOffset: BigInt(offset),
-        committedLeaderEpoch: leaderEpoch,
-        committedMetadata: metadata,
-      })),
-    }),
-  )
   return connections.request(
     'coordinator',
     coordinator,
@@ -118,7 +102,7 @@ export function commitOffsets(
     memberEpoch,
     memberId,
     instanceId,
-    topics,
+    commitTopics(offsets),
   )
 }
 
@@ -140,23 +124,4 @@ export async function fetchOffsets(
   if (!found) throw brokerError(-1, 'the answer names no group', { group })
   if (found.errorCode !== 0) throw brokerError(found.errorCode, null, { group })
   return found.offsets
-}
-
-/** Throttle time, then partitions by topic. */
-function byTopic<Partition>(answer: ChunkReader, read: (topic: string) => Partition): readonly Partition[] {
-  answer.skip(4)
-  return readTopics(answer, read)
-}
-
-function readTopics<Partition>(answer: ChunkReader, read: (topic: string) => Partition): readonly Partition[] {
-  const partitions: Partition[] = []
-  answer.array(() => {
-    const topic = answer.string() ?? ''
-    answer.array(() => {
-      partitions.push(read(topic))
-      answer.taggedFields()
-    })
-    answer.taggedFields()
-  })
-  return partitions
 }

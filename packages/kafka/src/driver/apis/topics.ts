@@ -8,8 +8,8 @@ import {
 } from '@platformatic/kafka'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
-import { groupBy } from '../group-by.ts'
 import type { DeletedRecords, NewTopic, RecordsPlace, TopicConfigs, TopicResult } from '../driver.ts'
+import { perTopic } from './by-topic.ts'
 
 /** The kind of resource whose settings are asked for or changed. */
 const topicResource = 2
@@ -132,13 +132,7 @@ export async function deleteRecords(
   places: readonly RecordsPlace[],
   timeoutMs: number,
 ): Promise<readonly DeletedRecords[]> {
-  const topics = Array.from(
-    groupBy(places, ({ topic }) => topic),
-    ([name, ofTopic]) => ({
-      name,
-      partitions: ofTopic.map(({ partition, offset }) => ({ partitionIndex: partition, offset: BigInt(offset) })),
-    }),
-  )
+  const topics = perTopic(places, ({ partition, offset }) => ({ partitionIndex: partition, offset: BigInt(offset) }))
   const answer = await connections.request('admin', broker, 'DeleteRecords', deleteRecordsV2.api, topics, timeoutMs)
   return answer.topics.flatMap(({ name, partitions }) =>
     partitions.map(({ partitionIndex, errorCode, lowWatermark }) => ({

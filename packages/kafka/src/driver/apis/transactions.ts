@@ -10,7 +10,6 @@ import { answeredBy } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
-import { groupBy } from '../group-by.ts'
 import type {
   BrokerNode,
   EndTransactionRequest,
@@ -20,13 +19,15 @@ import type {
   TransactionalIdentity,
   TransactionOffsetsRequest,
 } from '../driver.ts'
+import { perTopic, readResults } from './by-topic.ts'
+import { commitTopics } from './offsets.ts'
 
 // Later versions of AddPartitionsToTxn are for brokers among themselves.
-const addPartitionsApi = answeredBy(24, 3, addPartitionsToTxnV3.createRequest, readPartitions)
+const addPartitionsApi = answeredBy(24, 3, addPartitionsToTxnV3.createRequest, readResults)
 const addOffsetsApi = answeredBy(25, 3, addOffsetsToTxnV3.createRequest, readErrorCode)
 // With version 5 an offset commit adds its group to the transaction by itself, and the end tells the next epoch.
-const commitOffsetsApi = answeredBy(28, 5, txnOffsetCommitV4.createRequest, readPartitions)
-const commitOffsetsApi1 = answeredBy(28, 3, txnOffsetCommitV3.createRequest, readPartitions)
+const commitOffsetsApi = answeredBy(28, 5, txnOffsetCommitV4.createRequest, readResults)
+const commitOffsetsApi1 = answeredBy(28, 3, txnOffsetCommitV3.createRequest, readResults)
 const endApi = answeredBy(26, 5, endTxnV4.createRequest, (answer) => {
   const errorCode = readErrorCode(answer)
   return { errorCode, identity: { producerId: answer.bigInt64(), epoch: answer.int16() } }
@@ -46,10 +47,7 @@ export function addPartitionsToTransaction(
   { transactionalId, producerId, epoch }: TransactionalIdentity,
   partitions: readonly PartitionKey[],
 ): Promise<readonly PartitionResult[]> {
-  const topics = Array.from(
-    groupBy(partitions, ({ topic }) => topic),
-    ([name, ofTopic]) => ({ name, partitions: ofTopic.map(({ partition }) => partition) }),
-  )
+  const topics = perTopic(partitions, ({ partition }) => partition)
   const request = { transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
   return connections.request('coordinator', coordinator, 'AddPartitionsToTxn', addPartitionsApi, [request])
 }
@@ -78,18 +76,6 @@ export function commitTransactionOffsets(
   coordinator: BrokerNode,
   { version, transactional, group, memberId, memberEpoch, instanceId, offsets }: TransactionOffsetsRequest,
 ): Promise<readonly PartitionResult[]> {
-  const topics = Array.from(
-    groupBy(offsets, (commit) => commit.topic),
-    ([name, ofTopic]) => ({
-      name,
-      partitions: ofTopic.map(({ partition, offset, leaderEpoch, metadata }) => ({
-        partitionIndex: partition,
-        committedOffset: BigInt(offset),
-        committedLeaderEpoch: leaderEpoch,
-        committedMetadata: metadata,
-      })),
-    }),
-  )
   return connections.request(
     'coordinator',
     coordinator,
@@ -102,7 +88,7 @@ export function commitTransactionOffsets(
     memberEpoch,
     memberId,
     instanceId,
-    topics,
+    commitTopics(offsets),
   )
 }
 
@@ -128,18 +114,4 @@ export async function endTransaction(
 function readErrorCode(answer: ChunkReader): number {
   answer.skip(4)
   return answer.int16()
-}
-
-function readPartitions(answer: ChunkReader): readonly PartitionResult[] {
-  const results: PartitionResult[] = []
-  answer.skip(4)
-  answer.array(() => {
-    const topic = answer.string() ?? ''
-    answer.array(() => {
-      results.push({ topic, partition: answer.int32(), errorCode: answer.int16() })
-      answer.taggedFields()
-    })
-    answer.taggedFields()
-  })
-  return results
 }
