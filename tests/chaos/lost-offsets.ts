@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Consumer, Kafka, text, topic } from '@sluice/kafka'
 import { startStack } from '@sluice/stack'
+import { until } from '../system/support/until.ts'
 import { numberOptions } from './options.ts'
 import { type Proof, seededRandom } from './proof.ts'
 
 const partitions = 2
 const group = 'readers'
-const waitMs = 60_000
 
 export const lostOffsets: Proof = {
   title:
@@ -119,13 +118,13 @@ class Loss {
     await this.start()
     // All but those that stay open: the commit bears a map.
     const all = this.#log.flat().filter((id) => !isOpen(id))
-    await this.#until(() => this.#handled.size === all.length)
+    await until(() => this.#handled.size === all.length)
     this.finished = this.#handled
     this.#handled = new Set()
     this.#isOver = true
     const toldBefore = this.#told.length
     const { expected, told } = await lose(this)
-    await this.#until(() => expected.isSubsetOf(this.#handled)).catch(() => {})
+    await until(() => expected.isSubsetOf(this.#handled)).catch(() => {})
     await this.stop()
     const missing = expected.difference(this.#handled)
     const events = this.#told.slice(toldBefore)
@@ -215,14 +214,6 @@ class Loss {
   async #create(): Promise<void> {
     await this.kafka.admin().createTopics([{ name: this.name, partitions }])
     this.#log = Array.from({ length: partitions }, () => [])
-  }
-
-  async #until(holds: () => boolean): Promise<void> {
-    const untilMs = performance.now() + waitMs
-    while (!holds()) {
-      if (performance.now() > untilMs) throw new Error(`it did not come to that in ${waitMs} ms`)
-      await sleep(20)
-    }
   }
 }
 

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { run } from '../system/support/child.ts'
 import { numberOptions } from './options.ts'
 import type { Proof } from './proof.ts'
 
+const timeoutMs = 86_400_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The benchmark of the same, which judges itself, under more than it has by default. */
@@ -14,11 +14,8 @@ export const memory: Proof = {
     const { overload, seconds } = numberOptions(args, { overload: 10, seconds: 30 })
     const options = ['--overload', `${overload}`, '--slowness', `${overload}`, '--seconds', `${seconds}`]
     const command = ['run', '--silent', 'bench', '--', 'bounded-memory', ...options]
-    const child = spawn('npm', command, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
-    let output = ''
-    child.stdout.on('data', (chunk) => (output += String(chunk)))
-    const [code] = (await once(child, 'close')) as [number | null]
-    for (const line of output.split('\n')) tell(line)
+    const { code, stdout, stderr } = await run('npm', command, { cwd: root, timeoutMs })
+    for (const line of `${stdout}\n${stderr}`.split('\n')) tell(line)
     return code === 0 ? [] : ['memory grew by more than it may, or the benchmark failed: see above']
   },
 }

@@ -1,7 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { stagingKey, swapCache, USERS, type User } from '@sluice/commerce'
 import { Kafka, json, topic } from '@sluice/kafka'
@@ -11,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Child } from './support/child.ts'
 import { logged, serversOf, startProgram, urlOf } from './support/commerce.ts'
 import { compare, readLedger } from './support/ledger.ts'
+import { until } from './support/until.ts'
 
 const CUSTOMERS = 10_000
 const PRODUCTS = 20_000
@@ -106,14 +106,17 @@ describe('two cache workers', () => {
     const rounds = (): Refreshed[] =>
       workers.flatMap((worker) => logged<Refreshed>(worker, 'cache refreshed')).toSorted((a, b) => a.cycle - b.cycle)
     const sizes = { users: new Set<number>(), products: new Set<number>() }
-    await until(async () => {
-      for (const name of ['users', 'products'] as const) {
-        const size = await redis.hLen(`cache:${name}`)
-        // Empty is right before the first round alone.
-        if (size > 0 || sizes[name].size > 0) sizes[name].add(size)
-      }
-      return rounds().length >= 5
-    }, 1)
+    await until(
+      async () => {
+        for (const name of ['users', 'products'] as const) {
+          const size = await redis.hLen(`cache:${name}`)
+          // Empty is right before the first round alone.
+          if (size > 0 || sizes[name].size > 0) sizes[name].add(size)
+        }
+        return rounds().length >= 5
+      },
+      { pauseMs: 1 },
+    )
     for (const worker of workers) expect((await worker.kill('SIGTERM')).code).toBe(0)
     expect(sizes).toEqual({ users: new Set([2_000]), products: new Set([2_000]) })
     const done = rounds()
@@ -333,12 +336,4 @@ async function idsInTopic(name: string, field: string): Promise<string[]> {
 
 function ledgerLines(ledgerDir: string): number {
   return readdirSync(ledgerDir).includes('orders.txt') ? readLedger(join(ledgerDir, 'orders.txt')).length : 0
-}
-
-async function until(holds: () => boolean | Promise<boolean>, pauseMs = 50, timeoutMs = 60_000): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs
-  while (!(await holds())) {
-    if (performance.now() > deadlineMs) throw new Error(`it did not become true within ${timeoutMs} ms`)
-    await sleep(pauseMs)
-  }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from './support/until.ts'
 
 const partitions = 6
 const backlog = 3_000
@@ -17,14 +18,6 @@ afterAll(async () => {
   await kafka?.close()
   await stack?.close()
 })
-
-async function until(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
-  const startMs = performance.now()
-  while (!condition()) {
-    if (performance.now() - startMs > timeoutMs) throw new Error('the condition did not come true in time')
-    await sleep(20)
-  }
-}
 
 const faults = [
   ['killed', (id: number) => stack.kafka.kill(id), (id: number) => stack.kafka.restart(id)],

@@ -8,6 +8,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { GroupMemberJob } from './programs/group-member.ts'
 import { Child, fromSource } from './support/child.ts'
 import { type Handling, handOvers, overlaps, readHandlings, repeated, skipped } from './support/handling-log.ts'
+import { until } from './support/until.ts'
+
+const within = { timeoutMs: 30_000, pauseMs: 50 }
 
 const partitions = 12
 const recordsPerSecond = 1_200
@@ -56,14 +59,6 @@ async function feed(name: string, signal: AbortSignal): Promise<readonly number[
   return ends
 }
 
-async function until(condition: () => boolean, timeoutMs = 30_000): Promise<void> {
-  const startMs = performance.now()
-  while (!condition()) {
-    if (performance.now() - startMs > timeoutMs) throw new Error('the condition did not come true in time')
-    await sleep(50)
-  }
-}
-
 test('members that join, leave and are killed skip nothing and never handle a partition together', async ({
   annotate,
 }) => {
@@ -79,10 +74,10 @@ test('members that join, leave and are killed skip nothing and never handle a pa
   const heard = (process: string): boolean => all().some((one) => one.process === process)
 
   await using first = startMember('first', at)
-  await until(() => heard('first'))
+  await until(() => heard('first'), within)
   await using second = startMember('second', at)
   await using third = startMember('third', at)
-  await until(() => heard('second') && heard('third'))
+  await until(() => heard('second') && heard('third'), within)
   await sleep(2_000)
 
   await first.kill('SIGTERM')
@@ -92,12 +87,12 @@ test('members that join, leave and are killed skip nothing and never handle a pa
   const killedMs = performance.timeOrigin + performance.now()
   const againLog = join(folder, `${name}-second-again.log`)
   await using again = startMember('second', { ...at, log: againLog })
-  await until(() => heard('second-again'))
+  await until(() => heard('second-again'), within)
   await sleep(2_000)
 
   stop.abort()
   const ends = await feeding
-  await until(() => skipped(all(), ends).length === 0)
+  await until(() => skipped(all(), ends).length === 0, within)
   await Promise.all([again.kill('SIGTERM'), third.kill('SIGTERM')])
 
   const handlings = all()

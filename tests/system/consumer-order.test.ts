@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GroupMemberJob } from './programs/group-member.ts'
 import { Child, fromSource } from './support/child.ts'
 import { type Handling, readCommits, readHandlings } from './support/handling-log.ts'
+import { until } from './support/until.ts'
 
 let stack: Stack
 let kafka: Kafka
@@ -193,11 +194,3 @@ describe('records finished ahead of open ones', () => {
 })
 
 const ended = (handlings: readonly Handling[]): Handling[] => handlings.filter(({ endMs }) => endMs < Infinity)
-
-async function until(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
-  const startMs = performance.now()
-  while (!condition()) {
-    if (performance.now() - startMs > timeoutMs) throw new Error('the condition did not come true in time')
-    await sleep(20)
-  }
-}

@@ -7,6 +7,9 @@ import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GroupMemberJob } from './programs/group-member.ts'
 import { Child, fromSource } from './support/child.ts'
+import { until } from './support/until.ts'
+
+const within = { timeoutMs: 40_000 }
 
 let stack: Stack
 let kafka: Kafka
@@ -36,14 +39,6 @@ async function write(name: string, values: readonly string[], timestampMs?: numb
   await Promise.all(values.map((value) => producer.send(target, { value, partition: 0, ...at })))
 }
 
-async function until(condition: () => boolean, timeoutMs = 40_000): Promise<void> {
-  const startMs = performance.now()
-  while (!condition()) {
-    if (performance.now() - startMs > timeoutMs) throw new Error('the condition did not come true in time')
-    await sleep(20)
-  }
-}
-
 /** Notes `topic:value` until it is closed. */
 async function collect(options: Parameters<typeof kafka.consumer>[0]) {
   const consumer = await kafka.consumer(options)
@@ -69,16 +64,16 @@ describe('a pattern', () => {
     const group = 'patterns'
     const reading = await collect({ group, topics: [pattern, bills], reset: 'earliest', patternRefreshMs: 300 })
     const { consumer, seen, assigned, close } = reading
-    await until(() => seen.includes('shop.orders:a') && assigned.includes('shop-bills/0'))
+    await until(() => seen.includes('shop.orders:a') && assigned.includes('shop-bills/0'), within)
     await create('shop.carts')
     await write('shop.carts', ['b'])
-    await until(() => seen.includes('shop.carts:b'))
+    await until(() => seen.includes('shop.carts:b'), within)
     await kafka.admin().deleteTopics(['shop.orders'])
     const topics = () => new Set(consumer.inspect().partitions?.map((one) => one.topic))
-    await until(() => !topics().has('shop.orders'))
+    await until(() => !topics().has('shop.orders'), within)
     expect(topics()).toEqual(new Set(['shop-bills', 'shop.carts']))
     await write('shop-bills', ['c'])
-    await until(() => seen.includes('shop-bills:c'))
+    await until(() => seen.includes('shop-bills:c'), within)
     expect(seen).toEqual(['shop.orders:a', 'shop.carts:b', 'shop-bills:c'])
     await close()
   })
@@ -93,7 +88,7 @@ describe('a pattern', () => {
     await sleep(1_000)
     await create('later-1')
     await write('later-1', ['first'])
-    await until(() => seen.length === 1)
+    await until(() => seen.length === 1, within)
     expect(seen).toEqual(['later-1:first'])
     await close()
   })
@@ -106,13 +101,13 @@ describe('the reset policy', () => {
     await write('times', ['old'], nowMs - 3_600_000)
     await write('times', ['new'], nowMs - 60_000)
     const { seen, close } = await collect({ group: 'times', topics: [target], reset: { agoMs: 600_000 } })
-    await until(() => seen.length === 1)
+    await until(() => seen.length === 1, within)
     await close()
     expect(seen).toEqual(['times:new'])
     // What was begun by time is committed, and goes on without a policy.
     await write('times', ['newer'])
     const later = await collect({ group: 'times', topics: [target], reset: 'none' })
-    await until(() => later.seen.length === 1)
+    await until(() => later.seen.length === 1, within)
     await later.close()
     const nobody = await kafka.consumer({ group: 'times-none', topics: [target], reset: 'none' })
     await expect(nobody.run(() => undefined)).rejects.toMatchObject({
@@ -143,7 +138,7 @@ describe('a static member', () => {
     const target = await create('statics', 4)
     const one = await member(target, 'one')
     const two = await member(target, 'two')
-    await until(() => owned(one.consumer).length === 2 && owned(two.consumer).length === 2)
+    await until(() => owned(one.consumer).length === 2 && owned(two.consumer).length === 2, within)
     const before = owned(one.consumer)
     const revoked: unknown[] = []
     two.consumer.on('assigned', (event) => revoked.push(event))
@@ -153,7 +148,7 @@ describe('a static member', () => {
     expect(owned(two.consumer)).toHaveLength(2)
     const startMs = performance.now()
     const again = await member(target, 'one')
-    await until(() => owned(again.consumer).length === 2)
+    await until(() => owned(again.consumer).length === 2, within)
     const backMs = performance.now() - startMs
     expect(owned(again.consumer)).toEqual(before)
     expect(revoked).toEqual([])
@@ -165,7 +160,7 @@ describe('a static member', () => {
   test('is refused clearly while another one has its instance id', async () => {
     const target = await create('twins')
     const one = await member(target, 'twin')
-    await until(() => owned(one.consumer).length === 1)
+    await until(() => owned(one.consumer).length === 1, within)
     const other = await kafka.consumer({
       group: 'group-of-twins',
       topics: [target],
@@ -199,7 +194,7 @@ describe('a static member', () => {
     const program = fromSource(join(import.meta.dirname, 'programs/group-member.ts'), [JSON.stringify(job)])
     await using first = new Child(...program)
     await first.line((line) => line.startsWith('assigned'))
-    await until(() => owned(two.consumer).length === 2)
+    await until(() => owned(two.consumer).length === 2, within)
     const moved: unknown[] = []
     two.consumer.on('assigned', (event) => moved.push(event))
     two.consumer.on('revoked', (event) => moved.push(event))
@@ -225,13 +220,13 @@ test('all brokers lost and one back are told, and reading goes on', async () => 
   consumer.on('clusterLost', () => told.push('lost'))
   consumer.on('clusterBack', () => told.push('back'))
   await write('lost', ['before'])
-  await until(() => seen.length === 1)
+  await until(() => seen.length === 1, within)
   const { id } = stack.kafka.brokers[0]!
   await stack.kafka.kill(id)
-  await until(() => told.includes('lost'))
+  await until(() => told.includes('lost'), within)
   await stack.kafka.restart(id)
   await write('lost', ['after'])
-  await until(() => seen.length === 2)
+  await until(() => seen.length === 2, within)
   expect(seen).toEqual(['lost:before', 'lost:after'])
   expect(told).toEqual(['lost', 'back'])
   await close()

@@ -4,6 +4,9 @@ import { type Consumer, Kafka, type RecordOf, json, text, topic } from '@sluice/
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { canCompileJava, kafkaTool } from './support/java.ts'
+import { until } from './support/until.ts'
+
+const within = { timeoutMs: 40_000 }
 
 let stack: Stack
 let kafka: Kafka
@@ -35,14 +38,6 @@ async function write(target: TextTopic, values: readonly string[], partition = 0
 }
 
 const numbered = (count: number, from = 0): string[] => Array.from({ length: count }, (_, index) => `${from + index}`)
-
-async function until(condition: () => boolean, timeoutMs = 40_000): Promise<void> {
-  const startMs = performance.now()
-  while (!condition()) {
-    if (performance.now() - startMs > timeoutMs) throw new Error('the condition did not come true in time')
-    await sleep(20)
-  }
-}
 
 /** Collects values until the test closes the consumer. */
 async function collect(target: TextTopic, group = `of-${target.name}`) {
@@ -78,7 +73,7 @@ describe('reading', () => {
       const program = join(import.meta.dirname, 'programs/TransactionalWriter.java')
       await kafkaTool(program, [stack.kafka.bootstrapServers, target.name, '30', '50'])
       const { consumer, values, running } = await collect(target)
-      await until(() => values.length >= 1_000)
+      await until(() => values.length >= 1_000, within)
       await sleep(300)
       const report = await consumer.close()
       await running
@@ -118,14 +113,14 @@ describe('disturbances', () => {
     const target = await create('restart', 2)
     await write(target, numbered(100))
     const { consumer, values, running } = await collect(target)
-    await until(() => values.length === 100)
+    await until(() => values.length === 100, within)
     await sleep(1_200)
     const { id } = stack.kafka.brokers[0]!
     await stack.kafka.kill(id)
     await sleep(1_000)
     await stack.kafka.restart(id)
     await write(target, numbered(100, 100))
-    await until(() => values.length >= 200)
+    await until(() => values.length >= 200, within)
     await consumer.close()
     await running
     expect(values).toEqual(numbered(200))
@@ -135,12 +130,12 @@ describe('disturbances', () => {
     const target = await create('phoenix')
     await write(target, numbered(50))
     const { consumer, values, events, running } = await collect(target)
-    await until(() => values.length === 50)
+    await until(() => values.length === 50, within)
     await sleep(1_200)
     await kafka.admin().deleteTopics([target.name])
     await create(target.name)
     await write(target, numbered(20, 1_000))
-    await until(() => values.length >= 70)
+    await until(() => values.length >= 70, within)
     await consumer.close()
     await running
     expect(values).toEqual([...numbered(50), ...numbered(20, 1_000)])
@@ -164,7 +159,7 @@ describe('disturbances', () => {
       await sleep(4_000)
       handled++
     })
-    await until(() => handled === 1)
+    await until(() => handled === 1, within)
     await consumer.close()
     await running
     expect([handled, lost]).toEqual([1, []])
@@ -185,12 +180,12 @@ describe('closing', () => {
       begun.push(value!)
       await sleep(500)
     })
-    await until(() => begun.length === 1)
+    await until(() => begun.length === 1, within)
     expect(await consumer.close()).toEqual({ abandonedHandlers: 0, uncommitted: [] })
     await running
     expect(begun).toEqual(['a'])
     const next = await collect(target, 'drained')
-    await until(() => next.values.length === 1, 5_000)
+    await until(() => next.values.length === 1, { timeoutMs: 5_000 })
     await next.consumer.close()
     expect(next.values).toEqual(['b'])
   })

@@ -2,10 +2,10 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type StackStatus, readStatus } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Child, fromSource, run } from './support/child.ts'
+import { until } from './support/until.ts'
 
 const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 
@@ -115,13 +115,5 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0)
   } catch {
     return false
-  }
-}
-
-async function until(holds: () => boolean, timeoutMs = 60_000): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs
-  while (!holds()) {
-    if (performance.now() > deadlineMs) throw new Error(`it did not become true within ${timeoutMs} ms`)
-    await sleep(50)
   }
 }

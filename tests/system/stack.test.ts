@@ -2,12 +2,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Stack, type StackStatus, kafkaToolsClassPath, readStatus, startStack, stopStack } from '@sluice/stack'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Child, fromSource, runOk } from './support/child.ts'
+import { until } from './support/until.ts'
 
 const holder = fileURLToPath(new URL('support/stack-holder.ts', import.meta.url))
 
@@ -239,7 +239,7 @@ describe('the data folder of a project', () => {
     const { processes } = JSON.parse((await outcome(first)).slice(6)) as StackStatus
     const pids = processes.map(({ pid }) => pid!)
     await first.kill('SIGKILL')
-    await until(() => !pids.some(isRunning), 10_000)
+    await until(() => !pids.some(isRunning), { timeoutMs: 10_000 })
   })
 
   it('may be removed while they run: all of it ends by itself, and harms no successor in its place', async () => {
@@ -269,6 +269,7 @@ describe('the data folder of a project', () => {
     process.kill(before!.pid!, 'SIGKILL')
     await until(
       () => readStatus(dataDir).processes[0]?.restarts === 1 && stack.inspect().processes[0]!.state === 'running',
+      { timeoutMs: 10_000 },
     )
     expect(stack.inspect().processes[0]!.pid).not.toBe(before!.pid)
     expect(await redis(stack.redis.url, 'PING')).toBe('+PONG')
@@ -362,13 +363,4 @@ async function answersKafka(port: number, timeoutMs: number): Promise<boolean> {
 
 function isRunning(pid: number): boolean {
   return existsSync(`/proc/${pid}`)
-}
-
-async function until(holds: () => boolean, timeoutMs = 10_000): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs
-  while (!holds()) {
-    if (performance.now() > deadlineMs)
-      throw new Error(`it did not become true within ${timeoutMs} ms: ${holds.toString()}`)
-    await sleep(20)
-  }
 }

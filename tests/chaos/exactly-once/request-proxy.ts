@@ -1,5 +1,5 @@
-import { once } from 'node:events'
-import { type Server, type Socket, connect, createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { Frames, TcpProxy } from '../../system/support/tcp-proxy.ts'
 
 /** A request of a client, as far as its header tells. */
 export interface SeenRequest {
@@ -17,38 +17,17 @@ export const produce = 0
  * A TCP proxy before a broker that sees the requests of clients one by one. It can keep one back, and with it what
  * follows on its connection, also after the client has hung up: when it is let go, it arrives late, as over a slow network.
  */
-export class RequestProxy implements AsyncDisposable {
+export class RequestProxy extends TcpProxy {
   /** Asked with every request: it passes when that has resolved. */
   admit: (request: SeenRequest) => Promise<unknown> | undefined = () => undefined
   /** Told of every answer, the client being there or not. */
   answered: (request: SeenRequest, answer: Buffer) => void = () => {}
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
 
   static async open(port: number, brokerPort: number): Promise<RequestProxy> {
-    const proxy = new RequestProxy(brokerPort)
-    proxy.#server.listen(port, '127.0.0.1')
-    await once(proxy.#server, 'listening')
-    return proxy
+    return await new RequestProxy(brokerPort).listening(port)
   }
 
-  private constructor(brokerPort: number) {
-    this.#server = createServer((client) => this.#join(client, connect(brokerPort, '127.0.0.1')))
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    this.#server.close()
-    await once(this.#server, 'close')
-  }
-
-  #join(client: Socket, broker: Socket): void {
-    for (const socket of [client, broker]) {
-      this.#sockets.add(socket)
-      socket.setNoDelay()
-      socket.on('error', () => socket.destroy())
-      socket.on('close', () => this.#sockets.delete(socket))
-    }
+  protected join(client: Socket, broker: Socket): void {
     const open = new Map<number, SeenRequest>()
     let passing: Promise<unknown> = Promise.resolve()
     const requests = new Frames((frame) => {
@@ -70,24 +49,5 @@ export class RequestProxy implements AsyncDisposable {
     // What is kept back goes to the broker all the same.
     client.on('close', () => void passing.then(() => broker.end()))
     broker.on('close', () => client.destroy())
-  }
-}
-
-/** Cuts a stream into frames that begin with their length. */
-class Frames {
-  #pending = Buffer.alloc(0)
-  readonly #onFrame: (frame: Buffer) => void
-
-  constructor(onFrame: (frame: Buffer) => void) {
-    this.#onFrame = onFrame
-  }
-
-  push(chunk: Buffer): void {
-    this.#pending = Buffer.concat([this.#pending, chunk])
-    while (this.#pending.length >= 4 && this.#pending.length >= 4 + this.#pending.readInt32BE(0)) {
-      const end = 4 + this.#pending.readInt32BE(0)
-      this.#onFrame(Buffer.from(this.#pending.subarray(0, end)))
-      this.#pending = this.#pending.subarray(end)
-    }
   }
 }

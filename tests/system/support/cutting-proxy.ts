@@ -1,5 +1,5 @@
-import { once } from 'node:events'
-import { type Server, type Socket, connect, createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { TcpProxy } from './tcp-proxy.ts'
 
 /**
  * What becomes of a COMMIT: it passes, its answer does not come back, it does not arrive, or it arrives when the client
@@ -8,7 +8,7 @@ import { type Server, type Socket, connect, createServer } from 'node:net'
 export type Fate = 'pass' | 'cut the answer' | 'cut the request' | 'delay the request'
 
 /** A TCP proxy before PostgreSQL that breaks connections around COMMIT. */
-export class CuttingProxy implements AsyncDisposable {
+export class CuttingProxy extends TcpProxy {
   /** Asked with every COMMIT, whether its transaction has said `mark`. */
   fate: (isMarked: boolean) => Fate = () => 'pass'
   /** A part of a statement. */
@@ -16,45 +16,18 @@ export class CuttingProxy implements AsyncDisposable {
   readonly cuts: Record<Fate, number> = { 'cut the answer': 0, 'cut the request': 0, 'delay the request': 0, pass: 0 }
   /** Asked with every COMMIT that is to arrive late. */
   delayMs: () => number = () => 20
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
 
   static async open(serverPort: number): Promise<CuttingProxy> {
-    const proxy = new CuttingProxy(serverPort)
-    proxy.#server.listen(0, '127.0.0.1')
-    await once(proxy.#server, 'listening')
-    return proxy
+    return await new CuttingProxy(serverPort).listening(0)
   }
 
-  private constructor(serverPort: number) {
-    this.#server = createServer((client) => this.#join(client, connect(serverPort, '127.0.0.1')))
-  }
-
-  get port(): number {
-    return (this.#server.address() as { readonly port: number }).port
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    this.#server.close()
-    await once(this.#server, 'close')
-  }
-
-  #join(client: Socket, server: Socket): void {
+  protected join(client: Socket, server: Socket): void {
     let isLate = false
     const cut = (): void => {
       client.destroy()
       if (!isLate) server.destroy()
     }
-    for (const socket of [client, server]) {
-      this.#sockets.add(socket)
-      socket.setNoDelay()
-      socket.on('error', cut)
-      socket.on('close', () => {
-        this.#sockets.delete(socket)
-        cut()
-      })
-    }
+    for (const socket of [client, server]) socket.on('error', cut).on('close', cut)
     let isDoomed = false
     let isMarked = false
     client.on('data', (chunk: Buffer) => {

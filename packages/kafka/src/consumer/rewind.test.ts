@@ -21,6 +21,19 @@ function divergeOnce({ broker }: Opened, endOffset: number): void {
   }
 }
 
+/** The log of four records parts before the last one, while the first is still being handled and the others are done. */
+async function partBehindFinished(handler: ReturnType<typeof stopping>['handler']): Promise<Opened> {
+  const opened = await openSession(handler, { partitions: 1, order: 'unordered' })
+  const { broker, session, pass } = opened
+  broker.write('letters', 0, ['a0', 'a1', 'a2', 'a3'])
+  broker.assign('letters', [0])
+  await session.start()
+  await pass(1_300)
+  divergeOnce(opened, 3)
+  await pass(300)
+  return opened
+}
+
 const nothingHeld = { heldRecords: 0, heldBytes: 0, expandedBytes: 0 }
 
 describe('a log that parts from what was read of it', () => {
@@ -47,14 +60,7 @@ describe('a log that parts from what was read of it', () => {
 
   test('brings nothing again that was finished before where it parts', async () => {
     const { values, handler, end } = stopping(1)
-    const opened = await openSession(handler, { partitions: 1, order: 'unordered' })
-    const { broker, session, pass, close } = opened
-    broker.write('letters', 0, ['a0', 'a1', 'a2', 'a3'])
-    broker.assign('letters', [0])
-    await session.start()
-    await pass(1_300)
-    divergeOnce(opened, 3)
-    await pass(300)
+    const { broker, session, pass, close } = await partBehindFinished(handler)
     end()
     await pass(3_000)
     expect(values).toEqual(['a0', 'a1', 'a2', 'a3', 'a3'])
@@ -65,14 +71,7 @@ describe('a log that parts from what was read of it', () => {
 
   test('brings again what had not ended when it parted, and nothing after that which had', async () => {
     const { values, handler, fail } = stopping(1)
-    const opened = await openSession(handler, { partitions: 1, order: 'unordered' })
-    const { broker, session, pass, close } = opened
-    broker.write('letters', 0, ['a0', 'a1', 'a2', 'a3'])
-    broker.assign('letters', [0])
-    await session.start()
-    await pass(1_300)
-    divergeOnce(opened, 3)
-    await pass(300)
+    const { broker, pass, close } = await partBehindFinished(handler)
     fail(new Error('no'))
     await pass(3_000)
     expect(values).toEqual(['a0', 'a1', 'a2', 'a3', 'a0', 'a3'])
