@@ -6,16 +6,6 @@ import type { FedRecord } from './feed.ts'
 import { type GroupRun, standstills } from './group-verdict.ts'
 import type { MemberEvent, Members } from './members.ts'
 
-/** Settings of a broker whose groups notice within `sessionTimeoutMs` that a member is gone. */
-export function quickGroups(sessionTimeoutMs: number): Record<string, number> {
-  return {
-    'group.consumer.min.session.timeout.ms': 1_000,
-    'group.consumer.session.timeout.ms': sessionTimeoutMs,
-    'group.consumer.min.heartbeat.interval.ms': 100,
-    'group.consumer.heartbeat.interval.ms': 300,
-  }
-}
-
 /** In a folder of its own, which is gone afterwards; where there are anomalies it stays, and is told. */
 export async function inFolder(
   prefix: string,

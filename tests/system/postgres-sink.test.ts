@@ -26,6 +26,7 @@ import {
   makeEffectTables,
   sendEntries,
 } from './support/effects.ts'
+import { quickGroups } from './support/quick-groups.ts'
 import { readTopic } from './support/read-topic.ts'
 
 let stack: Stack
@@ -35,14 +36,7 @@ const sessionTimeoutMs = 3_000
 
 beforeAll(async () => {
   stack = await startStack({
-    kafka: {
-      properties: {
-        'group.consumer.min.session.timeout.ms': 1_000,
-        'group.consumer.session.timeout.ms': sessionTimeoutMs,
-        'group.consumer.min.heartbeat.interval.ms': 100,
-        'group.consumer.heartbeat.interval.ms': 300,
-      },
-    },
+    kafka: { properties: quickGroups(sessionTimeoutMs) },
     // A throw-away server may forget what it has committed when it is killed; here it must not.
     postgres: { settings: { fsync: 'on', synchronous_commit: 'on' } },
   })
