@@ -40,6 +40,19 @@ test('one living address among dead ones is enough to begin with', async () => {
   expect(kafka.inspect().cluster.brokers).toBe(3)
 })
 
+test('a topic that was created is known to every broker, and one that was deleted to none', async () => {
+  await using kafka = new Kafka({ brokers: addresses })
+  const admin = kafka.admin()
+  const names = Array.from({ length: 10 }, (_, n) => `news-${n}`)
+  for (const name of names) {
+    await admin.createTopics([{ name, partitions: 3, replicationFactor: 3 }])
+    // Each asks a broker at random.
+    for (let n = 0; n < 3; n++) expect(await admin.describeTopics([name])).toHaveLength(1)
+    await admin.deleteTopics([name])
+    for (let n = 0; n < 3; n++) expect(await admin.listTopics()).not.toContain(name)
+  }
+})
+
 test('the leaders that a killed broker had are found at their new places', async () => {
   await using kafka = new Kafka({ brokers: addresses })
   const before = await leadersOf(kafka)

@@ -45,6 +45,7 @@ const none = 0
 const alreadyExists = errorCode('TOPIC_ALREADY_EXISTS')
 const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 const brokersDefault = -1
+const nobody = -1
 
 /** What an admin request keeps in hand for its way there and back. */
 const roundTripMs = 500
@@ -78,9 +79,10 @@ export async function deleteTopics(
     if (result.errorCode === unknownTopic && ifExists) continue
     throwFailure(result)
   }
+  const isGone = (topic: TopicMetadata | undefined): boolean => topic?.errorCode === unknownTopic
   for (;;) {
     await cluster.refresh(names, deadline.signal)
-    if (names.every((name) => cluster.topic(name)?.errorCode === unknownTopic)) return
+    if (names.every((name) => isGone(cluster.topic(name))) && (await isEverywhere(cluster, names, isGone))) return
     await deadline.pause(`${names.join(', ')} did not go away`)
   }
 }
@@ -139,25 +141,32 @@ async function requireGrowth(cluster: Cluster, name: string, partitions: number,
   throw new ConfigError('partitions', partitions, `more than the ${present} that ${name} has: it cannot lose any`)
 }
 
-/** A topic that was just created can be named by a broker that does not lead it yet. */
+/** Until the leaders are known to every broker: whoever asks next, any of them, finds the topics. */
 async function awaitLeaders(cluster: Cluster, topics: readonly LedTopic[], deadline: Deadline): Promise<void> {
+  const names = topics.map((topic) => topic.name)
+  const partitions = new Map(topics.map((topic) => [topic.name, topic.partitions]))
+  const isLed = (topic: TopicMetadata | undefined): boolean =>
+    topic?.errorCode === none &&
+    topic.partitions.length >= Math.max(1, partitions.get(topic.name) ?? 1) &&
+    topic.partitions.every(({ leader }) => leader !== nobody)
   for (;;) {
-    await cluster.refresh(
-      topics.map((topic) => topic.name),
-      deadline.signal,
-    )
-    const waiting = topics.filter((topic) => !isLed(cluster, topic))
-    if (waiting.length === 0) return
-    await deadline.pause(`no leader was found for ${waiting.map((topic) => topic.name).join(', ')}`)
+    await cluster.refresh(names, deadline.signal)
+    const waiting = names.filter((name) => !isLed(cluster.topic(name)))
+    if (waiting.length === 0 && (await isEverywhere(cluster, names, isLed))) return
+    await deadline.pause(`no leader was found for ${(waiting.length === 0 ? names : waiting).join(', ')}`)
   }
 }
 
 type LedTopic = Pick<NewTopic, 'name' | 'partitions'>
 
-function isLed(cluster: Cluster, { name, partitions }: LedTopic): boolean {
-  const topic = cluster.topic(name)
-  if (!topic || topic.errorCode !== none || topic.partitions.length < Math.max(1, partitions)) return false
-  return topic.partitions.every(({ partition }) => cluster.leader(name, partition) !== undefined)
+/** Whether every broker that answers says so of each of these topics. */
+async function isEverywhere(
+  cluster: Cluster,
+  names: readonly string[],
+  isSo: (topic: TopicMetadata | undefined) => boolean,
+): Promise<boolean> {
+  const answers = await cluster.driver.admin.metadataOfEach(names)
+  return answers.every(({ topics }) => names.every((name) => isSo(topics.find((topic) => topic.name === name))))
 }
 
 function newTopic(spec: TopicSpec): NewTopic {

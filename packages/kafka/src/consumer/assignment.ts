@@ -18,7 +18,7 @@ import { AssignedPartition } from './partition.ts'
 import type { Positions } from './positions.ts'
 import type { StoredPositions } from './position-store.ts'
 import type { Subscription } from './subscription.ts'
-import { endsWithin } from './within.ts'
+import { endsWithin } from '../within.ts'
 
 export interface AssignmentOptions {
   readonly cluster: Cluster

@@ -12,7 +12,7 @@ import type { AssignedPartition } from './partition.ts'
 import { encodeOffsetMap } from './offset-map.ts'
 import { withOrigin } from './origin.ts'
 import { Signal } from './signal.ts'
-import { endsWithin } from './within.ts'
+import { endsWithin } from '../within.ts'
 
 export interface CommitterOptions {
   readonly cluster: Cluster

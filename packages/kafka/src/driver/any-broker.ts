@@ -3,7 +3,7 @@ import { BrokerError, ConnectionError } from '../errors.ts'
 import type { Address } from './connections.ts'
 
 /** How long one broker may be silent before the next is asked as well. */
-const hedgeMs = 1_000
+export const hedgeMs = 1_000
 
 /**
  * Asks brokers until one answers. A silent one (frozen, or behind a dead network) costs a second, not its timeout,

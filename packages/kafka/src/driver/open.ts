@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { AnyBroker } from './any-broker.ts'
+import { AnyBroker, hedgeMs } from './any-broker.ts'
 import { fetch } from './apis/fetch.ts'
 import {
   alterClientQuota,
@@ -31,6 +31,7 @@ import {
 } from './apis/topics.ts'
 import { Connections, type Address, type SaslOptions } from './connections.ts'
 import type { AdminDriver, BrokerNode, ClusterMetadata, Driver, ListedGroup } from './driver.ts'
+import { endsWithin } from '../within.ts'
 
 export interface DriverOptions {
   readonly bootstrap: readonly Address[]
@@ -75,7 +76,7 @@ export function openDriver(options: DriverOptions): Driver {
     heartbeat: (coordinator, request) => heartbeat(connections, coordinator, request),
     commitOffsets: (coordinator, request) => commitOffsets(connections, coordinator, request),
     fetchOffsets: (coordinator, request) => fetchOffsets(connections, coordinator, request),
-    admin: adminOf(connections, brokers, ask),
+    admin: adminOf(connections, brokers, ask, clock),
     close: () => connections.close(),
   }
 }
@@ -84,6 +85,7 @@ function adminOf(
   connections: Connections,
   brokers: AnyBroker,
   ask: (topics: readonly string[] | null) => Promise<ClusterMetadata>,
+  clock: Clock,
 ): AdminDriver {
   // What changes something is sent once, to one broker that was just seen alive: never hedged, never repeated.
   const living = (): Promise<Address> =>
@@ -92,6 +94,18 @@ function adminOf(
       return broker
     })
   return {
+    async metadataOfEach(topics) {
+      const answers: ClusterMetadata[] = []
+      const { brokers: all } = await ask([])
+      const asked = all.map(async (broker) => {
+        await metadata(connections, broker, topics).then(
+          (answer) => answers.push(answer),
+          () => {},
+        )
+      })
+      await endsWithin(clock, Promise.all(asked), hedgeMs)
+      return [...answers]
+    },
     createTopics: async (topics, timeoutMs) => createTopics(connections, await living(), topics, timeoutMs),
     deleteTopics: async (names, timeoutMs) => deleteTopics(connections, await living(), names, timeoutMs),
     describeTopicConfigs: (names) => brokers.ask((broker) => describeTopicConfigs(connections, broker, names)),
