@@ -2,15 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { quickBrokers } from './support/quick-brokers.ts'
 import { until } from './support/until.ts'
 
 const partitions = 6
-const backlog = 3_000
+const backlog = 2_000
 let stack: Stack
 let kafka: Kafka
 
 beforeAll(async () => {
-  stack = await startStack({ kafka: { brokers: 3 } })
+  stack = await startStack({ kafka: { brokers: 3, properties: quickBrokers } })
   kafka = new Kafka({ brokers: stack.kafka.bootstrapServers.split(','), clientId: 'consumer-cluster' })
 })
 
@@ -81,7 +82,7 @@ test.each(faults)('a reader has every record once, in order, while a leader is %
 
   // A request that a frozen broker never answers holds the little budget that there is: it should end soon.
   const brokers = stack.kafka.bootstrapServers.split(',')
-  await using quick = new Kafka({ brokers, clientId: 'reader', requestTimeoutMs: 5_000 })
+  await using quick = new Kafka({ brokers, clientId: 'reader', requestTimeoutMs: 3_000 })
   // Far less than there is, so that most of it is fetched after the fault.
   await using reader = await quick.reader({ topics: [target], maxBytes: 65_536 })
   const seen = Array.from({ length: partitions }, (): number[] => [])

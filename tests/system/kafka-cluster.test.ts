@@ -2,6 +2,7 @@ import { Kafka, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { kafkaTool } from './support/java.ts'
+import { quickBrokers } from './support/quick-brokers.ts'
 
 const partitions = 6
 const words = topic('words', { value: text })
@@ -10,7 +11,7 @@ let stack: Stack
 let addresses: string[]
 
 beforeAll(async () => {
-  stack = await startStack({ kafka: { brokers: 3 } })
+  stack = await startStack({ kafka: { brokers: 3, properties: quickBrokers } })
   addresses = stack.kafka.bootstrapServers.split(',')
   await using kafka = new Kafka({ brokers: addresses })
   const spec = { name: words.name, partitions, replicationFactor: 3, configs: { 'min.insync.replicas': '1' } }
@@ -78,7 +79,7 @@ test('leaders move between living brokers under a producer and a consumer: nothi
   await stack.kafka.restart(victim)
 
   await using producer = await kafka.producer()
-  const rounds = 600
+  const rounds = 300
   const seen: string[][] = Array.from({ length: partitions }, () => [])
   await using consumer = await kafka.consumer({ group: 'movers', topics: [target], reset: 'earliest' })
   const all = Promise.withResolvers<void>()

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freeze } from './support/freeze.ts'
 import { freePort, HoldingProxy } from './support/holding-proxy.ts'
 import { kafkaTool, readWithJava } from './support/java.ts'
+import { quickBrokers } from './support/quick-brokers.ts'
 import { findings, idsInTopic, RecordStream } from './support/sent-records.ts'
 
 describe('one broker', () => {
@@ -18,12 +19,13 @@ describe('one broker', () => {
     const properties = (broker: { readonly port: number; readonly controllerPort: number }) => ({
       listeners: `PLAINTEXT://127.0.0.1:${broker.port},PROXIED://127.0.0.1:${broker.port + 1},CONTROLLER://127.0.0.1:${broker.controllerPort}`,
       'advertised.listeners': `PLAINTEXT://127.0.0.1:${broker.port},PROXIED://127.0.0.1:${proxyPort}`,
+      ...quickBrokers,
       // Or a quota lets eleven seconds' worth pass before it holds anything back.
       'quota.window.num': 2,
       'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT',
     })
     stack = await startStack({ kafka: { properties } })
-    kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'producer-test', requestTimeoutMs: 3_000 })
+    kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'producer-test', requestTimeoutMs: 2_000 })
   })
 
   afterAll(async () => {
@@ -54,7 +56,7 @@ describe('one broker', () => {
     const stream = new RecordStream(producer, target, { partitions: 3, perMs: 2 })
     await stream.nextDelivery()
     stack.kafka.pause(1)
-    await sleep(4_500)
+    await sleep(3_000)
     stack.kafka.resume(1)
     await stream.nextDelivery()
     await stream.stop()
@@ -153,22 +155,22 @@ describe('one broker', () => {
 
 describe('three brokers', () => {
   test('of which one is frozen and another one killed under load: nothing is lost, twice there or out of order', async () => {
-    const brokers = { 'broker.session.timeout.ms': 3_000, 'broker.heartbeat.interval.ms': 500 }
     await using stack = await startStack({
-      kafka: { brokers: 3, properties: { ...brokers, 'min.insync.replicas': 2 } },
+      kafka: { brokers: 3, properties: { ...quickBrokers, 'min.insync.replicas': 2 } },
     })
-    await using kafka = new Kafka({ brokers: stack.kafka.bootstrapServers.split(','), requestTimeoutMs: 3_000 })
+    await using kafka = new Kafka({ brokers: stack.kafka.bootstrapServers.split(','), requestTimeoutMs: 2_000 })
     const target = topic('moving', { value: text })
     await kafka.admin().createTopics([{ name: target.name, partitions: 6, replicationFactor: 3 }])
     await using producer = await kafka.producer({ queue: { maxRecords: 10_000 } })
     const stream = new RecordStream(producer, target, { partitions: 6, perMs: 3 })
     await stream.nextDelivery()
     stack.kafka.pause(1)
-    await sleep(9_000)
+    // Past its session and past the requests to it.
+    await sleep(6_000)
     stack.kafka.resume(1)
-    await sleep(3_000)
+    await sleep(2_000)
     await stack.kafka.kill(2)
-    await sleep(3_000)
+    await sleep(2_000)
     await stack.kafka.restart(2)
     await stream.nextDelivery()
     await stream.stop()

@@ -7,6 +7,7 @@ import { type Stack, type StackStatus, kafkaToolsClassPath, readStatus, startSta
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Child, fromSource, runOk } from './support/child.ts'
+import { quickBrokers } from './support/quick-brokers.ts'
 import { until } from './support/until.ts'
 
 const holder = fileURLToPath(new URL('support/stack-holder.ts', import.meta.url))
@@ -17,7 +18,7 @@ delete process.env['SLUICE_TEST_USE_ENV']
 describe('a throw-away stack', () => {
   let stack: Stack
   beforeAll(async () => {
-    stack = await startStack({ kafka: true, postgres: true, redis: true })
+    stack = await startStack({ kafka: { properties: quickBrokers }, postgres: true, redis: true })
   })
   afterAll(() => stack.close())
 
@@ -64,7 +65,9 @@ describe('a throw-away stack', () => {
 
 describe('three brokers', () => {
   it('go on when one is killed, and take it back', async () => {
-    await using stack = await startStack({ kafka: { brokers: 3, properties: { 'num.partitions': 3 } } })
+    await using stack = await startStack({
+      kafka: { brokers: 3, properties: { ...quickBrokers, 'num.partitions': 3 } },
+    })
     expect(stack.kafka.bootstrapServers.split(',')).toHaveLength(3)
     expect(stack.kafka.brokers.map(({ id }) => id)).toEqual([1, 2, 3])
     await topics(stack.kafka.bootstrapServers, '--create', '--topic', 'spread')
