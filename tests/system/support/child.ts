@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 
 /** How a program ended and what it said. */
 export interface Ended {
@@ -19,6 +20,9 @@ export interface ChildOptions {
   /** After this time the program is killed and the call fails. Default 60,000. */
   readonly timeoutMs?: number
 }
+
+/** Tests start hundreds of programs: what one has compiled the next need not. */
+const compileCache = fileURLToPath(new URL('../../../node_modules/.cache/compile', import.meta.url))
 
 /** What would outlive this process if it ends before they do: a frozen one for ever. */
 const running = new Set<ChildProcess>()
@@ -119,6 +123,6 @@ export function fromSource(file: string, args: readonly string[] = []): [command
 }
 
 function spawnOptions({ cwd, env }: ChildOptions): SpawnOptions {
-  const merged = Object.entries({ ...process.env, ...env }).filter(([, value]) => value !== undefined)
+  const merged = Object.entries({ NODE_COMPILE_CACHE: compileCache, ...process.env, ...env }).filter(([, value]) => value !== undefined)
   return { ...(cwd !== undefined && { cwd }), env: Object.fromEntries(merged), stdio: ['pipe', 'pipe', 'pipe'] }
 }
