@@ -123,6 +123,8 @@ export function fromSource(file: string, args: readonly string[] = []): [command
 }
 
 function spawnOptions({ cwd, env }: ChildOptions): SpawnOptions {
-  const merged = Object.entries({ NODE_COMPILE_CACHE: compileCache, ...process.env, ...env }).filter(([, value]) => value !== undefined)
+  const merged = Object.entries({ NODE_COMPILE_CACHE: compileCache, ...process.env, ...env }).filter(
+    ([, value]) => value !== undefined,
+  )
   return { ...(cwd !== undefined && { cwd }), env: Object.fromEntries(merged), stdio: ['pipe', 'pipe', 'pipe'] }
 }
