@@ -23,6 +23,8 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
+          // None leaves anything in a module; loading all of them anew for each file would take longer than the tests.
+          isolate: false,
           sequence: { groupOrder: 0 },
           setupFiles: ['scripts/whole-histories.ts'],
           // Properties with long histories: what takes a second alone takes several on a busy machine.

@@ -64,20 +64,27 @@ const ways = fc.record({
   concurrency: fc.constantFrom(1, 10, 200),
   stuck: fc.constantFrom(0, 0.001, 0.01, 0.1, 0.5),
   gaps: fc.constantFrom(0, 0.01, 0.5),
-  gapLength: fc.constantFrom(2, 100, 100_000),
+  // After a restart each offset of a gap is asked about: longer ones would cost minutes.
+  gapLength: fc.constantFrom(2, 100, 2_000),
   seed: fc.integer({ min: 1, max: 2_147_483_646 }),
 })
 
+/** Ways that come closest: those that a budget a little too wide fails at. */
+const close: readonly Way[] = [
+  { concurrency: 200, stuck: 0.1, gaps: 0.5, gapLength: 2_000, seed: 1 },
+  { concurrency: 200, stuck: 0.5, gaps: 0.5, gapLength: 100, seed: 1 },
+]
+
 test(
   'whatever is finished and whatever stays open, the map never passes what may be committed',
-  { timeout: 600_000 },
+  { timeout: 60_000 },
   () => {
     fc.assert(
       fc.property(ways, (way) => {
         const { longest } = fill(new MapBudget(), new Tracker(0), way, 26_000)
         expect(longest).toBeLessThanOrEqual(4_096)
       }),
-      { numRuns: runs },
+      { numRuns: close.length + runs, examples: close.map((way) => [way]) },
     )
   },
 )
@@ -91,7 +98,7 @@ test('nor does it after a restart from such a map', { timeout: 60_000 }, () => {
       const { longest } = fill(new MapBudget(), new Tracker(tracker.position, map?.ranges), after, 8_000)
       expect(longest).toBeLessThanOrEqual(4_096)
     }),
-    { numRuns: runs },
+    { numRuns: close.length + runs, examples: close.map((way) => [{ ...way, gaps: 0, stuck: 0 }, way]) },
   )
 })
 

@@ -80,7 +80,7 @@ describe('with OpenTelemetry', () => {
   })
 
   test('a record carries the trace that is active, and its span tells where it went', async () => {
-    const { producer, cluster, pass } = await openProducer({ addHeaders: true })
+    const { producer, cluster, pass } = await openProducer({ addHeaders: true, tracing: true })
     const tracer = trace.getTracer('test')
     const outer = tracer.startSpan('outer')
     const sent = context.with(trace.setSpan(context.active(), outer), () => producer.send(letters, { value: 'v' }))
@@ -102,7 +102,7 @@ describe('with OpenTelemetry', () => {
   })
 
   test('the span of a record that fails says so, and its promise rejects as ever', async () => {
-    const { producer, cluster, pass } = await openProducer({ addHeaders: true })
+    const { producer, cluster, pass } = await openProducer({ addHeaders: true, tracing: true })
     cluster.fate = () => ({ refusedWith: 'INVALID_RECORD' })
     const sent = producer.send(letters, { value: 'v' }).catch((error: unknown) => error)
     await pass(50)

@@ -28,7 +28,13 @@ export async function openProducer(
   const cluster = new SimulatedCluster(clock, firstEpoch)
   const logs = cluster.createTopic(letters.name, partitions)
   if (isKnown) cluster.learn([letters.name])
-  const producer = await Producer.open(cluster, { compression: 'none', addHeaders: false, ...options, clock })
+  const producer = await Producer.open(cluster, {
+    compression: 'none',
+    addHeaders: false,
+    tracing: false,
+    ...options,
+    clock,
+  })
   const send = (value: string, partition = 0, priority: Priority = 'medium'): Fated => {
     const fated: Fated = { value, priority }
     producer.send(letters, { value, partition, priority }).then(
