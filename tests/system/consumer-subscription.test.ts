@@ -7,6 +7,7 @@ import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GroupMemberJob } from './programs/group-member.ts'
 import { Child, fromSource } from './support/child.ts'
+import { quickBrokers } from './support/quick-brokers.ts'
 import { until } from './support/until.ts'
 
 const within = { timeoutMs: 40_000 }
@@ -16,7 +17,7 @@ let kafka: Kafka
 let folder: string
 
 beforeAll(async () => {
-  stack = await startStack({ kafka: true })
+  stack = await startStack({ kafka: { properties: quickBrokers } })
   kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'consumer-subscription' })
   folder = mkdtempSync(join(tmpdir(), 'sluice-subscription-'))
 })

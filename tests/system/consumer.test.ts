@@ -4,6 +4,7 @@ import { type Consumer, Kafka, type RecordOf, json, text, topic } from '@sluice/
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { canCompileJava, kafkaTool } from './support/java.ts'
+import { quickBrokers } from './support/quick-brokers.ts'
 import { until } from './support/until.ts'
 
 const within = { timeoutMs: 40_000 }
@@ -12,7 +13,7 @@ let stack: Stack
 let kafka: Kafka
 
 beforeAll(async () => {
-  stack = await startStack({ kafka: true })
+  stack = await startStack({ kafka: { properties: quickBrokers } })
   kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'consumer' })
 })
 

@@ -6,6 +6,7 @@ import type { Delivery, OutgoingRecord, Producer, ProducerOptions, Topic } from 
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { freeze as freezeBroker } from './support/freeze.ts'
+import { quickBrokers } from './support/quick-brokers.ts'
 import { idsInTopic } from './support/sent-records.ts'
 
 type Priority = NonNullable<OutgoingRecord<string, string>['priority']>
@@ -25,7 +26,7 @@ let spoolDir: string
 let frozen = false
 
 beforeAll(async () => {
-  stack = await startStack({ kafka: true })
+  stack = await startStack({ kafka: { properties: quickBrokers } })
   spoolDir = await mkdtemp(join(tmpdir(), 'spool-'))
   kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], requestTimeoutMs: 2_000 })
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
