@@ -33,6 +33,29 @@ async function committed(group: string, name: string): Promise<number | undefine
   return offsets.find((one) => one.topic === name && one.partition === 1)?.offset
 }
 
+test('a dead letter whose time its topic refuses is written with that of now, and says its own in a header', async () => {
+  const name = 'ancient'
+  await kafka.admin().createTopics([
+    { name, partitions: 1 },
+    { name: `${name}.dlq`, partitions: 1, configs: { 'message.timestamp.before.max.ms': '3600000' } },
+  ])
+  await using producer = await kafka.producer()
+  await producer.send(raw(name), { key: 'k', value: Buffer.from('old'), timestampMs: 1_000 })
+  await using consumer = await kafka.consumer({
+    group: `of-${name}`,
+    topics: [raw(name)],
+    reset: 'earliest',
+    retry: { attempts: 1 },
+    onDeadLetter: () => void consumer.close(),
+  })
+  await consumer.run(() => {
+    throw new Error('no')
+  })
+  const [letter] = await readTopic(kafka, raw(`${name}.dlq`), 1)
+  expect(letter!.timestampMs).toBeGreaterThan(1_000)
+  expect(readDeadLetter(letter!.headers)).toMatchObject({ timestampMs: 1_000 })
+})
+
 describe.each(['partition', 'key'] as const)('order by %s', (order) => {
   test('what fails for good becomes a dead letter with its facts, and its successors are handled', async () => {
     const name = `fails-${order}`

@@ -53,6 +53,7 @@ afterAll(async () => {
   await stack?.close()
 })
 
+let sequence = 0
 const within = { timeout: 60_000, interval: 50 }
 
 /** A topic with its tables, all of one name, and entries in it. */
@@ -401,6 +402,107 @@ describe('a record that fails', () => {
     await expect(sink.close()).rejects.toMatchObject({ code: '42P01' })
     const { rows } = await pool.query('SELECT next FROM sluice_offsets WHERE group_id = $1', [`of-${name}`])
     expect(rows).toEqual([{ next: null }])
+  })
+})
+
+describe('a handler', () => {
+  test.each([
+    ['ROLLBACK', ''],
+    ['COMMIT', ''],
+    ['/* by hand */ COMMIT', 'BEGIN'],
+    // Not seen before it is sent.
+    ['SELECT 1; ROLLBACK', ''],
+    ['SELECT 1; ROLLBACK', 'BEGIN'],
+  ])('that ends the transaction by %s, with %o after it, stops the sink: no offset moves', async (end, then) => {
+    const name = await prepare(`ends_${sequence++}`, 20, 1)
+    const sink = await openSink(name, {
+      handler: async (tx, records) => {
+        await addEffects(tx, name, records)
+        await tx.query(end).catch(() => {})
+        if (then !== '') await tx.query(then).catch(() => {})
+      },
+    })
+    await expect(sink.ended).rejects.toMatchObject({ code: 'transaction_ended' })
+    await sink.close().catch(() => {})
+    expect(await effectCount(pool, name)).toBe(0)
+    const { rows } = await pool.query('SELECT next FROM sluice_offsets WHERE group_id = $1', [`of-${name}`])
+    expect(rows).toEqual([{ next: null }])
+  })
+
+  test('may use savepoints', async () => {
+    const name = await prepare('savepoints', 20, 1)
+    await using sink = await openSink(name, {
+      handler: async (tx, records) => {
+        await tx.query('SAVEPOINT mine')
+        await addEffects(tx, name, records)
+        await tx.query('ROLLBACK TO SAVEPOINT mine')
+        await addEffects(tx, name, records)
+      },
+    })
+    await untilEffects(name, 20)
+    await sink.close()
+    expect(await effectAnomalies(pool, name, 20)).toEqual([])
+  })
+
+  test("that wraps PostgreSQL's error does not turn a missing table into the fault of its records", async () => {
+    const name = await prepare('wrapped', 30, 1)
+    const sink = await openSink(name, {
+      attempts: 1,
+      handler: (tx) =>
+        tx.query('INSERT INTO nowhere VALUES (1)').catch((cause: unknown) => {
+          throw new Error('not stored', { cause })
+        }),
+    })
+    await expect(sink.ended).rejects.toMatchObject({ message: 'not stored', cause: { code: '42P01' } })
+    await sink.close().catch(() => {})
+    const { rows } = await pool.query('SELECT next FROM sluice_offsets WHERE group_id = $1', [`of-${name}`])
+    expect(rows).toEqual([{ next: null }])
+  })
+
+  test('whose statement has too many parameters for a batch gets parts of it', async () => {
+    const name = await prepare('parameters', 40, 1)
+    await using sink = await openSink(name, {
+      handler: async (tx, records) => {
+        const values = records.flatMap(() => Array.from({ length: 3_000 }, () => 1))
+        await tx.query(`SELECT 1 WHERE 1 IN (${values.map((_, index) => `$${index + 1}::int`).join()})`, values)
+        await addEffects(tx, name, records)
+      },
+    })
+    await untilEffects(name, 40)
+    await sink.close()
+    expect(await effectAnomalies(pool, name, 40)).toEqual([])
+  })
+
+  test('that is stopped by statement_timeout at one record gives up that one', async () => {
+    const name = await prepare('slow', 20, 1)
+    await using sink = await openSink(name, {
+      attempts: 2,
+      handler: async (tx, records) => {
+        await tx.query("SET LOCAL statement_timeout = '200ms'")
+        await addEffects(tx, name, records)
+        if (records.some(({ value }) => value.id === 7)) await tx.query('SELECT pg_sleep(10)')
+      },
+    })
+    await untilEffects(name, 19)
+    await sink.close()
+    expect(await effectAnomalies(pool, name, 20, (id) => id !== 7)).toEqual([])
+  })
+
+  test('whose partitions all widen one topic of dead letters at once', async () => {
+    const name = await prepare('widened', 400)
+    await kafka.admin().createTopics([{ name: `${name}.dlq`, partitions: 1 }])
+    await using sink = await openSink(name, {
+      attempts: 1,
+      handler: async (tx, records) => {
+        if (records.some(({ value }) => value.id % 10 === 0)) throw new Error('no')
+        await addEffects(tx, name, records)
+      },
+    })
+    await untilEffects(name, 360)
+    await sink.close()
+    expect(await effectAnomalies(pool, name, 400, (id) => id % 10 !== 0)).toEqual([])
+    const [letters] = await kafka.admin().describeTopics([`${name}.dlq`])
+    expect(letters!.partitions).toHaveLength(4)
   })
 })
 

@@ -11,6 +11,7 @@ const samples: readonly SluiceError[] = [
   new postgres.FencedError(place),
   new postgres.CommitInDoubtError(new Error('m')),
   new postgres.TransactionAbortedError(),
+  new postgres.TransactionEndedError(),
   new postgres.TransactionTimeoutError(1),
   new postgres.ClaimHeldError('k'),
 ]

@@ -66,6 +66,14 @@ export class TransactionAbortedError extends SluiceError<'transaction_aborted'> 
   }
 }
 
+/** A handler has ended the transaction that it was lent, or has tried to. What was refused has not been sent. */
+export class TransactionEndedError extends SluiceError<'transaction_ended'> {
+  constructor(cause?: unknown) {
+    const what = 'The handler ended its transaction, or tried to, which is not its to end'
+    super('transaction_ended', `${what}: leave out COMMIT and ROLLBACK, throw to undo, or use a SAVEPOINT`, { cause })
+  }
+}
+
 /** A transaction did not end in time, and its connection was closed. */
 export class TransactionTimeoutError extends SluiceError<'transaction_timed_out'> {
   declare readonly timeoutMs: number

@@ -15,7 +15,8 @@ const TIMEOUT_MS = 60_000
 export async function migrate(pool: Pool, options: TableOptions = {}): Promise<void> {
   const tables = tablesOf(options)
   await inTransaction({ pool, clock: systemClock, timeoutMs: TIMEOUT_MS, lockTimeoutMs: TIMEOUT_MS }, async (tx) => {
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [lockKey(tables.name, 'migrate').toString()])
+    // One lock for all: a schema may be named, or be the first of the search path.
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [lockKey('migrate').toString()])
     for (const statement of statements(tables)) await tx.query(statement)
   })
 }

@@ -3,6 +3,7 @@ import type { Clock } from '@sluice/flow'
 import { Admin } from '../admin/admin.ts'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import { BrokerError, DeliveryError } from '../errors.ts'
 import { Producer } from '../producer/producer.ts'
 import type { TopicMetadata } from '../driver/driver.ts'
 import type { HeadersInput } from '../record.ts'
@@ -47,6 +48,12 @@ export async function untilDone<T>(attempt: () => Promise<T>, { clock, signal, o
   }
 }
 
+/** The topic takes no records that are so old, or so far ahead. */
+function isTimestampRefused(error: unknown): boolean {
+  const cause = error instanceof DeliveryError ? error.cause : error
+  return cause instanceof BrokerError && cause.apiError === 'INVALID_TIMESTAMP'
+}
+
 /** What one topic's dead letters need to know: its own partitions, and those of where they go. */
 interface Target {
   readonly name: string
@@ -62,6 +69,7 @@ export class DeadLetterWriter {
   readonly #clock: Clock
   readonly #nameOf: (source: string) => string
   readonly #targets = new Map<string, Promise<Target>>()
+  readonly #widenings = new Map<string, Promise<void>>()
   #producer: Promise<Producer> | undefined
   #closed = false
 
@@ -79,10 +87,24 @@ export class DeadLetterWriter {
     const { name, partitions } = await this.#target(source)
     const wanted = this.#cluster.topic(source)?.partitions.length ?? 0
     if (partitions < wanted) {
-      this.#targets.delete(source)
-      await new Admin(this.#cluster, this.#clock).alterTopic(name, { partitions: wanted })
+      const widening = this.#widenings.get(source) ?? this.#widen(source, name, wanted)
+      this.#widenings.set(source, widening)
+      await widening
     }
     return this.#cluster.topic(name)!
+  }
+
+  async #widen(source: string, name: string, partitions: number): Promise<void> {
+    try {
+      await new Admin(this.#cluster, this.#clock).alterTopic(name, { partitions })
+    } catch (error) {
+      // Another process may have been faster: whoever finds the topic wide enough has what it wanted.
+      await this.#cluster.refresh([name])
+      if ((this.#cluster.topic(name)?.partitions.length ?? 0) < partitions) throw error
+    } finally {
+      this.#targets.delete(source)
+      this.#widenings.delete(source)
+    }
   }
 
   /**
@@ -106,8 +128,15 @@ export class DeadLetterWriter {
     const { key, value, headers, timestampMs } = record
     const place = partition >= 0 && partition < target.partitions ? { partition } : {}
     const to = rawTopic(target.name)
-    const time = timestampMs === undefined ? {} : { timestampMs }
-    await producer.send(to, { key, value, headers, ...place, ...time }, { signal })
+    const letter = { key, value, headers, ...place }
+    // -1: it has none. Its header keeps the original's.
+    if (timestampMs === undefined || timestampMs < 0) return void (await producer.send(to, letter, { signal }))
+    try {
+      await producer.send(to, { ...letter, timestampMs }, { signal })
+    } catch (error) {
+      if (!isTimestampRefused(error)) throw error
+      await producer.send(to, letter, { signal })
+    }
   }
 
   #open(): Promise<Producer> {

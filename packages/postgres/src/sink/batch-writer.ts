@@ -4,7 +4,7 @@ import { crashPoint } from '../crash-points.ts'
 import { CommitInDoubtError, FencedError, TransactionTimeoutError } from '../errors.ts'
 import type { OutboxTable } from '../outbox/outbox-table.ts'
 import { backoffMs } from '../sql/backoff.ts'
-import { faultOf, isOfData } from '../sql/fault.ts'
+import { faultOf, isCanceled, isOfData, type Fault } from '../sql/fault.ts'
 import { inTransaction, lend, type Transaction, type TransactionSettings } from '../sql/transaction.ts'
 import type { Claim } from './claim.ts'
 import { deadLetterRow } from './dead-letter.ts'
@@ -50,6 +50,8 @@ interface Attempt {
   readonly signal: AbortSignal
   /** What fails for good. */
   readonly failed: Failed[]
+  /** What the handler has thrown. */
+  handlerError?: unknown
 }
 
 /**
@@ -115,9 +117,15 @@ export class BatchWriter {
     crashPoint('committed')
   }
 
-  async #handle(tx: Transaction, records: readonly ConsumerRecord[], { signal, number }: Attempt): Promise<void> {
+  async #handle(tx: Transaction, records: readonly ConsumerRecord[], attempt: Attempt): Promise<void> {
     if (records.length === 0) return
-    await lend(tx, (lent) => this.#options.handler(lent, records, { signal, attempt: number }))
+    const { signal, number } = attempt
+    try {
+      await lend(tx, (lent) => this.#options.handler(lent, records, { signal, attempt: number }))
+    } catch (error) {
+      attempt.handlerError = error
+      throw error
+    }
   }
 
   /** The last attempt, and one that could bring nothing new, gives up single records; an earlier one all of it. */
@@ -151,9 +159,10 @@ export class BatchWriter {
   }
 
   /** Whether the next attempt is to be another one, and not this one again. @throws the error, where none can help */
-  async #failed(claim: Claim, { number, signal }: Attempt, tries: number, error: unknown): Promise<boolean> {
+  async #failed(claim: Claim, attempt: Attempt, tries: number, error: unknown): Promise<boolean> {
     const { clock, events, attempts } = this.#options
-    const fault = error instanceof HandlerError ? 'other' : faultOf(error)
+    const { number, signal } = attempt
+    const fault = faultIn(attempt, error)
     // Once single records are given up, nothing that is a record's fault is left to be thrown.
     const hasGivenUp = number > 1 && number >= attempts
     if (fault === 'other' || (fault === 'record' && hasGivenUp)) throw error
@@ -202,6 +211,12 @@ export class BatchWriter {
       await this.#options.clock.sleep(backoffMs(tries, 50, 2_000), signal)
     }
   }
+}
+
+function faultIn({ handlerError }: Attempt, error: unknown): Fault {
+  if (error instanceof HandlerError) return 'other'
+  // Fewer records take less time. Our own statements are stopped for waiting for others.
+  return error === handlerError && isCanceled(error) ? 'record' : faultOf(error)
 }
 
 /** A connection that was closed for taking too long may have had its COMMIT under way. */

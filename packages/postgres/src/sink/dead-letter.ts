@@ -29,5 +29,12 @@ export function deadLetterRow(
     outcome: null,
     replays: Number(record.headers.get(deadLetterHeader.replays) ?? 0) || 0,
   })
-  return { topic: deadLetterTopic(topic), partition, key: record.rawKey, value: record.rawValue, headers, timestampMs }
+  return {
+    topic: deadLetterTopic(topic),
+    partition,
+    key: record.rawKey,
+    value: record.rawValue,
+    headers,
+    timestampMs: timestampMs < 0 ? undefined : timestampMs,
+  }
 }

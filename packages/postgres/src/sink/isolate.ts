@@ -1,4 +1,4 @@
-import { faultOf } from '../sql/fault.ts'
+import { faultOf, isCanceled } from '../sql/fault.ts'
 import type { Transaction } from '../sql/transaction.ts'
 
 /**
@@ -21,7 +21,7 @@ export async function isolate<R>(
     await tx.query('SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT sluice_part')
     return
   } catch (error) {
-    if (faultOf(error) !== 'record') throw error
+    if (faultOf(error) !== 'record' && !isCanceled(error)) throw error
     await tx.query('ROLLBACK TO SAVEPOINT sluice_part; RELEASE SAVEPOINT sluice_part')
     if (records.length === 1) return onFailed(records[0]!, error)
   }

@@ -52,7 +52,8 @@ export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, 
   readonly concurrency?: number
   /**
    * How often a record is tried that fails, in all. From 1, default 3. What PostgreSQL refuses (a constraint, a value it
-   * cannot take) is not tried again.
+   * cannot take) is not tried again. A statement that `statement_timeout` stops counts as a failure. A handler that does
+   * not end within `transactionTimeoutMs` does not: it is tried again for as long as that takes, with a `retrying` event.
    */
   readonly attempts?: number
   /** For the wait for a connection, and for one transaction, the handler included. From 1,000, default 60,000. */

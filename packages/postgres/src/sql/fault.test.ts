@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { CommitInDoubtError, TransactionAbortedError } from '../errors.ts'
-import { faultOf, isOfData, isRefusal } from './fault.ts'
+import { CommitInDoubtError, TransactionAbortedError, TransactionEndedError } from '../errors.ts'
+import { faultOf, isCanceled, isOfData, isRefusal } from './fault.ts'
 
 const coded = (code: string): Error => Object.assign(new Error('failed'), { code })
 
@@ -33,6 +33,26 @@ describe('whose fault an error is', () => {
     expect(faultOf('no')).toBe('record')
     expect(faultOf(coded('EBUSY'))).toBe('record')
     expect(faultOf(new TransactionAbortedError())).toBe('record')
+  })
+
+  it('that of the first cause that says something, where the error itself says nothing', () => {
+    const wrapped = (cause: unknown): Error => new Error('not stored', { cause: new Error('no row', { cause }) })
+    expect(faultOf(wrapped(coded('42P01')))).toBe('other')
+    expect(faultOf(wrapped(coded('40001')))).toBe('transient')
+    expect(faultOf(wrapped(coded('23505')))).toBe('record')
+    expect(isOfData(wrapped(coded('23505')))).toBe(true)
+    expect(isCanceled(wrapped(coded('57014')))).toBe(true)
+    const circular = new Error('a')
+    circular.cause = new Error('b', { cause: circular })
+    expect(faultOf(circular)).toBe('record')
+  })
+
+  it('the program of a transaction that its handler has ended, whatever the reason', () =>
+    expect(faultOf(new TransactionEndedError(coded('23505')))).toBe('other'))
+
+  it('the record of too many parameters, and nobody of a connection that broke', () => {
+    expect(faultOf(Object.assign(coded('08P01'), { severity: 'ERROR' }))).toBe('record')
+    expect(faultOf(Object.assign(coded('08P01'), { severity: 'FATAL' }))).toBe('transient')
   })
 
   it('nobody of what is retriable, and of what pg finds out itself', () => {

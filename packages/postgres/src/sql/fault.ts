@@ -1,3 +1,5 @@
+import { TransactionEndedError } from '../errors.ts'
+
 /**
  * Whose fault an error is. `transient`: it passes by itself. `record`: of what is being handled, and another record
  * would not meet it. `other`: of the program or the database; every record would meet it.
@@ -30,18 +32,48 @@ const TRANSIENT_SYSTEM = new Set([
 const TRANSIENT_MESSAGE =
   /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/
 
+/** Causes within causes that are looked at: they may go in circles. */
+const MAX_CAUSES = 10
+
+/** By the error itself, or else by the first of its causes that says something. */
 export function faultOf(error: unknown): Fault {
-  if (!(error instanceof Error)) return 'record'
-  if (isSqlError(error))
+  for (const one of withCauses(error)) {
+    const fault = ownFaultOf(one)
+    if (fault !== undefined) return fault
+  }
+  return 'record'
+}
+
+function ownFaultOf(error: Error): Fault | undefined {
+  if (error instanceof TransactionEndedError) return 'other'
+  if (isSqlError(error)) {
+    if (isOfStatement(error)) return 'record'
     return TRANSIENT.test(error.code) ? 'transient' : OF_RECORD.test(error.code) ? 'record' : 'other'
+  }
   if ('retriable' in error && error.retriable === true) return 'transient'
   const isTransient = TRANSIENT_SYSTEM.has(codeOf(error) ?? '') || TRANSIENT_MESSAGE.test(error.message)
-  return isTransient ? 'transient' : 'record'
+  return isTransient ? 'transient' : undefined
+}
+
+/** More than 65,535 parameters, which fewer records have not. A connection that is lost is FATAL. */
+function isOfStatement(error: Error & { readonly code: string }): boolean {
+  return error.code === '08P01' && 'severity' in error && error.severity !== 'FATAL'
 }
 
 /** Whether PostgreSQL would say the same of the same data again. */
 export function isOfData(error: unknown): boolean {
-  return isSqlError(error) && faultOf(error) === 'record'
+  return faultOf(error) === 'record' && withCauses(error).some(isSqlError)
+}
+
+/** Whether a statement was stopped for taking too long (`statement_timeout`), or by an operator. */
+export function isCanceled(error: unknown): boolean {
+  return withCauses(error).find(isSqlError)?.code === '57014'
+}
+
+function withCauses(error: unknown): Error[] {
+  const errors: Error[] = []
+  for (let one = error; one instanceof Error && errors.length <= MAX_CAUSES; one = one.cause) errors.push(one)
+  return errors
 }
 
 /** An answer of the server's. */

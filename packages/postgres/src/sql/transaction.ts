@@ -1,7 +1,12 @@
 import { ClosedError, type Clock } from '@sluice/flow'
 import type { ClientBase, Pool, PoolClient } from 'pg'
-import { CommitInDoubtError, TransactionAbortedError, TransactionTimeoutError } from '../errors.ts'
-import { isRefusal } from './fault.ts'
+import {
+  CommitInDoubtError,
+  TransactionAbortedError,
+  TransactionEndedError,
+  TransactionTimeoutError,
+} from '../errors.ts'
+import { isRefusal, isSqlError } from './fault.ts'
 
 /**
  * What a handler's statements go through: a client of `pg` in a transaction that is not the handler's to end. Once the
@@ -53,25 +58,64 @@ export async function inTransaction<T>(
 
 /**
  * Lends a transaction to a handler until it ends. What a part of it that nobody waits for sends later (the others of a
- * `Promise.all` of which one has failed) would take effect outside of the transaction, or in the next one.
+ * `Promise.all` of which one has failed) would take effect outside of the transaction, or in the next one. A statement
+ * that would end the transaction is refused, and what ends it among others in one text is found out afterwards.
+ * @throws what `handle` throws; TransactionEndedError; TransactionAbortedError
  */
 export async function lend<T>(tx: Transaction, handle: (lent: Transaction) => T | Promise<T>): Promise<T> {
   let hasEnded = false
+  let isRefused = false
   const query = (...parameters: unknown[]): unknown => {
     if (hasEnded) throw new ClosedError('the transaction')
+    if (wouldEnd(parameters[0])) {
+      isRefused = true
+      throw new TransactionEndedError()
+    }
     return (tx.query as (...parameters: unknown[]) => unknown).apply(tx, parameters)
   }
+  const [outcome] = await Promise.allSettled([(async () => handle({ query: query as Transaction['query'] }))()])
+  hasEnded = true
+  const hasFailed = outcome.status === 'rejected'
+  const state = await stateOf(tx).catch((error: unknown) => {
+    // The handler's own error says more.
+    if (hasFailed) return 'unknown'
+    throw error
+  })
+  // Also where the handler has caught the refusal: what it wanted to undo would be committed.
+  if (isRefused || state === 'ended') throw new TransactionEndedError(hasFailed ? outcome.reason : undefined)
+  if (hasFailed) throw outcome.reason
+  if (state === 'aborted') throw new TransactionAbortedError()
+  return outcome.value
+}
+
+/** COMMIT, END, ABORT, PREPARE TRANSACTION, and ROLLBACK unless to a savepoint; behind white space and comments. */
+const ENDING =
+  /^(?:[\s;]|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO\b))\b/i
+
+/** @param query text, or an object that has it, as `pg` takes them */
+function wouldEnd(query: unknown): boolean {
+  const text = typeof query === 'object' && query !== null && 'text' in query ? query.text : query
+  return typeof text === 'string' && ENDING.test(text)
+}
+
+/** Is gone with the transaction that it was set in, and not there in another that was begun instead. */
+const MARK = 'sluice.in_transaction'
+
+async function stateOf(tx: Transaction): Promise<'open' | 'ended' | 'aborted'> {
   try {
-    return await handle({ query: query as Transaction['query'] })
-  } finally {
-    hasEnded = true
+    const { rows } = await tx.query<{ mark: string | null }>(`SELECT current_setting('${MARK}', true) AS mark`)
+    return rows[0]?.mark === 'on' ? 'open' : 'ended'
+  } catch (error) {
+    if (isSqlError(error) && error.code === '25P02') return 'aborted'
+    throw error
   }
 }
 
 /** The server hears it in one message. */
 function beginStatement(timeoutMs: number): string {
   const settings = ['idle_in_transaction_session_timeout', 'lock_timeout']
-  return ['BEGIN', ...settings.map((name) => `SET LOCAL ${name} = ${timeoutMs}`)].join('; ')
+  const mark = `SET LOCAL ${MARK} = 'on'`
+  return ['BEGIN', ...settings.map((name) => `SET LOCAL ${name} = ${timeoutMs}`), mark].join('; ')
 }
 
 async function commit(client: PoolClient): Promise<void> {
