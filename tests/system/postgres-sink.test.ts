@@ -37,8 +37,9 @@ const sessionTimeoutMs = 3_000
 beforeAll(async () => {
   stack = await startStack({
     kafka: { properties: quickGroups(sessionTimeoutMs) },
-    // A throw-away server may forget what it has committed when it is killed; here it must not.
-    postgres: { settings: { fsync: 'on', synchronous_commit: 'on' } },
+    // A throw-away server may forget what it has committed when it is killed; here it must not. It waits a second before
+    // it looks for a deadlock.
+    postgres: { settings: { fsync: 'on', synchronous_commit: 'on', deadlock_timeout: '100ms' } },
   })
   kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'postgres-sink' })
   pool = new pg.Pool({ connectionString: stack.postgres.url, max: 8 })
