@@ -135,9 +135,95 @@ describe('records of an outbox', () => {
     expect(rows[0]!.refused).toMatch(/RecordTooLargeError|MESSAGE_TOO_LARGE/)
   })
 
+  test.each<[what: string, configs: Record<string, string>, bad: Record<string, unknown>, why: RegExp]>([
+    [
+      'without the key that a compacted topic asks for',
+      { 'cleanup.policy': 'compact' },
+      {},
+      /key is null, but must be given: refuses-for is compacted/,
+    ],
+    [
+      'too far ahead',
+      { 'message.timestamp.after.max.ms': '3600000' },
+      { key: 'k', timestampMs: 4e12 },
+      /timestampMs is 4000000000000, but must be at most 3600000 ms ahead/,
+    ],
+    ['too old', { 'message.timestamp.before.max.ms': '3600000' }, { key: 'k', timestampMs: 1 }, /INVALID_TIMESTAMP/],
+    ['for a partition that is not there', {}, { key: 'k', partition: 7 }, /partition/],
+  ])('a row %s stays with the reason, and the others go on', async (what, configs, bad, why) => {
+    const name = `refuses-${what.split(' ').at(-1)}`
+    await kafka.admin().createTopics([{ name, partitions: 1, configs }])
+    const target = topic(name, { key: text, value: text })
+    const rows = Array.from({ length: 32 }, (_, index) => ({ key: `${index}`, value: `${index}` }))
+    const badRows = Array.from({ length: 4 }, (_, index) => ({ ...bad, value: `bad ${index}` }))
+    await transact((tx) =>
+      outbox.insert(
+        tx,
+        target,
+        rows.flatMap((row, n) => (n % 8 === 3 ? [badRows[n >> 3]!, row] : [row])),
+      ),
+    )
+    await using relay = await outboxRelay({ kafka, pool })
+    const refused: string[] = []
+    relay.on('refused', ({ error }) => refused.push(String(error)))
+    const found = await readTopic(kafka, target, 32)
+    expect(new Set(found.map(({ value }) => value))).toEqual(new Set(rows.map(({ value }) => value)))
+    await vi.waitFor(async () => expect(await rowsLeft()).toBe(4), within)
+    expect(refused).toEqual(Array.from({ length: 4 }, () => expect.stringMatching(why)))
+  })
+
+  test('are read as far as they fit into memory', async () => {
+    const large = await make('large', 1)
+    const value = 'x'.repeat(900_000)
+    await transact((tx) =>
+      outbox.insert(
+        tx,
+        large,
+        Array.from({ length: 24 }, () => ({ key: 'k', value })),
+      ),
+    )
+    await using relay = await outboxRelay({ kafka, pool })
+    const sent: number[] = []
+    relay.on('sent', ({ rows }) => sent.push(rows))
+    await untilEmpty()
+    await vi.waitFor(() => expect(sent.reduce((sum, rows) => sum + rows, 0)).toBe(24), within)
+    // 16 MiB, and the one that is partly beyond.
+    expect(sent[0]).toBe(19)
+  })
+
+  test('of one table have one order, whether its schema is named or found', async () => {
+    const named = new Outbox({ schema: 'public' })
+    const shared = topic('shared', { key: text, value: text })
+    await transact(async (tx) => {
+      await named.insert(tx, shared, { key: 'k', value: 'first' })
+      await transact(async (other) => {
+        await other.query("SET LOCAL lock_timeout = '100ms'")
+        await expect(outbox.insert(other, shared, { key: 'k', value: 'second' })).rejects.toMatchObject({
+          code: '55P03',
+        })
+      }, 'ROLLBACK')
+    }, 'ROLLBACK')
+    await using relay = await outboxRelay({ kafka, pool, schema: 'public' })
+    await vi.waitFor(() => expect(relay.inspect().buckets).toHaveLength(16), within)
+    await using other = await outboxRelay({ kafka, pool })
+    await other.close()
+    expect(other.inspect().buckets).toEqual([])
+  })
+
   test('a table that is not there is told, and so is a setting that makes no sense', async () => {
     await expect(outboxRelay({ kafka, pool, prefix: 'no_' })).rejects.toMatchObject({ code: 'tables_missing' })
     await expect(outboxRelay({ kafka, pool, maxBuckets: 17 })).rejects.toMatchObject({ field: 'maxBuckets' })
+    await expect(outboxRelay({ kafka, pool, pollIntervalMs: 10_000 })).rejects.toMatchObject({
+      field: 'pollIntervalMs',
+    })
+    for (const [field, value] of [
+      ['timestampMs', -1],
+      ['partition', 2 ** 31],
+      ['partition', 0.5],
+    ] as const) {
+      const bad = transact((tx) => outbox.insert(tx, topic('t', { value: text }), { value: 'v', [field]: value }))
+      await expect(bad).rejects.toMatchObject({ code: 'config_invalid', field, value })
+    }
     const elsewhere = new Outbox({ prefix: 'no_' })
     const insert = transact((tx) => elsewhere.insert(tx, topic('t', { value: text }), { value: 'v' }))
     await expect(insert).rejects.toMatchObject({ code: 'tables_missing' })

@@ -20,8 +20,6 @@ export interface Tables {
   readonly outboxIdentity: string
   readonly idempotency: string
   readonly idempotencyByTime: string
-  /** Tells the locks of these tables from those of others. */
-  readonly name: string
 }
 
 /** PostgreSQL cuts longer names without a word. */
@@ -42,7 +40,6 @@ export function tablesOf({ schema, prefix = 'sluice_' }: TableOptions): Tables {
     outboxIdentity: table('outbox_identity'),
     idempotency: table('idempotency'),
     idempotencyByTime: quoted(`${prefix}idempotency_by_time`),
-    name: `${schema ?? ''}.${prefix}`,
   })
 }
 

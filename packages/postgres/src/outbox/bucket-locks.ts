@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg'
-import { lockKey } from '../sql/lock-key.ts'
+import { advisoryLock } from '../sql/lock-key.ts'
 import { BUCKETS } from './row.ts'
 
 /**
@@ -8,13 +8,14 @@ import { BUCKETS } from './row.ts'
  */
 export class BucketLocks {
   readonly #client: PoolClient
-  readonly #tables: string
+  readonly #outbox: string
   readonly #most: number
   readonly #held = new Set<number>()
 
-  constructor(client: PoolClient, tables: string, most: number) {
+  /** @param outbox the name of the table, quoted */
+  constructor(client: PoolClient, outbox: string, most: number) {
     this.#client = client
-    this.#tables = tables
+    this.#outbox = outbox
     this.#most = most
   }
 
@@ -33,8 +34,10 @@ export class BucketLocks {
   }
 
   async #tryLock(bucket: number): Promise<boolean> {
-    const key = lockKey(this.#tables, 'outbox-bucket', bucket).toString()
-    const { rows } = await this.#client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [key])
+    const lock = advisoryLock(this.#outbox, 'bucket', '$1::integer')
+    const { rows } = await this.#client.query<{ taken: boolean }>(`SELECT pg_try_advisory_lock(${lock}) AS taken`, [
+      bucket,
+    ])
     return rows[0]!.taken
   }
 }

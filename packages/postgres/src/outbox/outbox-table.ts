@@ -1,3 +1,4 @@
+import { advisoryLock } from '../sql/lock-key.ts'
 import type { Transaction } from '../sql/transaction.ts'
 import type { Tables } from '../tables.ts'
 import { bucketOf, keyLock, readHeaders, storedHeaders, type OutboxRow, type StoredHeader } from './row.ts'
@@ -72,14 +73,19 @@ export class OutboxTable {
   }
 
   /**
-   * The first rows of a bucket. One that another session still holds is waited for and not passed over: it is to be sent
-   * before those behind it.
+   * The first rows of a bucket, as many as are wanted and fit into `maxBytes`, but one at least. One that another session
+   * still holds is waited for and not passed over: it is to be sent before those behind it.
    */
-  async first(tx: Transaction, bucket: number, limit: number): Promise<StoredRow[]> {
+  async first(tx: Transaction, bucket: number, limit: number, maxBytes: number): Promise<StoredRow[]> {
     const { rows } = await tx.query<Wire>(
-      `SELECT id, bucket, topic, partition, key, value, headers, timestamp_ms FROM ${this.#outbox}
-       WHERE bucket = $1 AND refused IS NULL ORDER BY id LIMIT $2 FOR UPDATE`,
-      [bucket, limit],
+      `WITH sizes AS (
+         SELECT id, coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + pg_column_size(headers) AS size
+         FROM ${this.#outbox} WHERE bucket = $1 AND refused IS NULL ORDER BY id LIMIT $2
+       ), places AS (SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM sizes)
+       SELECT id, bucket, topic, partition, key, value, headers, timestamp_ms FROM ${this.#outbox}
+       WHERE bucket = $1 AND refused IS NULL AND id <= (SELECT max(id) FROM places WHERE before < $3)
+       ORDER BY id FOR UPDATE`,
+      [bucket, limit, maxBytes],
     )
     return rows.map(({ id, topic, key, value, partition, headers, ...row }) => ({
       id,
@@ -103,11 +109,12 @@ export class OutboxTable {
   }
 
   async #lockKeys(tx: Transaction, rows: readonly OutboxRow[]): Promise<void> {
-    const locks = new Set(rows.flatMap((row) => keyLock(this.#tables.name, row) ?? []))
+    const locks = new Set(rows.flatMap((row) => keyLock(row) ?? []))
     if (locks.size === 0) return
     // In one order, so that two writers do not wait for each other.
-    const sorted = [...locks].sort((a, b) => (a < b ? -1 : 1))
-    await tx.query('SELECT pg_advisory_xact_lock(l) FROM unnest($1::bigint[]) AS l', [sorted.map(String)])
+    const sorted = [...locks].sort((a, b) => a - b)
+    const lock = advisoryLock(this.#outbox, 'key', 'l')
+    await tx.query(`SELECT pg_advisory_xact_lock(${lock}) FROM unnest($1::integer[]) AS l`, [sorted])
   }
 }
 

@@ -1,3 +1,4 @@
+import { requireInteger } from '@sluice/flow'
 import { requireTopicName, type HeadersInput, type OutgoingRecord, type Topic } from '@sluice/kafka'
 import type { Transaction } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions } from '../tables.ts'
@@ -30,7 +31,8 @@ export class Outbox {
   /**
    * Writes one record, or several in their order. Where one transaction calls it more than once with different keys,
    * calls in the order of the keys cannot deadlock with others.
-   * @throws what a codec throws; TablesMissingError; what PostgreSQL says
+   * @throws ConfigError for a partition or a time that makes no sense; what a codec throws; TablesMissingError; what
+   * PostgreSQL says
    */
   async insert<K, V>(
     tx: Transaction,
@@ -54,6 +56,8 @@ export class Outbox {
 
 function rowOf<K, V>(topic: Topic<K, V>, record: OutboxRecord<K, V>): OutboxRow {
   const { key, value, headers = {}, partition, timestampMs } = record
+  if (partition !== undefined) requireInteger('partition', partition, { min: 0, max: 2 ** 31 - 1 })
+  if (timestampMs !== undefined) requireInteger('timestampMs', timestampMs, { min: 0 })
   return {
     topic: topic.name,
     partition,

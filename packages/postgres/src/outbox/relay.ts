@@ -14,13 +14,13 @@ export interface OutboxRelayOptions extends TableOptions {
   readonly kafka: Kafka
   /** The relay keeps one of its connections for itself. Not through a pooler that lends sessions by the transaction. */
   readonly pool: Pool
-  /** Rows that are read, sent and deleted at once. 1 to 100,000, default 1,000. */
+  /** Rows that are read, sent and deleted at once, as far as they fit into 16 MiB. 1 to 100,000, default 1,000. */
   readonly batchRecords?: number
-  /** How often it looks for rows while there are none. From 1, default 100. */
+  /** How often it looks for rows while there are none. 1 to 5,000, default 100; `wake()` makes it look at once. */
   readonly pollIntervalMs?: number
   /** Of the 16 buckets of keys, how many this relay may have at most; others have the rest. 1 to 16, default 16. */
   readonly maxBuckets?: number
-  /** How long a row may take until Kafka has acknowledged it. 100 to 9,000, default 8,000. */
+  /** How long the rows of a batch may take until Kafka has acknowledged them. 100 to 9,000, default 8,000. */
   readonly sendTimeoutMs?: number
   /** For tests. Default: the machine's. */
   readonly clock?: Clock
@@ -56,6 +56,9 @@ interface RelayParts extends RelaySettings {
 /** Locks that others have let go are taken so soon. */
 const LOCK_INTERVAL_MS = 1_000
 const CONNECT_MS = 10_000
+/** The server ends a session that says nothing for LOCK_TIMEOUT_MS. */
+const MAX_POLL_INTERVAL_MS = LOCK_TIMEOUT_MS / 2
+const MAX_BATCH_BYTES = 16 * 2 ** 20
 /** A server that says nothing for longer than a batch may take is not waited for. */
 const ROUND_SLACK_MS = 20_000
 
@@ -86,7 +89,10 @@ function parseRelayOptions(options: OutboxRelayOptions): RelaySettings {
   return {
     clock,
     batchRecords: requireInteger('batchRecords', options.batchRecords ?? 1_000, { min: 1, max: 100_000 }),
-    pollIntervalMs: requireInteger('pollIntervalMs', options.pollIntervalMs ?? 100, { min: 1 }),
+    pollIntervalMs: requireInteger('pollIntervalMs', options.pollIntervalMs ?? 100, {
+      min: 1,
+      max: MAX_POLL_INTERVAL_MS,
+    }),
     maxBuckets: requireInteger('maxBuckets', options.maxBuckets ?? BUCKETS, { min: 1, max: BUCKETS }),
     sendTimeoutMs: requireInteger('sendTimeoutMs', options.sendTimeoutMs ?? 8_000, { min: 100, max }),
   }
@@ -181,7 +187,7 @@ export class OutboxRelay implements AsyncDisposable {
 
   /** Sends over one session, for as long as it lives. */
   async #serve(client: PoolClient, sender: Sender, onRound: () => void): Promise<void> {
-    const locks = new BucketLocks(client, this.#tables.name, this.#settings.maxBuckets)
+    const locks = new BucketLocks(client, this.#tables.outbox, this.#settings.maxBuckets)
     // A frozen relay must not keep its buckets for ever. Before PostgreSQL 14 there is no such setting.
     await client.query(`SET idle_session_timeout = ${LOCK_TIMEOUT_MS}`).catch(() => {})
     let lookedAtMs = -Infinity
@@ -205,12 +211,13 @@ export class OutboxRelay implements AsyncDisposable {
     const buckets = ready.length === 0 ? [] : await this.#table.waiting(client, ready)
     if (buckets.length === 0) return false
     const share = Math.ceil(this.#settings.batchRecords / buckets.length)
+    const shareBytes = Math.ceil(MAX_BATCH_BYTES / buckets.length)
     const timeout = `${LOCK_TIMEOUT_MS}`
     await client.query(
       `BEGIN; SET LOCAL lock_timeout = ${timeout}; SET LOCAL idle_in_transaction_session_timeout = ${timeout}`,
     )
     const batches = new Map<number, StoredRow[]>()
-    for (const bucket of buckets) batches.set(bucket, await this.#table.first(client, bucket, share))
+    for (const bucket of buckets) batches.set(bucket, await this.#table.first(client, bucket, share, shareBytes))
     crashPoint('rows_read')
     // A bucket whose transaction does not end in time is given up, and keeps nobody else.
     const sent = await Promise.all(Array.from(batches, ([bucket, batch]) => sender.send(bucket, batch)))
@@ -224,7 +231,7 @@ export class OutboxRelay implements AsyncDisposable {
     crashPoint('rows_deleted')
     this.#sentRows += done.length
     if (done.length > 0) this.#events.emit('sent', { rows: done.length })
-    return [...batches.values()].some((batch) => batch.length === share)
+    return done.length > 0
   }
 
   /** Returns what may be deleted: all before the first row that failed, which may have to go before the others again. */

@@ -28,11 +28,10 @@ export function bucketOf({ topic, key }: Pick<OutboxRow, 'topic' | 'key'>): numb
   return Number(BigInt.asUintN(32, lockKey(topic, key)) % BigInt(BUCKETS))
 }
 
-/** The lock that a key's writers take one after the other; undefined: it has no key, and no order. */
-export function keyLock(tables: string, { topic, key }: Pick<OutboxRow, 'topic' | 'key'>): bigint | undefined {
+/** The number of the lock that a key's writers take one after the other; undefined: it has no key, and no order. */
+export function keyLock({ topic, key }: Pick<OutboxRow, 'topic' | 'key'>): number | undefined {
   if (key === null) return undefined
-  const slot = BigInt.asUintN(32, lockKey(topic, key) >> 32n) % BigInt(KEY_LOCKS)
-  return lockKey(tables, 'outbox-key', Number(slot))
+  return Number(BigInt.asUintN(32, lockKey(topic, key) >> 32n) % BigInt(KEY_LOCKS))
 }
 
 export function storedHeaders(headers: HeadersInput): StoredHeader[] {

@@ -1,5 +1,5 @@
 import { ManualClock } from '@sluice/flow'
-import type { Kafka } from '@sluice/kafka'
+import { deadLetterHeader, type Kafka } from '@sluice/kafka'
 import { describe, expect, it } from 'vitest'
 import type { StoredRow } from './outbox-table.ts'
 import { Sender } from './sender.ts'
@@ -15,23 +15,29 @@ const row = (id: number): StoredRow => ({
   timestampMs: undefined,
 })
 
-/** Transactions of these values are committed, unless `fail` has an error for them. */
-function fakeKafka(fail: (values: readonly string[]) => Error | Promise<never> | undefined) {
+interface Written {
+  readonly value: Buffer
+  readonly timestampMs?: number
+}
+
+/** Transactions of these values are committed, unless `fail` has an error for them, or for the last record of them. */
+function fakeKafka(fail: (values: readonly string[], last: Written) => Error | Promise<never> | undefined) {
   const committed: string[][] = []
+  const records: Written[] = []
   const opened: string[] = []
   const transactionalProducer = ({ transactionalId }: { transactionalId: string }) => {
     opened.push(transactionalId)
     const run = async (work: (scope: unknown) => void): Promise<void> => {
       const values: string[] = []
-      work({ send: (_: unknown, { value }: { value: Buffer }) => values.push(value.toString()) })
-      const failure = fail(values)
+      work({ send: (_: unknown, record: Written) => values.push(record.value.toString()) && records.push(record) })
+      const failure = fail(values, records.at(-1)!)
       if (failure instanceof Error) throw failure
       await failure
       committed.push(values)
     }
     return Promise.resolve({ run, close: () => Promise.resolve() })
   }
-  return { kafka: { transactionalProducer } as unknown as Kafka, committed, opened }
+  return { kafka: { transactionalProducer } as unknown as Kafka, committed, records, opened }
 }
 
 const tooLarge = Object.assign(new Error('too large'), { code: 'record_too_large' })
@@ -52,7 +58,36 @@ describe('a sender', () => {
     const sent = await sender.send(3, [1, 2, 3, 4, 5].map(row))
     expect(sent.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', 'sent', 'refused', 'sent'])
     expect(committed.flat()).toEqual(['1', '2', '3', '5'])
-    expect(opened).toHaveLength(1)
+    // What it knows of the topic may be old: another producer asks anew before the row is refused.
+    expect(opened).toHaveLength(2)
+  })
+
+  it('sends a dead letter without the time that its topic will not take', async () => {
+    const tooFarAhead = Object.assign(new Error('too far ahead'), { code: 'config_invalid' })
+    const { kafka, records } = fakeKafka((_, { timestampMs }) => (timestampMs === undefined ? undefined : tooFarAhead))
+    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    const timed = { ...row(1), timestampMs: 4e12 }
+    expect(await sender.send(3, [timed])).toMatchObject([{ outcome: 'refused' }])
+    const letter = { ...timed, headers: [[deadLetterHeader.topic, 'orders']] } as const
+    expect(await sender.send(3, [letter])).toMatchObject([{ outcome: 'sent' }])
+    expect(records.at(-1)).not.toHaveProperty('timestampMs')
+  })
+
+  it('keeps what it has found out of a batch of bad rows when the time is over', async () => {
+    const clock = new ManualClock()
+    const { kafka, committed } = fakeKafka((values) => {
+      clock.advance(100)
+      return values.length > 1 || values[0] === '2' ? tooLarge : undefined
+    })
+    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own' })
+    const sent = await sender.send(
+      3,
+      Array.from({ length: 64 }, (_, id) => row(id)),
+    )
+    expect(sent.slice(0, 2).map(({ outcome }) => outcome)).toEqual(['sent', 'sent'])
+    expect(sent.at(-1)).toMatchObject({ outcome: 'failed', error: { code: 'transaction_timed_out' } })
+    expect(committed.length).toBeLessThan(10)
+    expect(sent.slice(0, committed.length).every(({ outcome }) => outcome !== 'failed')).toBe(true)
   })
 
   it('lets nothing go past what failed for another reason, and fences it the next time', async () => {

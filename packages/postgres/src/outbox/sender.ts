@@ -1,5 +1,13 @@
 import type { Clock } from '@sluice/flow'
-import { bytes, type HeadersInput, type Kafka, topic, type TransactionalProducer } from '@sluice/kafka'
+import {
+  bytes,
+  deadLetterHeader,
+  type HeadersInput,
+  type Kafka,
+  topic,
+  type TransactionalProducer,
+} from '@sluice/kafka'
+import { TransactionTimeoutError } from '../errors.ts'
 import { before } from '../sql/transaction.ts'
 import type { StoredRow } from './outbox-table.ts'
 
@@ -14,7 +22,7 @@ const SENT: Sent = { outcome: 'sent' }
 export interface SenderOptions {
   readonly kafka: Kafka
   readonly clock: Clock
-  /** For the rows of one bucket, until they are committed. */
+  /** For the rows of one bucket, until they are committed: also where some are refused, and the others are sent apart. */
   readonly sendTimeoutMs: number
   /** Of the outbox: with the number of a row it makes the row's idempotency key. */
   readonly identity: string
@@ -32,35 +40,62 @@ export class Sender {
     this.#options = options
   }
 
-  /** In their order, all at once or none; resolves with what became of each. */
+  /** In their order, all at once unless some are refused; resolves with what became of each. */
   async send(bucket: number, rows: readonly StoredRow[]): Promise<Sent[]> {
-    const { clock, sendTimeoutMs } = this.#options
+    return await this.#send(bucket, rows, this.#options.clock.monotonicMs() + this.#options.sendTimeoutMs)
+  }
+
+  async #send(bucket: number, rows: readonly StoredRow[], deadlineMs: number): Promise<Sent[]> {
     try {
-      await before(clock, sendTimeoutMs, this.#write(bucket, rows))
+      await this.#write(bucket, rows, deadlineMs)
       return rows.map(() => SENT)
     } catch (error) {
-      if (isRefusal(error)) return await this.#sendHalves(bucket, rows, error)
-      // The next one fences it, with whatever it still does.
-      this.#discard(bucket)
-      return rows.map(() => failed(error))
+      if (!isRefusal(error)) return rows.map(() => failed(error))
+      if (rows.length > 1) return await this.#sendHalves(bucket, rows, deadlineMs)
+      return [await this.#sendAgain(bucket, rows[0]!, deadlineMs)]
     }
   }
 
-  async #write(bucket: number, rows: readonly StoredRow[]): Promise<void> {
-    const producer = await this.#open(bucket)
-    await producer.run((transaction) => {
-      for (const row of rows) transaction.send(topic(row.topic, { key: bytes, value: bytes }), this.#recordOf(row))
-    })
+  async #write(bucket: number, rows: readonly StoredRow[], deadlineMs: number): Promise<void> {
+    const { clock, sendTimeoutMs } = this.#options
+    const leftMs = deadlineMs - clock.monotonicMs()
+    if (leftMs <= 0) throw new TransactionTimeoutError(sendTimeoutMs)
+    const written = this.#open(bucket).then((producer) =>
+      producer.run((transaction) => {
+        for (const row of rows) transaction.send(topic(row.topic, { key: bytes, value: bytes }), this.#recordOf(row))
+      }),
+    )
+    try {
+      await before(clock, leftMs, written)
+    } catch (error) {
+      // The next one fences it, with whatever it still does.
+      if (!isRefusal(error)) this.#discard(bucket)
+      throw error
+    }
   }
 
   /** Kafka will not take one of them: it is found, and the others go on, in their order. */
-  async #sendHalves(bucket: number, rows: readonly StoredRow[], error: unknown): Promise<Sent[]> {
-    if (rows.length === 1) return [{ outcome: 'refused', error }]
+  async #sendHalves(bucket: number, rows: readonly StoredRow[], deadlineMs: number): Promise<Sent[]> {
     const half = rows.length >> 1
-    const first = await this.send(bucket, rows.slice(0, half))
+    const first = await this.#send(bucket, rows.slice(0, half), deadlineMs)
     const rest = rows.slice(half)
-    const isFailed = first.some(({ outcome }) => outcome === 'failed')
-    return [...first, ...(isFailed ? rest.map(() => failed(error)) : await this.send(bucket, rest))]
+    const failure = first.find(({ outcome }) => outcome === 'failed')
+    return [...first, ...(failure ? rest.map(() => failure) : await this.#send(bucket, rest, deadlineMs))]
+  }
+
+  /**
+   * What is known of its topic may be old: refused is what a producer refuses that has asked anew. A dead letter goes
+   * without a time that its topic will not take: a header keeps that of its record.
+   */
+  async #sendAgain(bucket: number, row: StoredRow, deadlineMs: number): Promise<Sent> {
+    this.#discard(bucket)
+    const again = isDeadLetter(row) ? { ...row, timestampMs: undefined } : row
+    try {
+      await this.#write(bucket, [again], deadlineMs)
+      return SENT
+    } catch (error) {
+      return isRefusal(error) ? { outcome: 'refused', error } : failed(error)
+    }
   }
 
   /** Those that are still at work are not waited for: their successors fence them. */
@@ -105,7 +140,13 @@ function failed(error: unknown): Sent {
   return { outcome: 'failed', error }
 }
 
+/** By the broker, or before by what is known of its topic: too large, no key, no such partition, no such time. */
 function isRefusal(error: unknown): boolean {
   const { code, outcome, cause } = error as { code?: string; outcome?: string; cause?: { apiError?: string } }
-  return code === 'record_too_large' || (outcome === 'aborted' && REFUSALS.has(cause?.apiError ?? ''))
+  const isOurs = code === 'record_too_large' || code === 'config_invalid'
+  return isOurs || (outcome === 'aborted' && REFUSALS.has(cause?.apiError ?? ''))
+}
+
+function isDeadLetter({ headers }: StoredRow): boolean {
+  return (headers as readonly (readonly [string, unknown])[]).some(([name]) => name === deadLetterHeader.topic)
 }
