@@ -5,6 +5,7 @@ import {
   type Mark,
   migrate,
   postgresIdempotency,
+  type RedisClient,
   redisIdempotency,
   type Transaction,
   wrapHandler,
@@ -134,6 +135,77 @@ describe.each(Object.keys(stores))('marks in %s', (name) => {
   })
 })
 
+/** Handles what one partition holds with one attempt a record. `waits` hears of each wait for the store. */
+async function handleOnce(
+  name: string,
+  store: IdempotencyStore<Transaction | undefined>,
+  waits: (code: unknown) => void,
+) {
+  const source = topic(name, { key: text, value: text })
+  await kafka.admin().createTopics([{ name, partitions: 1 }])
+  await using producer = await kafka.producer()
+  await producer.send(source, { value: 'v', idempotencyKey: name })
+  const [handled, failed]: [number[], unknown[]] = [[], []]
+  const retry = { attempts: 1 }
+  await using consumer = await kafka.consumer({
+    group: name,
+    topics: [source],
+    reset: 'earliest',
+    retry,
+    deadLetters: true,
+  })
+  consumer.on('deadLettered', ({ error }) => failed.push(error))
+  const handler = wrapHandler((record: ConsumerRecord) => handled.push(record.offset), {
+    store,
+    group: 'g',
+    onWaiting: (_, error) => waits((error as { code: unknown }).code),
+  })
+  const running = consumer.run(handler)
+  await vi.waitFor(() => expect(handled.length + failed.length).toBe(1), { timeout: 20_000 })
+  await consumer.close()
+  await running
+  return { handled, failed }
+}
+
+describe('a record whose store cannot say whether it was handled', () => {
+  test('waits and uses up no attempt, while another process has it under way', async () => {
+    const client = redis
+    await client.set('sluice:idempotency:1:g:key:held', 'claimed:other', { expiration: { type: 'PX', value: 1_000 } })
+    const waits = vi.fn<(code: unknown) => void>()
+    const { handled, failed } = await handleOnce('held', redisIdempotency({ client }), waits)
+    expect([handled, failed]).toEqual([[0], []])
+    expect(waits).toHaveBeenCalledWith('claim_held')
+  })
+
+  test('waits and uses up no attempt, while the store is away', async () => {
+    await pool.query('ALTER TABLE sluice_idempotency RENAME TO sluice_away')
+    let back: Promise<unknown> | undefined
+    const waits = vi.fn<(code: unknown) => void>(() => {
+      back ??= pool.query('ALTER TABLE sluice_away RENAME TO sluice_idempotency')
+    })
+    const { handled, failed } = await handleOnce('away', postgresIdempotency({ pool }), waits)
+    await back
+    expect([handled, failed]).toEqual([[0], []])
+    expect(waits).toHaveBeenCalledWith('tables_missing')
+  })
+
+  test('is not handled again because it could not be marked', async () => {
+    let refusals = 3
+    const eval_ = redis.eval.bind(redis)
+    const client: RedisClient = {
+      eval: (script, options) => {
+        const isMark = options.arguments[0]!.startsWith('done:')
+        return isMark && refusals-- > 0 ? Promise.reject(new Error('away')) : eval_(script, options)
+      },
+    }
+    const waits = vi.fn<(code: unknown) => void>()
+    const { handled, failed } = await handleOnce('unmarked', redisIdempotency({ client }), waits)
+    expect([handled, failed]).toEqual([[0], []])
+    expect(waits.mock.calls).toEqual([['redis_unavailable'], ['redis_unavailable'], ['redis_unavailable']])
+    expect(await redis.get('sluice:idempotency:1:g:key:unmarked')).toMatch(/^done:/)
+  })
+})
+
 describe('marks in PostgreSQL', () => {
   test('and the effects that go through tx are one transaction', async () => {
     const store = postgresIdempotency({ pool })
@@ -184,8 +256,20 @@ describe('marks in Redis', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     await expect(store.once(slow, () => {})).rejects.toMatchObject({ code: 'claim_held' })
     expect(await handling).toBe('handled')
+    expect(await store.once(slow, () => {})).toBe('duplicate')
     const stored = await client.get(`sluice:idempotency:1:g:${slow.key}`)
     expect(JSON.parse(stored!.replace('done:-1:', ''))).toMatchObject({ topic: 't', partition: 0, offset: 7 })
     expect(await client.pTTL(`sluice:idempotency:1:g:${slow.key}`)).toBeGreaterThan(6 * 86_400_000)
+  })
+
+  test('say that a record was handled, also where the claim was lost meanwhile', async () => {
+    const store = redisIdempotency({ client: redis })
+    for (const taken of ['claimed:other', undefined]) {
+      const mark = newMark()
+      const key = `sluice:idempotency:1:g:${mark.key}`
+      const lose = () => (taken === undefined ? redis.del(key) : redis.set(key, taken))
+      expect(await store.once(mark, lose)).toBe('handled')
+      expect(await store.once(mark, () => {})).toBe('duplicate')
+    }
   })
 })

@@ -13,6 +13,7 @@ const samples: readonly SluiceError[] = [
   new postgres.TransactionAbortedError(),
   new postgres.TransactionEndedError(),
   new postgres.TransactionTimeoutError(1),
+  new postgres.RedisUnavailableError(new Error('m')),
   new postgres.ClaimHeldError('k'),
 ]
 

@@ -74,6 +74,14 @@ export class TransactionEndedError extends SluiceError<'transaction_ended'> {
   }
 }
 
+/** Redis did not answer, or not as it should; the cause says why. */
+export class RedisUnavailableError extends SluiceError<'redis_unavailable'> {
+  constructor(cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    super('redis_unavailable', `Redis could not be asked: ${why}`, { retriable: true, cause })
+  }
+}
+
 /** A transaction did not end in time, and its connection was closed. */
 export class TransactionTimeoutError extends SluiceError<'transaction_timed_out'> {
   declare readonly timeoutMs: number

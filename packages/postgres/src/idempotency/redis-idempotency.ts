@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ConfigError, requireInteger } from '@sluice/flow'
-import { ClaimHeldError } from '../errors.ts'
+import { ClaimHeldError, RedisUnavailableError } from '../errors.ts'
 import { EXPIRY_MS, type Handled, type IdempotencyStore, type Mark } from './store.ts'
 
 /** What is used of a client of `@redis/client`: the user's own, connected, with its own error listener. */
@@ -33,17 +33,24 @@ const CLAIM = `
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   return false`
 
-/** Changes what is still ours, and says whether it was. */
-const CHANGE = `
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-  if ARGV[2] == '' then redis.call('DEL', KEYS[1])
-  else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-  return 1`
+/** For another while, also where it has expired or Redis has lost it, unless somebody else has it now. */
+const RENEW = `
+  local found = redis.call('GET', KEYS[1])
+  if not found or found == ARGV[1] then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end`
+
+const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
+
+/** Whoever has claimed it meanwhile: it was handled, and nobody is to handle it after that one. */
+const DONE = `redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])`
+
+/** Records that were handled and not yet marked, at most: they are those whose handlers' calls have not ended. */
+const MAX_UNMARKED = 10_000
 
 /**
  * Marks in Redis: claimed, while a record is handled, then done. Its effects lie elsewhere and cannot be done in the
  * same step: a process that is killed between them and the mark leaves a claim, and after that the record is handled
- * again. @throws ConfigError
+ * again; one that is frozen for longer than `claimMs` is overlapped by whoever claims the record next.
+ * @throws ConfigError
  */
 export function redisIdempotency(options: RedisIdempotencyOptions): IdempotencyStore<undefined> {
   return new RedisIdempotency(options)
@@ -54,6 +61,8 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
   readonly #expiryMs: number
   readonly #claimMs: number
   readonly #prefix: string
+  /** What Redis could not be told, by key. */
+  readonly #unmarked = new Map<string, string>()
 
   constructor({ client, expiryMs, claimMs, prefix = 'sluice:idempotency:' }: RedisIdempotencyOptions) {
     if (typeof client?.eval !== 'function') throw new ConfigError('client', client, 'a client of @redis/client')
@@ -63,32 +72,57 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
     this.#prefix = prefix
   }
 
-  /** @throws also ClaimHeldError: somebody else has it under way, so that it is to be tried again */
+  /**
+   * Where Redis is away when it is to be marked, the next call for the same record marks it, and handles nothing.
+   * @throws also ClaimHeldError: somebody else has it under way, so that it is to be tried again; RedisUnavailableError
+   */
   async once(mark: Mark, handle: (tx: undefined) => unknown): Promise<Handled> {
     // The group with its length, so that no key of one group can be that of another.
     const key = `${this.#prefix}${mark.group.length}:${mark.group}:${mark.key}`
+    const { topic, partition, offset, leaderEpoch } = mark
+    const done = `done:${leaderEpoch}:`
+    const unmarked = this.#unmarked.get(key)
+    if (unmarked?.startsWith(done) === true) {
+      await this.#markDone(key, unmarked)
+      return 'handled'
+    }
     const claim = `claimed:${randomUUID()}`
-    const claimMs = String(this.#claimMs)
-    const found = await this.#client.eval(CLAIM, { keys: [key], arguments: [claim, claimMs, String(mark.leaderEpoch)] })
+    const found = await this.#eval(CLAIM, key, claim, this.#claimMs, leaderEpoch)
     if (typeof found === 'string') {
       if (found.startsWith('done:')) return 'duplicate'
       throw new ClaimHeldError(mark.key)
     }
-    const change = (to: string, expiryMs: number): Promise<unknown> =>
-      this.#client.eval(CHANGE, { keys: [key], arguments: [claim, to, String(expiryMs)] })
-    const renewal = setInterval(() => void change(claim, this.#claimMs).catch(() => {}), this.#claimMs / 3)
+    // One that fails is followed by the next, and what was handled is marked whoever has the claim by then.
+    const renew = (): void => void this.#eval(RENEW, key, claim, this.#claimMs).catch(() => {})
+    const renewal = setInterval(renew, this.#claimMs / 3)
     try {
       await handle(undefined)
     } catch (error) {
       clearInterval(renewal)
       // Where that fails too the claim expires by itself.
-      await change('', 0).catch(() => {})
+      await this.#eval(RELEASE, key, claim).catch(() => {})
       throw error
     }
     clearInterval(renewal)
-    const { topic, partition, offset, leaderEpoch } = mark
-    const facts = JSON.stringify({ processed_at: Date.now(), topic, partition, offset })
-    await change(`done:${leaderEpoch}:${facts}`, this.#expiryMs)
+    await this.#markDone(key, done + JSON.stringify({ processed_at: Date.now(), topic, partition, offset }))
     return 'handled'
+  }
+
+  async #markDone(key: string, done: string): Promise<void> {
+    this.#unmarked.set(key, done)
+    for (const oldest of this.#unmarked.keys()) {
+      if (this.#unmarked.size <= MAX_UNMARKED) break
+      this.#unmarked.delete(oldest)
+    }
+    await this.#eval(DONE, key, done, this.#expiryMs)
+    this.#unmarked.delete(key)
+  }
+
+  async #eval(script: string, key: string, ...parameters: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await this.#client.eval(script, { keys: [key], arguments: parameters.map(String) })
+    } catch (error) {
+      throw new RedisUnavailableError(error)
+    }
   }
 }

@@ -26,7 +26,7 @@ export interface OutboxRelayOptions extends TableOptions {
   readonly clock?: Clock
 }
 
-/** What a relay tells while it runs. */
+/** What a relay tells while it runs. What fails is a warning of the process where nobody listens. */
 export type OutboxRelayEvents = {
   /** Rows were acknowledged by Kafka and are deleted. */
   sent: { readonly rows: number }
@@ -178,7 +178,7 @@ export class OutboxRelay implements AsyncDisposable {
         })
       } catch (error) {
         const retryInMs = backoffMs(failures++, 100, 5_000)
-        this.#events.emit('error', { retryInMs, error })
+        this.#tell('error', { retryInMs, error })
         await this.#pause(retryInMs)
       }
       this.#held = []
@@ -251,7 +251,7 @@ export class OutboxRelay implements AsyncDisposable {
       if (sent.outcome === 'sent') done.push(row.id)
       else {
         await this.#table.refuse(client, row.id, String(sent.error))
-        this.#events.emit('refused', { id: row.id, topic: row.topic, error: sent.error })
+        this.#tell('refused', { id: row.id, topic: row.topic, error: sent.error })
       }
     }
     this.#pauses.delete(bucket)
@@ -263,7 +263,15 @@ export class OutboxRelay implements AsyncDisposable {
     const failures = this.#pauses.get(bucket)?.failures ?? 0
     const retryInMs = backoffMs(failures, 100, 10_000)
     this.#pauses.set(bucket, { failures: failures + 1, untilMs: this.#clock.monotonicMs() + retryInMs })
-    this.#events.emit('sendFailed', { bucket, topic, retryInMs, error })
+    this.#tell('sendFailed', { bucket, topic, retryInMs, error })
+  }
+
+  #tell<Name extends 'error' | 'sendFailed' | 'refused'>(name: Name, event: OutboxRelayEvents[Name]): void {
+    if (this.#events.listenerCount(name) > 0) this.#events.emit(name, event)
+    else
+      process.emitWarning(`a relay of ${this.#tables.outbox} (${name}): ${String(event.error)}`, {
+        code: 'SLUICE_OUTBOX_RELAY',
+      })
   }
 
   /** @throws TransactionTimeoutError: then the connection is given up */

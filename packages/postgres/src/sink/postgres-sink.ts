@@ -56,10 +56,11 @@ interface Parts<T extends AnySource> {
 export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDisposable {
   /** The member of the group: its events, its pauses, what it holds. Closing it closes the sink. */
   readonly consumer: Consumer<T>
+  /** Sends its dead letters: its events. Undefined with `relay: false`. */
+  readonly relay: OutboxRelay | undefined
   /** Settles when the sink has closed: rejects with what stopped it. */
   readonly ended: Promise<void>
   readonly #claims: Claims
-  readonly #relay: OutboxRelay | undefined
   readonly #writer: BatchWriter
   readonly #events = new Emitter<SinkEvents>()
   readonly #end = Promise.withResolvers<void>()
@@ -69,7 +70,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   constructor({ options, settings, tables, claims, consumer, relay }: Parts<T>) {
     this.consumer = consumer
     this.#claims = claims
-    this.#relay = relay
+    this.relay = relay
     this.ended = this.#end.promise
     // Nobody has to look at it: `close` rejects with the same.
     this.ended.catch(() => {})
@@ -104,7 +105,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
 
   /** Beside what `consumer.inspect()` tells. */
   inspect() {
-    return { claims: this.#claims.inspect(), relay: this.#relay?.inspect() ?? null }
+    return { claims: this.#claims.inspect(), relay: this.relay?.inspect() ?? null }
   }
 
   /**
@@ -133,7 +134,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
       // That of the consumer says only that its handler has failed, which is us.
       failure = error instanceof HandlerError ? error.cause : error
     }
-    await this.#relay?.close()
+    await this.relay?.close()
     if (this.#isFailed) this.#end.reject(failure)
     else this.#end.resolve()
   }
