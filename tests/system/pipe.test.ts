@@ -218,6 +218,47 @@ test('goes on while a broker of its cluster is killed and comes back', async () 
   expect(faultsOf(await readAll(kafka, 'copy'), 3 * count)).toEqual(noFaults)
 }, 240_000)
 
+test('goes on where the broker takes only short offset maps: nothing waits for what waits for it', async () => {
+  const properties = { 'offset.metadata.max.bytes': 100 }
+  await using stack = await startStack({ kafka: { properties } })
+  await using kafka = new Kafka({ brokers: [stack.kafka.bootstrapServers], clientId: 'pipe-maps' })
+  const from = topic('mapped', { key: text, value: text })
+  const to = topic('mapped-copy', { key: text, value: text })
+  for (const { name } of [from, to]) await kafka.admin().createTopics([{ name, partitions: 2 }])
+  await using producer = await kafka.producer()
+  const count = 2_000
+  await Promise.all(
+    upTo(count).map((n) => producer.send(from, { key: `k${(n * 7_919) % 211}`, value: `${n}`, partition: n % 2 })),
+  )
+  const failures = new Map([[0, 2]])
+  await using pipe = await kafka.pipe({
+    group: 'mapper',
+    from,
+    to,
+    reset: 'earliest',
+    order: 'key',
+    concurrency: 50,
+    maxOutputs: 20,
+    retry: { initialMs: 300 },
+    handler: async ({ key, value, partition, offset }) => {
+      const left = partition === 0 ? (failures.get(offset) ?? 0) : 0
+      if (left > 0) {
+        failures.set(offset, left - 1)
+        throw new Error('not yet')
+      }
+      // Finished in no order.
+      await sleep((offset * 31) % 17)
+      return { key, value }
+    },
+  })
+  const refused = vi.fn<(error: { readonly error: unknown }) => void>()
+  pipe.on('error', refused)
+  const copies = await readTopic(kafka, to, count)
+  expect(copies.map(({ value }) => Number(value)).toSorted((a, b) => a - b)).toEqual(upTo(count))
+  const error = expect.objectContaining({ apiError: 'OFFSET_METADATA_TOO_LARGE' }) as Error
+  expect(refused).toHaveBeenCalledWith({ during: 'commit', error })
+})
+
 describe.each([
   [2, {}],
   [1, { formatArguments: ['--feature', 'transaction.version=1'] }],
