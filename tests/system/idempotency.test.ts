@@ -146,22 +146,29 @@ async function handleOnce(
   await using producer = await kafka.producer()
   await producer.send(source, { value: 'v', idempotencyKey: name })
   const [handled, failed]: [number[], unknown[]] = [[], []]
-  const retry = { attempts: 1 }
+  // Less than it waits for in all.
+  const settings = { retry: { attempts: 1 }, handlerTimeoutMs: 500, deadLetters: true }
   await using consumer = await kafka.consumer({
     group: name,
     topics: [source],
     reset: 'earliest',
-    retry,
-    deadLetters: true,
+    ...settings,
   })
+  consumer.on('handlerFailed', ({ error }) => waits(((error as Error).cause as { readonly code: unknown }).code))
   consumer.on('deadLettered', ({ error }) => failed.push(error))
+  const committed = vi.fn<(event: unknown) => void>()
+  consumer.on('committed', committed)
   const handler = wrapHandler((record: ConsumerRecord) => handled.push(record.offset), {
     store,
     group: 'g',
-    onWaiting: (_, error) => waits((error as { code: unknown }).code),
   })
   const running = consumer.run(handler)
-  await vi.waitFor(() => expect(handled.length + failed.length).toBe(1), { timeout: 20_000 })
+  await vi.waitFor(
+    () => expect(committed).toHaveBeenCalledWith({ offsets: [{ topic: name, partition: 0, offset: 1 }] }),
+    {
+      timeout: 20_000,
+    },
+  )
   await consumer.close()
   await running
   return { handled, failed }
@@ -170,7 +177,7 @@ async function handleOnce(
 describe('a record whose store cannot say whether it was handled', () => {
   test('waits and uses up no attempt, while another process has it under way', async () => {
     const client = redis
-    await client.set('sluice:idempotency:1:g:key:held', 'claimed:other', { expiration: { type: 'PX', value: 1_000 } })
+    await client.set('sluice:idempotency:1:g:key:held', 'claimed:other', { expiration: { type: 'PX', value: 1_500 } })
     const waits = vi.fn<(code: unknown) => void>()
     const { handled, failed } = await handleOnce('held', redisIdempotency({ client }), waits)
     expect([handled, failed]).toEqual([[0], []])
@@ -203,6 +210,47 @@ describe('a record whose store cannot say whether it was handled', () => {
     expect([handled, failed]).toEqual([[0], []])
     expect(waits.mock.calls).toEqual([['redis_unavailable'], ['redis_unavailable'], ['redis_unavailable']])
     expect(await redis.get('sluice:idempotency:1:g:key:unmarked')).toMatch(/^done:/)
+  })
+})
+
+describe('a handler', () => {
+  test('whose transaction was undone for the sake of another one uses up no attempt', async () => {
+    await pool.query('CREATE TABLE pairs (id integer PRIMARY KEY)')
+    await pool.query('INSERT INTO pairs VALUES (1), (2)')
+    const other = await pool.connect()
+    await other.query('BEGIN; UPDATE pairs SET id = id WHERE id = 2')
+    let others: Promise<unknown> | undefined
+    let failures = 0
+    const store = postgresIdempotency({ pool })
+    const handle = wrapHandler(
+      async (_: ConsumerRecord, { tx }: { readonly tx: Transaction }) => {
+        // Of the two that wait for each other the server stops the one that has waited for the longest.
+        await tx.query("SET LOCAL deadlock_timeout = '10ms'")
+        await tx.query('UPDATE pairs SET id = id WHERE id = 1')
+        others ??= other.query("SET LOCAL deadlock_timeout = '1h'; UPDATE pairs SET id = id WHERE id = 1; COMMIT")
+        await tx.query('UPDATE pairs SET id = id WHERE id = 2')
+      },
+      { store, group: 'g' },
+    )
+    const source = topic('pairs', { key: text, value: text })
+    await kafka.admin().createTopics([{ name: source.name, partitions: 1 }])
+    await using producer = await kafka.producer()
+    await producer.send(source, { value: 'v' })
+    const options = { group: 'pairs', topics: [source], reset: 'earliest', retry: { attempts: 1 } } as const
+    await using consumer = await kafka.consumer(options)
+    consumer.on('handlerFailed', ({ error }) => {
+      expect(error).toMatchObject({ code: 'postponed', cause: { code: '40P01' } })
+      failures++
+    })
+    consumer.on('deadLettered', ({ error }) => expect.unreachable(String(error)))
+    const running = consumer.run(async (record, context) => {
+      await handle(record, context)
+      void consumer.close()
+    })
+    await running
+    await others
+    other.release()
+    expect(failures).toBe(1)
   })
 })
 

@@ -23,6 +23,7 @@ const samples: readonly flow.SluiceError[] = [
   new kafka.UnreadableBatchError(place, new Error('m')),
   new kafka.HandlerError(place, 3, new Error('m')),
   new kafka.HandlerTimeoutError(place, 10),
+  new kafka.PostponedError(new Error('m')),
   new kafka.AbandonedHandlersError(2, 1),
   new kafka.RevokedError('t', 0),
   new kafka.MembershipError('g', 'm'),

@@ -45,6 +45,7 @@ export {
   MembershipError,
   NoPositionError,
   OffsetOutsideLogError,
+  PostponedError,
   RevokedError,
   StateInUseError,
   UnknownEventTypeError,

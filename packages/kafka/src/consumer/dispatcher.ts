@@ -187,14 +187,14 @@ export class Dispatcher {
   }
 
   #failed(invocation: Invocation, error: unknown): void {
-    const { partition, records, attempt } = invocation
+    const { partition, records, attempt, postponed } = invocation
     if (partition.phase !== 'active' || this.#stopped) return this.#left(invocation)
     const { concurrency } = this.#options.settings
     if (typeof concurrency === 'number' && this.#calls.abandoned > concurrency) {
       this.#left(invocation)
       return this.#fatal(new AbandonedHandlersError(this.#calls.abandoned, concurrency))
     }
-    const failure = { partition, records, attempt, error }
+    const failure = { partition, records, attempt, postponed, error }
     let next: Next
     try {
       next = this.#options.route.next(failure)
@@ -203,6 +203,7 @@ export class Dispatcher {
       return this.#fatal(cause as Error)
     }
     if (next.again) {
+      invocation.isPostponed = next.isPostponed === true
       this.#order.again(invocation, next.delayMs)
       this.#options.events.emit('handlerFailed', { ...invocation.place, attempt, retryInMs: next.delayMs, error })
     } else {

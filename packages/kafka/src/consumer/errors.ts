@@ -41,6 +41,17 @@ export class HandlerTimeoutError extends SluiceError<'handler_timed_out'> {
   }
 }
 
+/**
+ * For a handler to throw: the record cannot be handled now, for a reason that is not its own (what it needs is away, or
+ * somebody else has it under way). It is tried again in its lane, with pauses that double, for as long as it takes, and
+ * none of its attempts is used up.
+ */
+export class PostponedError extends SluiceError<'postponed'> {
+  constructor(cause: unknown) {
+    super('postponed', `The record is handled later: ${messageOf(cause)}`, { retriable: true, cause })
+  }
+}
+
 /** The partition was taken away while its handler ran. It is the reason of the handler's aborted signal. */
 export class RevokedError extends SluiceError<'partition_revoked'> {
   declare readonly topic: string

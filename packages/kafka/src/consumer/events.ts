@@ -25,7 +25,7 @@ export type ConsumerEvents = {
   topicRecreated: { readonly topic: string; readonly oldId: string; readonly newId: string }
   /** A subscribed topic does not exist (yet). */
   topicMissing: { readonly topic: string }
-  /** A handler failed and its record waits for another attempt. */
+  /** A handler failed, or put its record off (`PostponedError`), which waits for another attempt. */
   handlerFailed: OffsetPlace & { readonly attempt: number; readonly retryInMs: number; readonly error: unknown }
   /** A handler passed `handlerTimeoutMs`; its signal was aborted. */
   handlerTimedOut: OffsetPlace & { readonly attempt: number; readonly timeoutMs: number }

@@ -1,7 +1,7 @@
 import { DecodeError } from '../errors.ts'
 import type { Output } from './commit-route.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
-import { HandlerError, type RecordPlace, UnknownEventTypeError } from './errors.ts'
+import { HandlerError, PostponedError, type RecordPlace, UnknownEventTypeError } from './errors.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
 
@@ -12,15 +12,21 @@ export interface Failure {
   readonly records: readonly ConsumerRecord[]
   /** Of the attempt that failed, from 1. */
   readonly attempt: number
+  /** How often the attempt was put off before. */
+  readonly postponed: number
   /** What the handler threw, HandlerTimeoutError, or DecodeError: then no handler was called. */
   readonly error: unknown
 }
+
+const MIN_POSTPONEMENT_MS = 100
 
 /** In place of an error: it did not fail, a record of its key is in the retry topic, and it goes behind that one. */
 export const behindRetry: unique symbol = Symbol('behind a record in the retry topic')
 
 /** Again in its lane, whose later records wait meanwhile and whose slot is free; or never again in here. */
-export type Next = { readonly again: true; readonly delayMs: number } | { readonly again: false }
+export type Next =
+  | { readonly again: true; readonly delayMs: number; readonly isPostponed?: boolean }
+  | { readonly again: false }
 
 /** Decides what becomes of records whose handling failed, and takes those elsewhere that are not tried again here. */
 export interface FailureRoute {
@@ -42,8 +48,13 @@ export class LaneRetries implements FailureRoute {
     this.#settings = settings
   }
 
-  next({ attempt, error }: Failure): Next {
+  next({ attempt, postponed, error }: Failure): Next {
     const { attempts, retryInitialMs, retryMaxMs, isRetryable } = this.#settings
+    if (error instanceof PostponedError) {
+      // Without end, and so never without a pause.
+      const delayMs = Math.max(MIN_POSTPONEMENT_MS, retryInitialMs) * 2 ** Math.min(postponed, 20)
+      return { again: true, isPostponed: true, delayMs: Math.min(Math.max(MIN_POSTPONEMENT_MS, retryMaxMs), delayMs) }
+    }
     if (isHopeless(error) || attempt >= attempts || !isRetryable(error)) return { again: false }
     return { again: true, delayMs: Math.min(retryMaxMs, retryInitialMs * 2 ** (attempt - 1)) }
   }

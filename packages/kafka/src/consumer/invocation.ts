@@ -38,6 +38,9 @@ export class Invocation implements HandlerContext {
   decodeError: DecodeError | undefined
   /** It waits without a slot until it is done elsewhere. */
   isHeld = false
+  /** How often this attempt was put off, and whether it is again. */
+  postponed = 0
+  isPostponed = false
   /** What came of it, to be committed with it. */
   outputs: readonly Output[] | undefined
   /** Nothing more comes of this call: it has ended, or another one follows it. */
@@ -81,15 +84,19 @@ export class Invocation implements HandlerContext {
     return (this.partition.retryOf ?? this.partition).topicId
   }
 
-  /** The same input for the next attempt. */
+  /** The same input for the next attempt, or for this one where it was put off. */
   next(): Invocation {
-    return new Invocation(this.partition, this.input, this.attempt + 1, this.start, this.end)
+    const attempt = this.isPostponed ? this.attempt : this.attempt + 1
+    const next = new Invocation(this.partition, this.input, attempt, this.start, this.end)
+    if (this.isPostponed) next.postponed = this.postponed + 1
+    return next
   }
 
   /** The same call, later. */
   later(): Invocation {
     const later = new Invocation(this.partition, this.input, this.attempt, this.start, this.end)
     later.notBeforeMs = this.notBeforeMs
+    later.postponed = this.postponed
     later.decodeError = this.decodeError
     return later
   }

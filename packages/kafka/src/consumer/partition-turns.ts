@@ -190,9 +190,9 @@ export class PartitionTurns implements Order {
 
   /** True: it is done already. */
   #call(invocation: Invocation, log: PartitionLog): boolean {
-    const { partition, attempt } = invocation
+    const { partition, attempt, postponed } = invocation
     partition.work.invocation = invocation
-    if (attempt === 1 && log.takenError !== undefined) {
+    if (attempt === 1 && postponed === 0 && log.takenError !== undefined) {
       this.#host.failed(invocation, log.takenError)
       return false
     }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { PostponedError } from './errors.ts'
 import { letters, openSession } from './testing/open-session.ts'
 
 /** A handler that ends when the test says so. */
@@ -326,6 +327,34 @@ describe('a handler that fails', () => {
       { attempt: 2, retryInMs: 2_000 },
     ])
     calls[3]!.end()
+    await close()
+  })
+
+  test.each(['partition', 'key'] as const)('and puts its record off uses up no attempt, order by %s', async (order) => {
+    const { handler, calls } = held()
+    const retry = { initialMs: 0, attempts: 2 }
+    const { broker, session, pass, close, heard, failures } = await openSession(handler, { retry, order })
+    broker.write('letters', 0, ['a', 'b'])
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(50)
+    const last = () => calls.findLast(({ at }) => at === '0/0')!
+    const put = async (ms: number): Promise<void> => {
+      last().fail(new PostponedError(new Error('away')))
+      await pass(ms)
+    }
+    for (let n = 0; n < 5; n++) await put(100 * 2 ** n + 10)
+    last().fail(new Error('first'))
+    await pass(10)
+    for (let n = 0; n < 2; n++) await put(100 * 2 ** n + 10)
+    last().end()
+    await pass(10)
+    const attempts = calls.filter(({ at }) => at === '0/0').map(({ attempt }) => attempt)
+    expect(attempts).toEqual([1, 1, 1, 1, 1, 1, 2, 2, 2])
+    const waits = heard('handlerFailed').map((event) => (event as { retryInMs: number }).retryInMs)
+    expect(waits).toEqual([100, 200, 400, 800, 1_600, 0, 100, 200])
+    expect(failures).toEqual([])
+    for (const { end } of calls.filter(({ at }) => at === '0/1')) end()
     await close()
   })
 

@@ -5,6 +5,7 @@ import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { ConsumerEvents } from '../consumer/events.ts'
 import { behindRetry, LaneRetries, type Failure } from '../consumer/failure-route.ts'
 import { parseConsumerOptions, type ConsumerOptions, type HandlerRetryOptions } from '../consumer/options.ts'
+import { PostponedError } from '../consumer/errors.ts'
 import { AssignedPartition } from '../consumer/partition.ts'
 import { topic } from '../topic.ts'
 import type { DeadLetterRecord, DeadLetterWriter } from './dead-letter-writer.ts'
@@ -46,6 +47,7 @@ const failed = (partition: AssignedPartition, attempt: number, error: unknown = 
   partition,
   records: [record],
   attempt,
+  postponed: 0,
   error,
 })
 const { signal } = new AbortController()
@@ -67,6 +69,12 @@ describe('the route of what is to be tried again', () => {
     expect(backlog.has(key)).toBe(true)
     await expect(route.divert(failed(partition, 4), signal)).rejects.toMatchObject({ code: 'handler_failed' })
     expect(written).toHaveLength(1)
+  })
+
+  test('keeps in its lane what is put off, however long', () => {
+    const { route, partition } = open({ ...retry, maxMs: 60_000 })
+    const putOff = { ...failed(partition, 4, new PostponedError('away')), postponed: 30 }
+    expect(route.next(putOff)).toEqual({ again: true, isPostponed: true, delayMs: 60_000 })
   })
 
   test('keeps what came from the topic in its lane there', () => {

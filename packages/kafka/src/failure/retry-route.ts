@@ -31,7 +31,8 @@ export class RetryRoute implements FailureRoute {
   next(failure: Failure): Next {
     if (failure.error === behindRetry) return { again: false }
     const next = this.#options.inner.next(failure)
-    return next.again && this.#isForTopic(failure, next.delayMs) ? { again: false } : next
+    // What is put off waits for something that all others wait for too.
+    return next.again && next.isPostponed !== true && this.#isForTopic(failure, next.delayMs) ? { again: false } : next
   }
 
   async divert(failure: Failure, signal: AbortSignal): Promise<readonly Output[] | void> {

@@ -15,6 +15,9 @@ const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/
  */
 const TRANSIENT = /^(08...|40001|40003|40P01|53...|55P03|57...|58...|25P03|25006)$/
 
+/** What a handler can bring upon itself: a statement that took too long, a transaction that it left idle. */
+const OF_SLOWNESS = new Set(['57014', '25P03'])
+
 /** Cardinality, data, integrity constraints, WITH CHECK OPTION, RAISE, program limits, and what follows after them. */
 const OF_RECORD = /^(21...|22...|23...|44000|P0...|54...|25P02)$/
 
@@ -63,6 +66,14 @@ function isOfStatement(error: Error & { readonly code: string }): boolean {
 /** Whether PostgreSQL would say the same of the same data again. */
 export function isOfData(error: unknown): boolean {
   return faultOf(error) === 'record' && withCauses(error).some(isSqlError)
+}
+
+/** Whether PostgreSQL itself is away, or has undone the transaction for the sake of others (deadlock, serialization). */
+export function isOfServer(error: unknown): boolean {
+  return withCauses(error).some((one) => {
+    if (!isSqlError(one)) return TRANSIENT_MESSAGE.test(one.message)
+    return TRANSIENT.test(one.code) && !OF_SLOWNESS.has(one.code) && !isOfStatement(one)
+  })
 }
 
 /** Whether a statement was stopped for taking too long (`statement_timeout`), or by an operator. */
