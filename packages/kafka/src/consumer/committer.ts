@@ -140,10 +140,7 @@ export class Committer {
     const next = this.#inFlight.then(async () => {
       const entries: CommitEntry[] = []
       for (const partition of partitions) {
-        if (!this.#isDirty(partition)) continue
-        const entry = entryOf(partition)
-        // Of a transaction the others would be refused with it.
-        if (entry.metadata.length < partition.refusedMapLength) entries.push(entry)
+        if (this.#isDirty(partition)) entries.push(entryOf(partition))
       }
       if (entries.length > 0 && this.#options.membership.epoch > 0) await this.#send(entries)
     })
@@ -171,14 +168,12 @@ export class Committer {
         this.#discarded++
       } else if (errorCode === 0) {
         owner.committed = offset
-        owner.refusedMapLength = Infinity
         owner.committedRevision = revision
         owner.committedAtMs = this.#options.clock.monotonicMs()
         committed.push({ topic, partition, offset })
       } else if (errorCode === METADATA_TOO_LARGE && metadata.length > MIN_MAP_LENGTH) {
         // Nothing more is taken until the map has become short enough.
         owner.mapBudget.halve()
-        owner.refusedMapLength = metadata.length
         this.#options.events.emit('error', {
           during: 'commit',
           error: brokerError(errorCode, null, { topic, partition }),

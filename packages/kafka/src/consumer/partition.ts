@@ -90,8 +90,6 @@ export class AssignedPartition {
   log: PartitionLog | undefined
   /** How long the offset map may become. */
   readonly mapBudget = new MapBudget()
-  /** As long as a commit's metadata may not be, for all that the group has said. */
-  refusedMapLength = Infinity
   readonly work: Work = { status: 'idle', invocation: undefined, readySinceMs: 0, turnLeft: 0, unfinished: new Map() }
   readonly usage: Usage = { heldRecords: 0, heldBytes: 0, expandedBytes: 0, reservedRecords: 0, reservedBytes: 0 }
   readonly sizes: BatchSizes = {

@@ -23,10 +23,8 @@ export class OutputBuffer {
   readonly #intake: Intake
   readonly #waiting = new Map<AssignedPartition, FinishedOutput[]>()
   readonly #taken = new Set<FinishedOutput>()
-  /** Not to be taken for the time being. */
-  readonly #setAside = new Set<AssignedPartition>()
   #finished = 0
-  /** What waits to be taken, but for what is set aside. */
+  /** What waits to be taken. */
   #records = 0
   #bytes = 0
 
@@ -50,16 +48,6 @@ export class OutputBuffer {
     this.#intake.hold(partition, bytes, outputs.length)
   }
 
-  /** What waits of the partition waits for something else than to be taken: it does not count. */
-  setAside(partition: AssignedPartition): void {
-    if (!this.#setAside.has(partition)) this.#count(partition, this.#waiting.get(partition) ?? [], -1)
-    this.#setAside.add(partition)
-  }
-
-  #putForth(partition: AssignedPartition): void {
-    if (this.#setAside.delete(partition)) this.#count(partition, this.#waiting.get(partition) ?? [], 1)
-  }
-
   /** All there is of these partitions, in the order in which it came. */
   take(partitions: Iterable<AssignedPartition>): readonly FinishedOutput[] {
     const taken: FinishedOutput[] = []
@@ -76,7 +64,6 @@ export class OutputBuffer {
     for (const item of taken) {
       this.#taken.delete(item)
       if (!item.isVoid) this.#release(item)
-      this.#putForth(item.partition)
     }
   }
 
@@ -102,7 +89,6 @@ export class OutputBuffer {
   /** Nothing of the partition is to be written any more. */
   drop(partition: AssignedPartition): void {
     this.#remove(partition)
-    this.#setAside.delete(partition)
     for (const item of this.#taken) if (item.partition === partition) item.isVoid = true
   }
 
@@ -110,22 +96,18 @@ export class OutputBuffer {
     const items = this.#waiting.get(item.partition)
     if (items === undefined) this.#waiting.set(item.partition, [item])
     else items.push(item)
-    this.#count(item.partition, [item], 1)
-  }
-
-  #count(partition: AssignedPartition, items: readonly FinishedOutput[], sign: 1 | -1): void {
-    if (this.#setAside.has(partition)) return
-    for (const { outputs, bytes } of items) {
-      this.#records += sign * outputs.length
-      this.#bytes += sign * bytes
-    }
+    this.#records += item.outputs.length
+    this.#bytes += item.bytes
   }
 
   #remove(partition: AssignedPartition): readonly FinishedOutput[] {
     const items = this.#waiting.get(partition)
     if (items === undefined) return []
     this.#waiting.delete(partition)
-    this.#count(partition, items, -1)
+    for (const { outputs, bytes } of items) {
+      this.#records -= outputs.length
+      this.#bytes -= bytes
+    }
     return items
   }
 

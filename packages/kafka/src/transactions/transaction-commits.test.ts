@@ -117,22 +117,6 @@ describe('offsets and outputs', () => {
     expect(broker.committed).toEqual(['a'])
   })
 
-  test('that wait for a shorter map keep no handler waiting, and count again once they are committed', async () => {
-    const { broker, commits, finish, commit } = await setUp()
-    broker.refusesOffsets = 'OFFSET_METADATA_TOO_LARGE'
-    for (const offset of [1, 2, 3]) finish(offset, 'a')
-    expect(commits.isFull).toBe(true)
-    await commit(0)
-    expect(commits.isFull).toBe(false)
-    finish(4, 'a')
-    expect(commits.isFull).toBe(false)
-    broker.refusesOffsets = undefined
-    expect(await commit(5)).toEqual(committed)
-    expect(broker.committed).toEqual(['a', 'a', 'a', 'a'])
-    for (const offset of [5, 6, 7]) finish(offset, 'b')
-    expect(commits.isFull).toBe(true)
-  })
-
   test('of a partition that was lost while their handler ran are not kept', async () => {
     const { commits, partition, finish } = await setUp()
     partition.phase = 'released'

@@ -93,7 +93,7 @@ export class TransactionCommits implements CommitRoute, OutputSink {
       await this.#write(entries, taken)
     } catch (error) {
       this.#buffer.putBack(taken)
-      return this.#failed(error as Error, entries, taken)
+      return this.#failed(error as Error, taken)
     }
     this.#buffer.settle(taken)
     return entries.map(({ topic, partition }) => ({ topic, partition, errorCode: 0 }))
@@ -176,7 +176,7 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   /** What the group has refused of a single partition is the committer's to act on; all else is thrown on. */
-  #failed(error: Error, entries: readonly CommitEntry[], taken: readonly FinishedOutput[]): readonly PartitionResult[] {
+  #failed(error: Error, taken: readonly FinishedOutput[]): readonly PartitionResult[] {
     const { events, membership } = this.#options
     if (error instanceof ProducerFencedError) events.emit('fenced', { error })
     else events.emit('aborted', { outputs: taken.reduce((sum, { outputs }) => sum + outputs.length, 0), error })
@@ -187,11 +187,6 @@ export class TransactionCommits implements CommitRoute, OutputSink {
     if (classify(cause.apiCode).rejoin) membership.suspect()
     const { topic, partition } = cause as BrokerError & { readonly topic?: string; readonly partition?: number }
     if (cause.apiError !== METADATA_TOO_LARGE || topic === undefined || partition === undefined) throw error
-    // Only handlers of its records can make its map shorter: they must not wait for what waits for them.
-    for (const { owner, ...place } of entries) {
-      if (place.topic === topic && place.partition === partition) this.#buffer.setAside(owner)
-    }
-    this.#options.onRoom()
     return [{ topic, partition, errorCode: errorCode(METADATA_TOO_LARGE) }]
   }
 }
