@@ -173,7 +173,7 @@ export class Committer {
         committed.push({ topic, partition, offset })
       } else if (errorCode === METADATA_TOO_LARGE && metadata.length > MIN_MAP_LENGTH) {
         // Nothing more is taken until the map has become short enough.
-        owner.mapBudget.halve()
+        owner.mapBudget.refused(metadata.length)
         this.#options.events.emit('error', {
           during: 'commit',
           error: brokerError(errorCode, null, { topic, partition }),

@@ -107,3 +107,9 @@ test('it lets as many pass as the map can hold, not just as many as there are bi
   const { taken } = fill(new MapBudget(), new Tracker(0), way, 100_000)
   expect(taken).toBe(100_000)
 })
+
+test('a map that is refused at every turn makes the budget smaller once', () => {
+  const budget = new MapBudget()
+  for (let turn = 0; turn < 100; turn++) budget.refused(2_000)
+  expect(budget.maxLength).toBe(1_000)
+})

@@ -43,9 +43,14 @@ export class MapBudget {
     return fixedLength + tracker.span / 6 > this.#maxLength / 2
   }
 
-  /** The broker allows less. */
-  halve(): void {
-    this.#maxLength = Math.floor(this.#maxLength / 2)
+  /** The broker allows less than metadata of this length; it may be told the same more than once. */
+  refused(length: number): void {
+    this.#maxLength = Math.min(this.#maxLength, Math.floor(length / 2))
     this.#granted = 0
+  }
+
+  /** Whether metadata of this length may be committed, for all that is known. */
+  fits(metadataLength: number): boolean {
+    return metadataLength <= this.#maxLength + maxOriginLength
   }
 }

@@ -23,8 +23,10 @@ export class OutputBuffer {
   readonly #intake: Intake
   readonly #waiting = new Map<AssignedPartition, FinishedOutput[]>()
   readonly #taken = new Set<FinishedOutput>()
+  /** Those that nothing can be committed of for now. */
+  #aside: ReadonlySet<AssignedPartition> = new Set()
   #finished = 0
-  /** What waits to be taken. */
+  /** What waits to be taken, but of what is set aside. */
   #records = 0
   #bytes = 0
 
@@ -57,6 +59,15 @@ export class OutputBuffer {
     taken.sort((a, b) => a.ordinal - b.ordinal)
     for (const item of taken) this.#taken.add(item)
     return taken
+  }
+
+  /** No commit is to come of these for now, but of all others. */
+  setAside(partitions: ReadonlySet<AssignedPartition>): void {
+    if (partitions.size === 0 && this.#aside.size === 0) return
+    this.#aside = partitions
+    this.#records = 0
+    this.#bytes = 0
+    for (const items of this.#waiting.values()) for (const item of items) this.#count(item, 1)
   }
 
   /** It is committed. */
@@ -96,19 +107,21 @@ export class OutputBuffer {
     const items = this.#waiting.get(item.partition)
     if (items === undefined) this.#waiting.set(item.partition, [item])
     else items.push(item)
-    this.#records += item.outputs.length
-    this.#bytes += item.bytes
+    this.#count(item, 1)
   }
 
   #remove(partition: AssignedPartition): readonly FinishedOutput[] {
     const items = this.#waiting.get(partition)
     if (items === undefined) return []
     this.#waiting.delete(partition)
-    for (const { outputs, bytes } of items) {
-      this.#records -= outputs.length
-      this.#bytes -= bytes
-    }
+    for (const item of items) this.#count(item, -1)
     return items
+  }
+
+  #count({ partition, outputs, bytes }: FinishedOutput, sign: 1 | -1): void {
+    if (this.#aside.has(partition)) return
+    this.#records += sign * outputs.length
+    this.#bytes += sign * bytes
   }
 
   #release({ partition, bytes, outputs }: FinishedOutput): void {

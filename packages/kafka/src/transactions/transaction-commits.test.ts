@@ -56,7 +56,7 @@ async function setUp() {
   const fated = (...fates: Fate[]): void => {
     broker.fate = (name) => (name === 'end' ? fates.shift() : undefined)
   }
-  return { broker, commits, partition, intake, finish, commit, fated, heard }
+  return { clock, broker, commits, partition, intake, finish, commit, fated, heard, entry, topics }
 }
 
 const lost = Array.from({ length: 1_000 }, (): Fate => 'request_lost')
@@ -115,6 +115,30 @@ describe('offsets and outputs', () => {
     broker.refusesOffsets = undefined
     expect(await commit(1)).toEqual(committed)
     expect(broker.committed).toEqual(['a'])
+  })
+
+  test('of a partition whose map is too long keep nobody waiting, and are committed when it is shorter', async () => {
+    const { clock, broker, commits, partition, intake, finish, entry, topics } = await setUp()
+    const other = new AssignedPartition(source, 'id', 1, 2)
+    other.phase = 'active'
+    intake.add(other)
+    const long = (length: number): CommitEntry => ({ ...entry(0), metadata: 'm'.repeat(length) })
+    const otherEntry: CommitEntry = { ...entry(1), owner: other, partition: 1 }
+    broker.maxMetadataLength = 1_000
+    for (const [offset, value] of ['b', 'c', 'd'].entries()) finish(offset + 1, value)
+    commits.finished(other, 0, [topics.encode(letters, { key: 'k', value: 'a' }, 1)])
+    const refused = [{ topic: 'source', partition: 0, errorCode: 12 }]
+    expect(await settle(clock, commits.commit([long(1_500), otherEntry]))).toEqual(refused)
+    partition.mapBudget.refused(1_500)
+    const committedOther = [{ topic: 'source', partition: 1, errorCode: 0 }]
+    expect(await settle(clock, commits.commit([long(1_500), otherEntry]))).toEqual(committedOther)
+    expect(broker.committed).toEqual(['a'])
+    // Whoever keeps the map long has to be able to begin.
+    expect(commits.isFull).toBe(false)
+    expect(await settle(clock, commits.commit([long(1_500)]))).toEqual([])
+    expect(await settle(clock, commits.commit([long(500)]))).toEqual(committed)
+    expect(broker.committed).toEqual(['a', 'b', 'c', 'd'])
+    expect(intake.inspect()).toMatchObject({ records: 0, bytes: 0 })
   })
 
   test('of a partition that was lost while their handler ran are not kept', async () => {

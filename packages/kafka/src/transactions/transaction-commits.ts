@@ -86,9 +86,11 @@ export class TransactionCommits implements CommitRoute, OutputSink {
    * An abort loses nothing: what came of the records is still here, and goes into the next transaction before what came
    * since. So a handler is not called again for it.
    */
-  async commit(entries: readonly CommitEntry[]): Promise<readonly PartitionResult[]> {
+  async commit(wanted: readonly CommitEntry[]): Promise<readonly PartitionResult[]> {
+    const entries = this.#committable(wanted)
     const taken = this.#buffer.take(entries.map(({ owner }) => owner))
     this.#options.onRoom()
+    if (entries.length === 0) return []
     try {
       await this.#write(entries, taken)
     } catch (error) {
@@ -97,6 +99,16 @@ export class TransactionCommits implements CommitRoute, OutputSink {
     }
     this.#buffer.settle(taken)
     return entries.map(({ topic, partition }) => ({ topic, partition, errorCode: 0 }))
+  }
+
+  /**
+   * One partition whose offset map the group refuses must not keep all others from their commit, nor the record that
+   * keeps the map long from another attempt.
+   */
+  #committable(wanted: readonly CommitEntry[]): readonly CommitEntry[] {
+    const fits = ({ owner, metadata }: CommitEntry): boolean => owner.mapBudget.fits(metadata.length)
+    this.#buffer.setAside(new Set(wanted.filter((entry) => !fits(entry)).map(({ owner }) => owner)))
+    return wanted.filter(fits)
   }
 
   async #write(entries: readonly CommitEntry[], taken: readonly FinishedOutput[]): Promise<void> {

@@ -47,6 +47,8 @@ export class SimulatedTransactions {
   fate: (name: RequestName) => Fate = () => undefined
   /** The error that every offset is refused with. */
   refusesOffsets: string | undefined
+  /** What a commit may say of one partition (`offset.metadata.max.bytes`). */
+  maxMetadataLength = 4_096
   /** The epoch of a member that the group takes. */
   memberEpoch = 1
   #identity: ProducerIdentity = { producerId: 1n, epoch: -1 }
@@ -182,7 +184,10 @@ export class SimulatedTransactions {
     const isKnown = memberEpoch === this.memberEpoch
     const code = !isAdded ? 'INVALID_TXN_STATE' : !isKnown ? 'ILLEGAL_GENERATION' : (this.refusesOffsets ?? 'NONE')
     if (code === 'NONE') open.offset = offsets[0]!.offset
-    return offsets.map(({ topic, partition }: OffsetCommit) => ({ topic, partition, errorCode: errorCode(code) }))
+    return offsets.map(({ topic, partition, metadata }: OffsetCommit) => {
+      const isTooLong = code === 'NONE' && metadata.length > this.maxMetadataLength
+      return { topic, partition, errorCode: errorCode(isTooLong ? 'OFFSET_METADATA_TOO_LARGE' : code) }
+    })
   }
 
   #end(transactional: TransactionalIdentity): ProducerIdentity {
