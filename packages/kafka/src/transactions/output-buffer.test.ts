@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
 import { Intake } from '../consumer/intake.ts'
 import { AssignedPartition } from '../consumer/partition.ts'
+import { RetryBacklog } from '../failure/retry-backlog.ts'
 import { PendingRecord } from '../producer/pending-record.ts'
 import { topic } from '../topic.ts'
 import { OutputBuffer } from './output-buffer.ts'
@@ -100,5 +101,45 @@ describe('what came of finished records', () => {
     expect(buffer.records).toBe(0)
     expect(namesOf(buffer.take([a]))).toEqual([])
     expect(intake.inspect()).toMatchObject({ records: 0, bytes: 0 })
+  })
+
+  describe('a record for the retry topic that is void marks its key no longer', () => {
+    const key = Buffer.from('k')
+
+    /** One is written to the retry topic at offset 3, and marks its key there. */
+    function setUpRetry() {
+      const { buffer, a } = setUp()
+      const retries = new AssignedPartition(topic('letters.g.retry', { value: text }), 'retry-id', 0, 3)
+      const backlog = (a.retries = new RetryBacklog(retries))
+      backlog.add(key)
+      const record = new PendingRecord(key, null, undefined, clock.now(), 0, 'medium')
+      buffer.add(a, 3, [{ topic: 'letters.g.retry', record }])
+      return { buffer, a, backlog }
+    }
+
+    test('where it waited', () => {
+      const { buffer, a, backlog } = setUpRetry()
+      buffer.rewind(a, 4)
+      expect(backlog.has(key)).toBe(true)
+      buffer.rewind(a, 3)
+      expect(backlog.has(key)).toBe(false)
+    })
+
+    test('where its transaction was under way, and is aborted', () => {
+      const { buffer, a, backlog } = setUpRetry()
+      const taken = buffer.take([a])
+      buffer.rewind(a, 3)
+      expect(backlog.has(key)).toBe(true)
+      buffer.putBack(taken)
+      expect(backlog.has(key)).toBe(false)
+    })
+
+    test('but where its transaction is committed, it does', () => {
+      const { buffer, a, backlog } = setUpRetry()
+      const taken = buffer.take([a])
+      buffer.rewind(a, 3)
+      buffer.settle(taken)
+      expect(backlog.has(key)).toBe(true)
+    })
   })
 })

@@ -82,7 +82,8 @@ export class OutputBuffer {
   putBack(taken: readonly FinishedOutput[]): void {
     for (const item of taken) {
       this.#taken.delete(item)
-      if (!item.isVoid) this.#put(item)
+      if (item.isVoid) unmarkRetries(item)
+      else this.#put(item)
     }
   }
 
@@ -94,7 +95,10 @@ export class OutputBuffer {
       item.isVoid ||= item.start >= from
       if (!item.isVoid) this.#intake.hold(partition, item.bytes, item.outputs.length)
     }
-    for (const item of waiting) if (!item.isVoid) this.#put(item)
+    for (const item of waiting) {
+      if (item.isVoid) unmarkRetries(item)
+      else this.#put(item)
+    }
   }
 
   /** Nothing of the partition is to be written any more. */
@@ -127,4 +131,10 @@ export class OutputBuffer {
   #release({ partition, bytes, outputs }: FinishedOutput): void {
     this.#intake.release(partition, bytes, outputs.length)
   }
+}
+
+/** What does not get to the retry topic keeps no later record of its key behind it. */
+function unmarkRetries({ partition: { retries }, outputs }: FinishedOutput): void {
+  if (retries === undefined) return
+  for (const { topic, record } of outputs) if (topic === retries.partition.topicName) retries.remove(record.key)
 }
