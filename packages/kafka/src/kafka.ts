@@ -175,7 +175,7 @@ export class Kafka implements AsyncDisposable {
     try {
       await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
       await Promise.all(Array.from([...this.#consumers, ...this.#pipes], (consumer) => consumer.close(options)))
-      await Promise.all(Array.from(this.#transactional, (producer) => producer.close()))
+      await Promise.all(Array.from(this.#transactional, (producer) => producer.close(options)))
       await Promise.all(Array.from(this.#producers, (producer) => producer.close(options)))
     } finally {
       await this.#cluster.close()

@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/flow'
+import { ClosedError, type Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Compression } from '../batch/batch.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -72,7 +72,7 @@ export class TransactionWriter {
 
   /**
    * Writes all of it, or nothing.
-   * @throws TransactionError, whose outcome says what is known; ProducerFencedError
+   * @throws TransactionError, whose outcome says what is known; ProducerFencedError; ClosedError
    */
   async write(content: TransactionContent): Promise<void> {
     const { clock, cluster, transactionalId, timeoutMs } = this.#options
@@ -83,8 +83,8 @@ export class TransactionWriter {
     const deadlineMs = startedAtMs + timeoutMs
     const transaction = new Transaction({ cluster, clock, version, transactional, deadlineMs })
     try {
-      const batches = await this.#encode(content, identity)
-      await this.#within(deadlineMs, transaction, transaction.fill(batches, content.offsets))
+      const batches = await this.#untilClosed(this.#encode(content, identity))
+      await this.#untilClosed(this.#within(deadlineMs, transaction, transaction.fill(batches, content.offsets)))
     } catch (error) {
       transaction.stop()
       this.#aborted++
@@ -92,20 +92,21 @@ export class TransactionWriter {
     }
     const isInDoubt = transaction.isInDoubt
     try {
-      const next = await transaction.end(clock.monotonicMs() + SETTLE_MS)
+      const next = await this.#untilClosed(transaction.end(clock.monotonicMs() + SETTLE_MS))
       this.#committed++
       if (isInDoubt || transaction.isInDoubt) this.#identity = undefined
       else this.#adopt({ ...next, version })
     } catch (error) {
-      const outcome = transaction.isInDoubt ? 'unknown' : 'aborted'
+      transaction.stop()
+      const outcome = transaction.isInDoubt || this.#closing.signal.aborted ? 'unknown' : 'aborted'
       if (outcome === 'aborted') this.#aborted++
       throw await this.#discard(error, outcome, startedAtMs)
     }
   }
 
-  /** Waits for nothing any more. */
+  /** Gives up what is under way: it rejects at once. Nothing more is asked of the brokers. */
   close(): void {
-    this.#closing.abort()
+    this.#closing.abort(new ClosedError('the transactional producer'))
   }
 
   inspect() {
@@ -157,7 +158,22 @@ export class TransactionWriter {
     return new TransactionError(transactionalId, outcome, cause, isMendable(cause))
   }
 
+  async #untilClosed<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.#closing
+    const { promise: closed, reject } = Promise.withResolvers<never>()
+    const onClosed = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onClosed, { once: true })
+    if (signal.aborted) onClosed()
+    try {
+      return await Promise.race([work, closed])
+    } finally {
+      signal.removeEventListener('abort', onClosed)
+    }
+  }
+
   #known(): Promise<Identity> {
+    // A late identity would fence whoever writes under this id by now.
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closing.signal.reason)
     if (this.#isFenced) return Promise.reject(new ProducerFencedError(this.#options.transactionalId, undefined))
     if (this.#identity !== undefined) return Promise.resolve(this.#identity)
     this.#initialising ??= this.#request().finally(() => (this.#initialising = undefined))

@@ -1,5 +1,5 @@
 import { ClosedError, ManualClock } from '@sluice/flow'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
 import { topic } from '../topic.ts'
 import { settle } from './testing/settle.ts'
@@ -8,10 +8,15 @@ import { TransactionalProducer, type TransactionScope } from './transactional-pr
 
 const letters = topic('letters', { value: text })
 
-test('what is sent when the work has ended is refused, not dropped', async () => {
+async function open() {
   const clock = new ManualClock()
   const broker = new SimulatedTransactions(clock, 2)
   const producer = await TransactionalProducer.open(broker.cluster, { transactionalId: 'id' }, clock)
+  return { clock, broker, producer }
+}
+
+test('what is sent when the work has ended is refused, not dropped', async () => {
+  const { clock, broker, producer } = await open()
   let ended: TransactionScope | undefined
   const work = (transaction: TransactionScope): void => {
     transaction.send(letters, { value: 'in time' })
@@ -22,4 +27,50 @@ test('what is sent when the work has ended is refused, not dropped', async () =>
   expect(() => ended!.sendOffsets({ group: 'g', offsets: [] })).toThrow(ClosedError)
   expect(broker.committed).toEqual(['in time'])
   await producer.close()
+})
+
+describe('closing', () => {
+  test.each(['unanswered', 'request_lost'] as const)(
+    'gives up in its time a transaction whose end is %s, says that it may be committed, and asks for nothing more',
+    async (fate) => {
+      const { clock, broker, producer } = await open()
+      broker.fate = (name) => (name === 'end' ? fate : undefined)
+      const run = producer.run((transaction) => transaction.send(letters, { value: 'a' }))
+      run.catch(() => {})
+      while (!broker.requests.includes('end')) await new Promise((resolve) => setImmediate(resolve))
+      const startMs = clock.monotonicMs()
+      await settle(clock, producer.close({ timeoutMs: 1_000 }))
+      expect(clock.monotonicMs() - startMs).toBeLessThanOrEqual(1_250)
+      const asked = broker.requests.length
+      await expect(run).rejects.toMatchObject({ outcome: 'unknown', retriable: false, cause: { code: 'closed' } })
+      // A late identity would fence whoever has taken over.
+      await clock.advanceAsync(120_000)
+      expect(broker.requests).toHaveLength(asked)
+    },
+  )
+
+  test('gives up one that is being written, and nothing of it is seen', async () => {
+    const { clock, broker, producer } = await open()
+    broker.fate = (name) => (name === 'produce' ? 'unanswered' : undefined)
+    const run = producer.run((transaction) => transaction.send(letters, { value: 'a' }))
+    run.catch(() => {})
+    while (!broker.requests.includes('produce')) await new Promise((resolve) => setImmediate(resolve))
+    await settle(clock, producer.close({ timeoutMs: 1_000 }))
+    await expect(run).rejects.toMatchObject({ outcome: 'aborted', cause: { code: 'closed' } })
+    expect(broker.requests).not.toContain('end')
+  })
+
+  test('sends nothing of work that ends later', async () => {
+    const { clock, broker, producer } = await open()
+    const { promise: gate, resolve } = Promise.withResolvers<void>()
+    const run = producer.run(async (transaction) => {
+      await gate
+      transaction.send(letters, { value: 'a' })
+    })
+    run.catch(() => {})
+    await settle(clock, producer.close({ timeoutMs: 0 }))
+    resolve()
+    await expect(run).rejects.toThrow(ClosedError)
+    expect(broker.requests).toEqual(['init'])
+  })
 })

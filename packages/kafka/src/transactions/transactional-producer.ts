@@ -1,8 +1,10 @@
-import { ClosedError, ConfigError, type Clock } from '@sluice/flow'
+import { ClosedError, ConfigError, requireNumber, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
 import { requireKnownFields } from '../known-fields.ts'
+import type { CloseOptions } from '../producer/producer.ts'
 import type { OutgoingRecord, Topic } from '../record.ts'
+import { endsWithin } from '../within.ts'
 import { OutputTopics } from './output-topics.ts'
 import { TransactionWriter } from './transaction-writer.ts'
 import type { CommittingMember } from './transaction.ts'
@@ -80,10 +82,15 @@ export class TransactionalProducer implements AsyncDisposable {
     return { state: this.#state, isRunning: this.#running !== undefined, ...this.#writer.inspect() }
   }
 
-  /** Waits for the transaction that is under way. */
-  async close(): Promise<void> {
+  /**
+   * Waits for the transaction that is under way, from 0 to 86,400,000 ms, default 30,000. One that has not ended by then is
+   * given up: its `run` rejects, and its `outcome` says whether it can be committed all the same.
+   * @throws ConfigError for a time that makes no sense: then nothing is closed.
+   */
+  async close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<void> {
+    requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
     this.#state = 'closed'
-    await this.#running
+    if (this.#running !== undefined) await endsWithin(this.#clock, this.#running, timeoutMs)
     this.#writer.close()
   }
 

@@ -15,8 +15,12 @@ import type {
 } from '../../driver/driver.ts'
 import { ConnectionError } from '../../errors.ts'
 
-/** What happens to a request: it is lost, or its answer is, or it is refused, or done and answered, with this error. */
+/**
+ * What happens to a request: it is lost, or its answer is, or nothing is ever heard of it, or it is refused, or done and
+ * answered, with this error.
+ */
 export type Fate =
+  | 'unanswered'
   | 'request_lost'
   | 'answer_lost'
   | { readonly refusedWith: string }
@@ -125,6 +129,7 @@ export class SimulatedTransactions {
   async #answer<T>(name: RequestName, act: () => T): Promise<T> {
     this.requests.push(name)
     const fate = this.fate(name)
+    if (fate === 'unanswered') return await new Promise<never>(() => {})
     if (fate === 'request_lost') throw new ConnectionError('simulated', 'the connection broke')
     if (typeof fate === 'object' && 'refusedWith' in fate) throw brokerError(errorCode(fate.refusedWith), null)
     const answer = act()
