@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Packages run from source: no build step before a test.
 const resolve = { conditions: ['source'] }
@@ -6,6 +7,16 @@ const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] 
 
 /** Those that say how long something may take, or that load the machine: each has it for itself. */
 const alone = ['consumer-group', 'failure', 'pipeline', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
+
+/** Small files that take long: begun last, by their size, they would be waited for alone. */
+const longest = ['exactly-once', 'demo', 'packaging', 'consumer-cluster'].map((name) => `/system/${name}.test.ts`)
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => (longest.some((end) => moduleId.endsWith(end)) ? 0 : 1)
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b))
+  }
+}
 
 /** Real servers, which tests wait for more than they work: generous limits. */
 const system = {
@@ -17,6 +28,7 @@ const system = {
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         resolve,
