@@ -201,7 +201,7 @@ describe('a record whose store cannot say whether it was handled', () => {
     const eval_ = redis.eval.bind(redis)
     const client: RedisClient = {
       eval: (script, options) => {
-        const isMark = options.arguments[0]!.startsWith('done:')
+        const isMark = options.arguments.some((one) => one.startsWith('done:'))
         return isMark && refusals-- > 0 ? Promise.reject(new Error('away')) : eval_(script, options)
       },
     }
@@ -311,13 +311,29 @@ describe('marks in Redis', () => {
   })
 
   test('say that a record was handled, also where the claim was lost meanwhile', async () => {
-    const store = redisIdempotency({ client: redis })
+    const lost: string[] = []
+    const store = redisIdempotency({ client: redis, onClaimLost: ({ key }) => lost.push(key) })
     for (const taken of ['claimed:other', undefined]) {
       const mark = newMark()
       const key = `sluice:idempotency:1:g:${mark.key}`
       const lose = () => (taken === undefined ? redis.del(key) : redis.set(key, taken))
       expect(await store.once(mark, lose)).toBe('handled')
       expect(await store.once(mark, () => {})).toBe('duplicate')
+      expect(lost.at(-1)).toBe(mark.key)
     }
+    expect(await store.once(newMark(), () => {})).toBe('handled')
+    expect(lost).toHaveLength(2)
+  })
+
+  test('of a log that was cut leave alone those of the one that came after', async () => {
+    const store = redisIdempotency({ client: redis, onClaimLost: () => {} })
+    const [before, after] = [newMark({ key: 'cut', leaderEpoch: 3 }), newMark({ key: 'cut', leaderEpoch: 4 })]
+    const key = 'sluice:idempotency:1:g:cut'
+    const overtaken = async (): Promise<void> => {
+      await redis.del(key)
+      expect(await store.once(after, () => {})).toBe('handled')
+    }
+    expect(await store.once(before, overtaken)).toBe('handled')
+    expect(await store.once(after, () => {})).toBe('duplicate')
   })
 })

@@ -169,6 +169,7 @@ describe('records of an outbox', () => {
     const found = await readTopic(kafka, target, 32)
     expect(new Set(found.map(({ value }) => value))).toEqual(new Set(rows.map(({ value }) => value)))
     await vi.waitFor(async () => expect(await rowsLeft()).toBe(4), within)
+    await vi.waitFor(() => expect(relay.inspect()).toMatchObject({ sentRows: 32, refusedRows: 4 }), within)
     expect(refused).toEqual(Array.from({ length: 4 }, () => expect.stringMatching(why)))
   })
 

@@ -17,6 +17,11 @@ export interface RedisIdempotencyOptions {
    * From 1,000, default 30,000.
    */
   readonly claimMs?: number
+  /**
+   * Told of a record that was handled while somebody else could claim it (this process was frozen, or Redis away, for
+   * longer than `claimMs`): it may have been handled twice. Default: a warning of the process.
+   */
+  readonly onClaimLost?: (mark: Mark) => unknown
   /** What the names of keys begin with. Default `sluice:idempotency:`. */
   readonly prefix?: string
 }
@@ -40,10 +45,17 @@ const RENEW = `
 
 const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
 
-/** Whoever has claimed it meanwhile: it was handled, and nobody is to handle it after that one. */
-const DONE = `redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])`
+/**
+ * Whoever has claimed it meanwhile: it was handled, and nobody is to handle it after that one. But what was handled of a
+ * later log at the same place stays. Says whether the claim was still ours.
+ */
+const DONE = `
+  local found = redis.call('GET', KEYS[1])
+  local epoch = found and tonumber(string.match(found, '^done:(-?%d+):'))
+  if not epoch or epoch <= tonumber(ARGV[4]) then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+  return found == ARGV[1] and 1 or 0`
 
-/** Records that were handled and not yet marked, at most: they are those whose handlers' calls have not ended. */
+/** Records that were handled and could not be marked: with so many no other is handled. */
 const MAX_UNMARKED = 10_000
 
 /**
@@ -61,15 +73,23 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
   readonly #expiryMs: number
   readonly #claimMs: number
   readonly #prefix: string
+  readonly #onClaimLost: (mark: Mark) => unknown
   /** What Redis could not be told, by key. */
   readonly #unmarked = new Map<string, string>()
 
-  constructor({ client, expiryMs, claimMs, prefix = 'sluice:idempotency:' }: RedisIdempotencyOptions) {
+  constructor({
+    client,
+    expiryMs,
+    claimMs,
+    onClaimLost = warnOfLostClaim,
+    prefix = 'sluice:idempotency:',
+  }: RedisIdempotencyOptions) {
     if (typeof client?.eval !== 'function') throw new ConfigError('client', client, 'a client of @redis/client')
     this.#client = client
     this.#expiryMs = requireInteger('expiryMs', expiryMs ?? EXPIRY_MS, { min: 1_000 })
     this.#claimMs = requireInteger('claimMs', claimMs ?? 30_000, { min: 1_000 })
     this.#prefix = prefix
+    this.#onClaimLost = onClaimLost
   }
 
   /**
@@ -83,8 +103,11 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
     const done = `done:${leaderEpoch}:`
     const unmarked = this.#unmarked.get(key)
     if (unmarked?.startsWith(done) === true) {
-      await this.#markDone(key, unmarked)
+      await this.#markDone(key, '', unmarked, leaderEpoch)
       return 'handled'
+    }
+    if (this.#unmarked.size >= MAX_UNMARKED) {
+      throw new RedisUnavailableError(new Error(`${MAX_UNMARKED} records that were handled wait to be marked`))
     }
     const claim = `claimed:${randomUUID()}`
     const found = await this.#eval(CLAIM, key, claim, this.#claimMs, leaderEpoch)
@@ -104,18 +127,17 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
       throw error
     }
     clearInterval(renewal)
-    await this.#markDone(key, done + JSON.stringify({ processed_at: Date.now(), topic, partition, offset }))
+    const marked = done + JSON.stringify({ processed_at: Date.now(), topic, partition, offset })
+    if (!(await this.#markDone(key, claim, marked, leaderEpoch))) await this.#onClaimLost(mark)
     return 'handled'
   }
 
-  async #markDone(key: string, done: string): Promise<void> {
+  /** Whether the claim was ours until then. */
+  async #markDone(key: string, claim: string, done: string, leaderEpoch: number): Promise<boolean> {
     this.#unmarked.set(key, done)
-    for (const oldest of this.#unmarked.keys()) {
-      if (this.#unmarked.size <= MAX_UNMARKED) break
-      this.#unmarked.delete(oldest)
-    }
-    await this.#eval(DONE, key, done, this.#expiryMs)
+    const isOurs = await this.#eval(DONE, key, claim, done, this.#expiryMs, leaderEpoch)
     this.#unmarked.delete(key)
+    return isOurs === 1
   }
 
   async #eval(script: string, key: string, ...parameters: readonly (string | number)[]): Promise<unknown> {
@@ -125,4 +147,9 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
       throw new RedisUnavailableError(error)
     }
   }
+}
+
+function warnOfLostClaim({ topic, partition, offset }: Mark): void {
+  const what = `the claim of ${topic}/${partition}/${offset} was lost while it was handled: it may be handled twice`
+  process.emitWarning(what, { code: 'SLUICE_IDEMPOTENCY' })
 }

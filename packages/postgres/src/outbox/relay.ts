@@ -58,6 +58,8 @@ const LOCK_INTERVAL_MS = 1_000
 const CONNECT_MS = 10_000
 /** The server ends a session that says nothing for LOCK_TIMEOUT_MS. */
 const MAX_POLL_INTERVAL_MS = LOCK_TIMEOUT_MS / 2
+/** With the longest poll behind it, less than a session may be silent. */
+const MAX_BUCKET_PAUSE_MS = 4_000
 const MAX_BATCH_BYTES = 16 * 2 ** 20
 /** A server that says nothing for longer than a batch may take is not waited for. */
 const ROUND_SLACK_MS = 20_000
@@ -111,6 +113,7 @@ export class OutboxRelay implements AsyncDisposable {
   #wakeUp: (() => void) | undefined
   #held: readonly number[] = []
   #sentRows = 0
+  #refusedRows = 0
   #loop: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -142,7 +145,8 @@ export class OutboxRelay implements AsyncDisposable {
   }
 
   inspect() {
-    return { buckets: this.#held, sentRows: this.#sentRows, pausedBuckets: [...this.#pauses.keys()] }
+    const pausedBuckets = [...this.#pauses.keys()]
+    return { buckets: this.#held, sentRows: this.#sentRows, refusedRows: this.#refusedRows, pausedBuckets }
   }
 
   /** Ends after the batch that is under way. Idempotent. */
@@ -223,45 +227,46 @@ export class OutboxRelay implements AsyncDisposable {
     const sent = await Promise.all(Array.from(batches, ([bucket, batch]) => sender.send(bucket, batch)))
     crashPoint('rows_sent')
     const done: string[] = []
+    const refused: OutboxRelayEvents['refused'][] = []
     for (const [index, [bucket, batch]] of [...batches].entries()) {
-      done.push(...(await this.#settle(client, bucket, batch, sent[index]!)))
+      const settled = this.#settle(bucket, batch, sent[index]!)
+      done.push(...settled.sent)
+      refused.push(...settled.refused)
     }
     await this.#table.delete(client, done)
+    for (const { id, error } of refused) await this.#table.refuse(client, id, String(error))
     await client.query('COMMIT')
     crashPoint('rows_deleted')
     this.#sentRows += done.length
+    this.#refusedRows += refused.length
     if (done.length > 0) this.#events.emit('sent', { rows: done.length })
+    for (const event of refused) this.#tell('refused', event)
     return done.length > 0
   }
 
-  /** Returns what may be deleted: all before the first row that failed, which may have to go before the others again. */
-  async #settle(
-    client: PoolClient,
-    bucket: number,
-    batch: readonly StoredRow[],
-    results: readonly Sent[],
-  ): Promise<string[]> {
-    const done: string[] = []
-    for (const [index, row] of batch.entries()) {
-      const sent = results[index]!
-      if (sent.outcome === 'failed') {
-        this.#pauseBucket(bucket, row.topic, sent.error)
-        return done
+  /** All before the first row that failed, which may have to go before the others again. */
+  #settle(bucket: number, batch: readonly StoredRow[], results: readonly Sent[]) {
+    const sent: string[] = []
+    const refused: OutboxRelayEvents['refused'][] = []
+    for (const [index, { id, topic }] of batch.entries()) {
+      const result = results[index]!
+      if (result.outcome === 'failed') {
+        // One that gets on, if slowly, waits no longer each time.
+        if (index > 0) this.#pauses.delete(bucket)
+        this.#pauseBucket(bucket, topic, result.error)
+        return { sent, refused }
       }
-      if (sent.outcome === 'sent') done.push(row.id)
-      else {
-        await this.#table.refuse(client, row.id, String(sent.error))
-        this.#tell('refused', { id: row.id, topic: row.topic, error: sent.error })
-      }
+      if (result.outcome === 'sent') sent.push(id)
+      else refused.push({ id, topic, error: result.error })
     }
     this.#pauses.delete(bucket)
-    return done
+    return { sent, refused }
   }
 
   /** The other buckets go on. */
   #pauseBucket(bucket: number, topic: string, error: unknown): void {
     const failures = this.#pauses.get(bucket)?.failures ?? 0
-    const retryInMs = backoffMs(failures, 100, 10_000)
+    const retryInMs = backoffMs(failures, 100, MAX_BUCKET_PAUSE_MS)
     this.#pauses.set(bucket, { failures: failures + 1, untilMs: this.#clock.monotonicMs() + retryInMs })
     this.#tell('sendFailed', { bucket, topic, retryInMs, error })
   }

@@ -62,6 +62,14 @@ describe('a sender', () => {
     expect(opened).toHaveLength(2)
   })
 
+  it('believes the broker at once', async () => {
+    const cause = { apiError: 'INVALID_RECORD' }
+    const { kafka, opened } = fakeKafka(() => Object.assign(new Error('no'), { outcome: 'aborted', cause }))
+    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    expect(await sender.send(3, [row(1)])).toMatchObject([{ outcome: 'refused' }])
+    expect(opened).toHaveLength(1)
+  })
+
   it('sends a dead letter without the time that its topic will not take', async () => {
     const tooFarAhead = Object.assign(new Error('too far ahead'), { code: 'config_invalid' })
     const { kafka, records } = fakeKafka((_, { timestampMs }) => (timestampMs === undefined ? undefined : tooFarAhead))

@@ -52,7 +52,7 @@ export class Sender {
     } catch (error) {
       if (!isRefusal(error)) return rows.map(() => failed(error))
       if (rows.length > 1) return await this.#sendHalves(bucket, rows, deadlineMs)
-      return [await this.#sendAgain(bucket, rows[0]!, deadlineMs)]
+      return [await this.#sendAgain(bucket, rows[0]!, error, deadlineMs)]
     }
   }
 
@@ -87,9 +87,11 @@ export class Sender {
    * What is known of its topic may be old: refused is what a producer refuses that has asked anew. A dead letter goes
    * without a time that its topic will not take: a header keeps that of its record.
    */
-  async #sendAgain(bucket: number, row: StoredRow, deadlineMs: number): Promise<Sent> {
+  async #sendAgain(bucket: number, row: StoredRow, refusal: unknown, deadlineMs: number): Promise<Sent> {
+    const mayBeTimed = isDeadLetter(row) && row.timestampMs !== undefined
+    if (!isForeseen(refusal) && !mayBeTimed) return { outcome: 'refused', error: refusal }
     this.#discard(bucket)
-    const again = isDeadLetter(row) ? { ...row, timestampMs: undefined } : row
+    const again = mayBeTimed ? { ...row, timestampMs: undefined } : row
     try {
       await this.#write(bucket, [again], deadlineMs)
       return SENT
@@ -142,9 +144,13 @@ function failed(error: unknown): Sent {
 
 /** By the broker, or before by what is known of its topic: too large, no key, no such partition, no such time. */
 function isRefusal(error: unknown): boolean {
-  const { code, outcome, cause } = error as { code?: string; outcome?: string; cause?: { apiError?: string } }
-  const isOurs = code === 'record_too_large' || code === 'config_invalid'
-  return isOurs || (outcome === 'aborted' && REFUSALS.has(cause?.apiError ?? ''))
+  const { outcome, cause } = error as { outcome?: string; cause?: { apiError?: string } }
+  return isForeseen(error) || (outcome === 'aborted' && REFUSALS.has(cause?.apiError ?? ''))
+}
+
+function isForeseen(error: unknown): boolean {
+  const { code } = error as { code?: string }
+  return code === 'record_too_large' || code === 'config_invalid'
 }
 
 function isDeadLetter({ headers }: StoredRow): boolean {
