@@ -211,6 +211,28 @@ describe('a record whose store cannot say whether it was handled', () => {
     expect(waits.mock.calls).toEqual([['redis_unavailable'], ['redis_unavailable'], ['redis_unavailable']])
     expect(await redis.get('sluice:idempotency:1:g:key:unmarked')).toMatch(/^done:/)
   })
+
+  test('is marked before another one is handled, and a claim that was lost meanwhile is told', async () => {
+    const lost: string[] = []
+    let isAway = false
+    const eval_ = redis.eval.bind(redis)
+    const client: RedisClient = {
+      eval: (script, options) => (isAway ? Promise.reject(new Error('away')) : eval_(script, options)),
+    }
+    const store = redisIdempotency({ client, onClaimLost: ({ key }) => lost.push(key) })
+    const [mark, other] = [newMark(), newMark()]
+    const handling = store.once(mark, () => {
+      isAway = true
+    })
+    await expect(handling).rejects.toMatchObject({ code: 'redis_unavailable' })
+    const handle = vi.fn<() => void>()
+    await expect(store.once(other, handle)).rejects.toMatchObject({ code: 'redis_unavailable' })
+    isAway = false
+    await redis.set(`sluice:idempotency:1:g:${mark.key}`, 'claimed:-1:other')
+    expect(await store.once(other, handle)).toBe('handled')
+    expect(await redis.get(`sluice:idempotency:1:g:${mark.key}`)).toMatch(/^done:/)
+    expect([handle.mock.calls.length, lost]).toEqual([1, [mark.key]])
+  })
 })
 
 describe('a handler', () => {

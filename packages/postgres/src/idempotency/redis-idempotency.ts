@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { ConfigError, requireInteger } from '@sluice/flow'
+import { ConfigError, requireFunction, requireInteger } from '@sluice/flow'
 import { ClaimHeldError, RedisUnavailableError } from '../errors.ts'
 import { EXPIRY_MS, type Handled, type IdempotencyStore, type Mark } from './store.ts'
 
@@ -26,7 +26,7 @@ export interface RedisIdempotencyOptions {
   readonly prefix?: string
 }
 
-/** Claims it, or says who has it: `claimed:TOKEN`, or `done:LEADER EPOCH:JSON`. */
+/** Claims it, or says who has it: `claimed:LEADER EPOCH:TOKEN`, or `done:LEADER EPOCH:JSON`. */
 const CLAIM = `
   local found = redis.call('GET', KEYS[1])
   if found then
@@ -46,17 +46,21 @@ const RENEW = `
 const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
 
 /**
- * Whoever has claimed it meanwhile: it was handled, and nobody is to handle it after that one. But what was handled of a
- * later log at the same place stays. Says whether the claim was still ours.
+ * Whoever has claimed it meanwhile: it was handled, and nobody is to handle it after that one. But what is of a later log
+ * at the same place stays. Says whether the claim was still ours.
  */
 const DONE = `
   local found = redis.call('GET', KEYS[1])
-  local epoch = found and tonumber(string.match(found, '^done:(-?%d+):'))
+  local epoch = found and tonumber(string.match(found, '^%a+:(-?%d+):'))
   if not epoch or epoch <= tonumber(ARGV[4]) then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-  return found == ARGV[1] and 1 or 0`
+  return (found == ARGV[1] or found == ARGV[2]) and 1 or 0`
 
-/** Records that were handled and could not be marked: with so many no other is handled. */
-const MAX_UNMARKED = 10_000
+/** A record that was handled, and Redis could not be told. */
+interface Unmarked {
+  readonly mark: Mark
+  readonly claim: string
+  readonly done: string
+}
 
 /**
  * Marks in Redis: claimed, while a record is handled, then done. Its effects lie elsewhere and cannot be done in the
@@ -74,8 +78,8 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
   readonly #claimMs: number
   readonly #prefix: string
   readonly #onClaimLost: (mark: Mark) => unknown
-  /** What Redis could not be told, by key. */
-  readonly #unmarked = new Map<string, string>()
+  /** By key. They are marked before any other record is handled, and so are no more than are handled at once. */
+  readonly #unmarked = new Map<string, Unmarked>()
 
   constructor({
     client,
@@ -89,27 +93,22 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
     this.#expiryMs = requireInteger('expiryMs', expiryMs ?? EXPIRY_MS, { min: 1_000 })
     this.#claimMs = requireInteger('claimMs', claimMs ?? 30_000, { min: 1_000 })
     this.#prefix = prefix
+    requireFunction('onClaimLost', onClaimLost)
     this.#onClaimLost = onClaimLost
   }
 
   /**
-   * Where Redis is away when it is to be marked, the next call for the same record marks it, and handles nothing.
+   * Where Redis is away when it is to be marked, later calls mark it, and one for the same record handles nothing.
    * @throws also ClaimHeldError: somebody else has it under way, so that it is to be tried again; RedisUnavailableError
    */
   async once(mark: Mark, handle: (tx: undefined) => unknown): Promise<Handled> {
     // The group with its length, so that no key of one group can be that of another.
     const key = `${this.#prefix}${mark.group.length}:${mark.group}:${mark.key}`
     const { topic, partition, offset, leaderEpoch } = mark
-    const done = `done:${leaderEpoch}:`
-    const unmarked = this.#unmarked.get(key)
-    if (unmarked?.startsWith(done) === true) {
-      await this.#markDone(key, '', unmarked, leaderEpoch)
-      return 'handled'
-    }
-    if (this.#unmarked.size >= MAX_UNMARKED) {
-      throw new RedisUnavailableError(new Error(`${MAX_UNMARKED} records that were handled wait to be marked`))
-    }
-    const claim = `claimed:${randomUUID()}`
+    const isHandled = this.#unmarked.get(key)?.mark.leaderEpoch === leaderEpoch
+    for (const [one, unmarked] of this.#unmarked) await this.#markDone(one, unmarked)
+    if (isHandled) return 'handled'
+    const claim = `claimed:${leaderEpoch}:${randomUUID()}`
     const found = await this.#eval(CLAIM, key, claim, this.#claimMs, leaderEpoch)
     if (typeof found === 'string') {
       if (found.startsWith('done:')) return 'duplicate'
@@ -127,17 +126,29 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
       throw error
     }
     clearInterval(renewal)
-    const marked = done + JSON.stringify({ processed_at: Date.now(), topic, partition, offset })
-    if (!(await this.#markDone(key, claim, marked, leaderEpoch))) await this.#onClaimLost(mark)
+    const facts = JSON.stringify({ processed_at: Date.now(), topic, partition, offset })
+    await this.#markDone(key, { mark, claim, done: `done:${leaderEpoch}:${facts}` })
     return 'handled'
   }
 
-  /** Whether the claim was ours until then. */
-  async #markDone(key: string, claim: string, done: string, leaderEpoch: number): Promise<boolean> {
-    this.#unmarked.set(key, done)
-    const isOurs = await this.#eval(DONE, key, claim, done, this.#expiryMs, leaderEpoch)
+  async #markDone(key: string, unmarked: Unmarked): Promise<void> {
+    const { mark, claim, done } = unmarked
+    // So that nobody else tries meanwhile.
     this.#unmarked.delete(key)
-    return isOurs === 1
+    try {
+      if ((await this.#eval(DONE, key, claim, done, this.#expiryMs, mark.leaderEpoch)) !== 1) void this.#tellLost(mark)
+    } catch (error) {
+      this.#unmarked.set(key, unmarked)
+      throw error
+    }
+  }
+
+  async #tellLost(mark: Mark): Promise<void> {
+    try {
+      await this.#onClaimLost(mark)
+    } catch (error) {
+      process.emitWarning(`onClaimLost failed: ${String(error)}`, { code: 'SLUICE_IDEMPOTENCY' })
+    }
   }
 
   async #eval(script: string, key: string, ...parameters: readonly (string | number)[]): Promise<unknown> {

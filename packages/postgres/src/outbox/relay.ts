@@ -59,7 +59,7 @@ const CONNECT_MS = 10_000
 /** The server ends a session that says nothing for LOCK_TIMEOUT_MS. */
 const MAX_POLL_INTERVAL_MS = LOCK_TIMEOUT_MS / 2
 /** With the longest poll behind it, less than a session may be silent. */
-const MAX_BUCKET_PAUSE_MS = 4_000
+const MAX_BUCKET_PAUSE_MS = 3_000
 const MAX_BATCH_BYTES = 16 * 2 ** 20
 /** A server that says nothing for longer than a batch may take is not waited for. */
 const ROUND_SLACK_MS = 20_000
