@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Kafka, RecordTooLargeError, json, outputTo, text, topic, type TransactionStep } from '@sluice/kafka'
+import { Kafka, json, outputTo, text, topic, type TransactionStep } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { PipingMemberJob } from './programs/piping-member.ts'
@@ -129,32 +128,6 @@ describe('a pipe', () => {
       'Error',
       'RecordTooLargeError',
     ])
-  })
-
-  test('makes a dead letter of what a topic that was changed takes no longer, and of nothing else', async () => {
-    const { from, to, group } = await prepare('shrunk', 100)
-    let isShrunk = false
-    await using pipe = await kafka.pipe({
-      group,
-      from: lines(from),
-      to: lines(to),
-      reset: 'earliest',
-      retry: { attempts: 2, initialMs: 50 },
-      handler: async ({ key, value }) => {
-        if (!isShrunk && value === '50') {
-          await kafka.admin().alterTopic(to, { configs: { 'max.message.bytes': '100000' } })
-          isShrunk = true
-        }
-        return { key, value: value === '50' ? randomBytes(100_000).toString('hex') : value }
-      },
-    })
-    const errors: unknown[] = []
-    pipe.on('deadLettered', ({ error }) => errors.push(error))
-    await Promise.race([allRead({ group, from } as PipingMemberJob), pipe.done])
-    await pipe.close()
-    expect(errors).toEqual([expect.any(RecordTooLargeError)])
-    expect((await readAll(kafka, `${from}.dlq`)).map(({ value }) => value)).toEqual(['50'])
-    expect(faultsOf(await readAll(kafka, to), 100)).toEqual({ ...noFaults, missing: 1 })
   })
 
   test('hands partitions over to another in the middle, and takes them back', async () => {

@@ -53,8 +53,6 @@ export interface CommitHost {
   readonly onDue: () => void
   /** Handlers may begin that had to wait for a commit. */
   readonly onRoom: () => void
-  /** Hands out the records of the partition from this offset on again. */
-  readonly rewind: (partition: AssignedPartition, from: number) => void
 }
 
 /** What closing had to leave undone. Records named here will be handled again, by whoever reads the partition next. */
@@ -213,10 +211,6 @@ export class Session implements MembershipListener {
       intake: this.#intake,
       onDue: () => this.#committer.soon(),
       onRoom: () => this.#dispatcher.schedule(),
-      rewind: (partition, from) => {
-        partition.retryOf?.retries?.clear()
-        void this.#rewind(partition, from, -1)
-      },
     }
   }
 

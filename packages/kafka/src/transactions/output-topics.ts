@@ -1,6 +1,5 @@
 import { ConfigError, type Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
-import { batchOverheadBytes } from '../batch/encode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output } from '../consumer/commit-route.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
@@ -79,26 +78,6 @@ export class OutputTopics {
       }
       await this.#clock.sleep(backoff.nextMs())
     }
-  }
-
-  /**
-   * Asks again about a topic that has refused a record: whether it takes others than were thought.
-   * @throws as `look`
-   */
-  async hasChanged(name: string): Promise<boolean> {
-    const before = this.#known.get(name)
-    await this.look(name)
-    const { maxBytes, needsKey, maxAheadMs } = this.#known.get(name)!
-    return before?.maxBytes !== maxBytes || before.needsKey !== needsKey || before.maxAheadMs !== maxAheadMs
-  }
-
-  /** Whether its topic still takes it, for all that is known. */
-  takes({ topic, record }: Output, nowMs: number): boolean {
-    const known = this.#known.get(topic)
-    if (known === undefined) return true
-    const { maxBytes, needsKey, maxAheadMs } = known
-    const hasKey = record.key !== null || !needsKey
-    return hasKey && record.bytes + batchOverheadBytes <= maxBytes && record.timestampMs - nowMs <= maxAheadMs
   }
 
   async #ask(name: string): Promise<OutputTopic> {

@@ -46,7 +46,7 @@ export class Pipe implements AsyncDisposable {
     const events = new Emitter<TransactionEvents>()
     const writer = new TransactionWriter({ ...transaction, cluster, clock, topics })
     const { group, instanceId = null } = config.consumer
-    const shared = { cluster, clock, group, instanceId, writer, events, maxOutputs, topics }
+    const shared = { cluster, clock, group, instanceId, writer, events, maxOutputs }
     const consumer = await Consumer.open(cluster, config.consumer, clock, {
       route: (parts) => new PipeRoute({ ...parts, topics }),
       commits: (host) => new TransactionCommits({ ...shared, ...host }),

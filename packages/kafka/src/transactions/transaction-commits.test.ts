@@ -5,7 +5,6 @@ import type { CommitEntry } from '../consumer/commit-route.ts'
 import { Intake } from '../consumer/intake.ts'
 import type { Membership } from '../consumer/membership.ts'
 import { AssignedPartition } from '../consumer/partition.ts'
-import { RecordTooLargeError } from '../errors.ts'
 import { topic } from '../topic.ts'
 import { OutputTopics } from './output-topics.ts'
 import { settle } from './testing/settle.ts'
@@ -46,8 +45,6 @@ async function setUp() {
     maxOutputs: 3,
     onDue: () => heard.push('due'),
     onRoom: () => heard.push('room'),
-    topics,
-    rewind: ({ partition: number }, from) => heard.push(`rewind ${number} to ${from}`),
   })
   const entry = (offset: number): CommitEntry => {
     return { owner: partition, topic: 'source', partition: 0, offset, leaderEpoch: -1, metadata: '', revision: offset }
@@ -142,27 +139,6 @@ describe('offsets and outputs', () => {
     expect(await settle(clock, commits.commit([long(500)]))).toEqual(committed)
     expect(broker.committed).toEqual(['a', 'b', 'c', 'd'])
     expect(intake.inspect()).toMatchObject({ records: 0, bytes: 0 })
-  })
-
-  test('that are too large for a topic by now go back to their handler, and keep no others waiting', async () => {
-    const { clock, broker, commits, partition, intake, finish, entry, topics, heard } = await setUp()
-    const other = new AssignedPartition(source, 'id', 1, 2)
-    other.phase = 'active'
-    intake.add(other)
-    const otherEntry: CommitEntry = { ...entry(1), owner: other, partition: 1 }
-    finish(0, 'a')
-    finish(1, 'x'.repeat(1_000))
-    commits.finished(other, 0, [topics.encode(letters, { key: 'k', value: 'b' }, 1)])
-    broker.configs = { 'max.message.bytes': '500' }
-    await expect(settle(clock, commits.commit([entry(2), otherEntry]))).rejects.toMatchObject({ retriable: true })
-    expect(heard).toContain('rewind 0 to 1')
-    expect(() => topics.encode(letters, { value: 'x'.repeat(1_000) }, 1)).toThrow(RecordTooLargeError)
-    expect(await settle(clock, commits.commit([entry(2), otherEntry]))).toMatchObject([{ partition: 1, errorCode: 0 }])
-    expect(broker.committed).toEqual(['b'])
-    commits.rewound(partition, 1)
-    expect(await settle(clock, commits.commit([entry(1)]))).toEqual(committed)
-    expect(broker.committed).toEqual(['b', 'a'])
-    expect(heard.filter((one) => one.startsWith('rewind'))).toHaveLength(1)
   })
 
   test('of a partition that was lost while their handler ran are not kept', async () => {

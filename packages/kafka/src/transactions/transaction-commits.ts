@@ -11,7 +11,6 @@ import type { PartitionResult } from '../driver/driver.ts'
 import { BrokerError } from '../errors.ts'
 import { ProducerFencedError, TransactionError } from './errors.ts'
 import { OutputBuffer, type FinishedOutput } from './output-buffer.ts'
-import type { OutputTopics } from './output-topics.ts'
 import type { TransactionWriter } from './transaction-writer.ts'
 import type { TransactionOffsets } from './transaction.ts'
 
@@ -40,9 +39,6 @@ export interface TransactionCommitsOptions {
   readonly onDue: () => void
   /** Handlers may begin again. */
   readonly onRoom: () => void
-  readonly topics: OutputTopics
-  /** Hands out the records of the partition from this offset on again; tells so by `rewound`. */
-  readonly rewind: (partition: AssignedPartition, from: number) => void
 }
 
 const METADATA_TOO_LARGE = 'OFFSET_METADATA_TOO_LARGE'
@@ -53,8 +49,6 @@ const EPOCH_WAIT_MS = 1_000
 export class TransactionCommits implements CommitRoute, OutputSink {
   readonly #options: TransactionCommitsOptions
   readonly #buffer: OutputBuffer
-  /** Those that are about to be rewound, and not committed until then. */
-  readonly #rewinding = new Set<AssignedPartition>()
 
   constructor(options: TransactionCommitsOptions) {
     this.#options = options
@@ -78,13 +72,11 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   rewound(partition: AssignedPartition, from: number): void {
-    this.#rewinding.delete(partition)
     this.#buffer.rewind(partition, from)
   }
 
   released(partition: AssignedPartition): void {
     const wasFull = this.isFull
-    this.#rewinding.delete(partition)
     this.#buffer.drop(partition)
     // No commit of it is to come that would tell of room.
     if (wasFull && !this.isFull) this.#options.onRoom()
@@ -103,7 +95,6 @@ export class TransactionCommits implements CommitRoute, OutputSink {
       await this.#write(entries, taken)
     } catch (error) {
       this.#buffer.putBack(taken)
-      this.#takeBack(taken)
       return this.#failed(error as Error, taken)
     }
     this.#buffer.settle(taken)
@@ -111,29 +102,13 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   /**
-   * One partition whose offset map the group refuses, or whose outputs a topic takes no longer, must not keep all others from their commit, nor the record that
+   * One partition whose offset map the group refuses must not keep all others from their commit, nor the record that
    * keeps the map long from another attempt.
    */
   #committable(wanted: readonly CommitEntry[]): readonly CommitEntry[] {
-    const fits = ({ owner, metadata }: CommitEntry): boolean =>
-      owner.mapBudget.fits(metadata.length) && !this.#rewinding.has(owner)
+    const fits = ({ owner, metadata }: CommitEntry): boolean => owner.mapBudget.fits(metadata.length)
     this.#buffer.setAside(new Set(wanted.filter((entry) => !fits(entry)).map(({ owner }) => owner)))
     return wanted.filter(fits)
-  }
-
-  /** What its topic takes no longer is the fault of its record, and goes the way of those that fail: by its handler. */
-  #takeBack(taken: readonly FinishedOutput[]): void {
-    const { clock, topics, rewind } = this.#options
-    const nowMs = clock.now()
-    const starts = new Map<AssignedPartition, number>()
-    for (const { partition, start, outputs, isVoid } of taken) {
-      if (isVoid || outputs.every((output) => topics.takes(output, nowMs))) continue
-      starts.set(partition, Math.min(start, starts.get(partition) ?? Infinity))
-    }
-    for (const [partition, start] of starts) {
-      this.#rewinding.add(partition)
-      rewind(partition, start)
-    }
   }
 
   async #write(entries: readonly CommitEntry[], taken: readonly FinishedOutput[]): Promise<void> {

@@ -79,16 +79,6 @@ describe.each([1, 2] as const)('a transaction of version %d', (version) => {
     },
   )
 
-  test('whose batches are too large by now is written in smaller ones', async () => {
-    const { broker, write } = setUp(version)
-    const values = ['1', '2', '3'].map((digit) => `${digit.repeat(29)}a`)
-    await write(['a'], 1)
-    broker.configs = { 'max.message.bytes': '130' }
-    await expect(write(values, 2)).rejects.toMatchObject({ outcome: 'aborted', retriable: true })
-    await write(values, 2)
-    expect(broker.committed).toEqual(['a', ...values])
-  })
-
   test('that could not be written in its time says why', async () => {
     const { broker, write } = setUp(version)
     broker.fate = (name) => (name === 'produce' ? { refusedWith: 'UNKNOWN_TOPIC_OR_PARTITION' } : undefined)

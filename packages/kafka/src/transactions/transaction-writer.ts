@@ -32,7 +32,7 @@ const SETTLE_MS = 60_000
 
 /** The epoch is not the current one: another producer has it, or the broker has aborted what took too long. */
 const fencing = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
-/** What another transaction with the same records would meet again, unless their topic has changed. */
+/** What another transaction with the same records would meet again. */
 const hopeless = new Set(
   'MESSAGE_TOO_LARGE RECORD_LIST_TOO_LARGE INVALID_RECORD INVALID_TIMESTAMP POLICY_VIOLATION'.split(' '),
 )
@@ -155,15 +155,7 @@ export class TransactionWriter {
     // At once, since an open transaction holds back everybody who reads what is committed. Whoever writes next, and
     // gets no identity either, is told why.
     await this.#known().catch(() => {})
-    const isWorthwhile = isMendable(cause) || (await this.#untilClosed(this.#isNews(cause)).catch(() => false))
-    return new TransactionError(transactionalId, outcome, cause, isWorthwhile)
-  }
-
-  /** Whether records were refused because their topic takes others than when they were encoded. */
-  async #isNews(cause: unknown): Promise<boolean> {
-    if (!(cause instanceof BrokerError) || !hopeless.has(cause.apiError)) return false
-    const { topic } = cause as BrokerError & { readonly topic?: string }
-    return topic !== undefined && (await this.#options.topics.hasChanged(topic))
+    return new TransactionError(transactionalId, outcome, cause, isMendable(cause))
   }
 
   async #untilClosed<T>(work: Promise<T>): Promise<T> {

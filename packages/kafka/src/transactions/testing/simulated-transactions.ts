@@ -171,7 +171,6 @@ export class SimulatedTransactions {
 
   #append(place: string, batch: Buffer): number {
     const [header] = [...readBatchHeaders(batch)]
-    if (batch.length > Number(this.configs['max.message.bytes'] ?? Infinity)) return errorCode('MESSAGE_TOO_LARGE')
     if (header!.epoch !== this.#identity.epoch) return errorCode('INVALID_PRODUCER_EPOCH')
     const known = this.#sequences.get(place) ?? { next: 0, lastBase: -1 }
     if (header!.baseSequence === known.lastBase) return errorCode('DUPLICATE_SEQUENCE_NUMBER')
