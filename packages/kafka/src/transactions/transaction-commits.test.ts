@@ -107,6 +107,17 @@ describe('offsets and outputs', () => {
     expect(broker).toMatchObject({ committed: [], offset: undefined })
   })
 
+  test('of one record are committed however many and large they are beside the gate', async () => {
+    const { clock, broker, commits, partition, intake, entry, topics } = await setUp()
+    const values = Array.from({ length: 1_001 }, (_, n) => String(n).padEnd(2_000))
+    const outputs = values.map((value) => topics.encode(letters, { key: 'k', value }, 1))
+    commits.finished(partition, 0, outputs)
+    expect(commits.isFull).toBe(true)
+    expect(await settle(clock, commits.commit([entry(1)]))).toEqual(committed)
+    expect(broker.committed).toEqual(values)
+    expect(intake.inspect()).toMatchObject({ records: 0, bytes: 0 })
+  })
+
   test('that are too long for the group are told partition by partition', async () => {
     const { broker, finish, commit } = await setUp()
     broker.refusesOffsets = 'OFFSET_METADATA_TOO_LARGE'
