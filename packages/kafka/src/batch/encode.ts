@@ -10,13 +10,16 @@ export const batchOverheadBytes = layout.records
 /** Length, attributes, timestamp and offset deltas, lengths of key and value, count of headers, at their largest. */
 const recordOverheadBytes = 5 + 1 + 10 + 5 + 5 + 5 + 5
 
+/** Gives a buffer of at least so many bytes, shared with nobody. */
+export type Allocate = (bytes: number) => Buffer
+
 /** A scratch that grew for one huge batch is not kept for ever. */
 const keptScratchBytes = 4_194_304
 
 // One encoder runs at a time: encoding is synchronous. Records go to `out`, behind room for the batch's own fields: into
 // the batch itself, or, where they are to be compressed, into a scratch that is kept.
-let scratch = Buffer.allocUnsafeSlow(262_144)
-let out = scratch
+let scratch: Buffer = Buffer.allocUnsafeSlow(262_144)
+let out: Buffer = scratch
 let position = 0
 
 /** An upper bound of what a record takes in a batch before compression, in bytes. */
@@ -36,19 +39,20 @@ export function encodeBatch(
   records: readonly WireRecord[],
   compression: Compression,
   identity: BatchIdentity | null,
+  allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes),
 ): Buffer {
   const first = records[0]
   if (!first) throw new RangeError('a batch needs a record')
   const baseTimestamp = first.timestampMs
   let maxTimestamp = baseTimestamp
-  out = compression === 'none' ? Buffer.allocUnsafeSlow(batchSizeUpperBound(records)) : scratch
+  out = compression === 'none' ? allocate(batchSizeUpperBound(records)) : scratch
   position = layout.records
   for (let i = 0; i < records.length; i++) {
     const record = records[i]!
     if (record.timestampMs > maxTimestamp) maxTimestamp = record.timestampMs
     writeRecord(record, i, record.timestampMs - baseTimestamp)
   }
-  const batch = takeBatch(compression)
+  const batch = takeBatch(compression, allocate)
   const attributes = compressionBits(compression) | (identity?.transactional ? attribute.transactional : 0)
   batch.fill(0, layout.baseOffset, layout.length)
   batch.writeInt32BE(batch.length - lengthOverhead, layout.length)
@@ -77,13 +81,14 @@ function batchSizeUpperBound(records: readonly WireRecord[]): number {
 }
 
 /** What was written, compressed where that is wanted, as a buffer of its own. */
-function takeBatch(compression: Compression): Buffer {
+function takeBatch(compression: Compression, allocate: Allocate): Buffer {
   const written = out
   out = scratch
   if (compression === 'none') return written.subarray(0, position)
   scratch = written.length > keptScratchBytes ? Buffer.allocUnsafeSlow(keptScratchBytes) : written
   const records = compress(compression, written.subarray(layout.records, position))
-  const batch = Buffer.allocUnsafeSlow(layout.records + records.length)
+  const length = layout.records + records.length
+  const batch = allocate(length).subarray(0, length)
   records.copy(batch, layout.records)
   return batch
 }

@@ -107,7 +107,7 @@ describe('a retry', () => {
       const a = send('a')
       await pass(2_000)
       const [first, ...others] = sentBatches(cluster)
-      expect(others.map(({ bytes }) => bytes === first!.bytes)).toEqual([true, true])
+      expect(others.map(({ bytes }) => bytes.equals(first!.bytes))).toEqual([true, true])
       expect([outcomeOf(a), a.delivery?.offset, log.log]).toEqual(['delivered', 0, ['a']])
     },
   )

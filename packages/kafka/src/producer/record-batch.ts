@@ -1,6 +1,6 @@
 import type { Priority } from '@sluice/flow'
 import type { BatchIdentity, Compression } from '../batch/batch.ts'
-import { batchOverheadBytes, encodeBatch } from '../batch/encode.ts'
+import { type Allocate, batchOverheadBytes, encodeBatch } from '../batch/encode.ts'
 import type { Delivery } from '../record.ts'
 import { BatchPromise, type WrittenBatch } from './batch-promise.ts'
 import type { PendingRecord } from './pending-record.ts'
@@ -49,8 +49,8 @@ export class RecordBatch {
     this.#promise.fail(this.records, error)
   }
 
-  seal(compression: Compression, identity: BatchIdentity | null): void {
-    this.encoded = encodeBatch(this.records, compression, identity)
+  seal(compression: Compression, identity: BatchIdentity | null, allocate: Allocate): void {
+    this.encoded = encodeBatch(this.records, compression, identity, allocate)
     this.identity = identity
   }
 

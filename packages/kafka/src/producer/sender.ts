@@ -3,6 +3,7 @@ import type { Breaker, Timer } from '@sluice/flow'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, ProduceResult } from '../driver/driver.ts'
 import { DeliveryError } from '../errors.ts'
+import { BatchBuffers } from './batch-buffers.ts'
 import { BrokerSender } from './broker-sender.ts'
 import type { BrokerSenderHooks, BrokerSenderState, SentBatch } from './broker-sender.ts'
 import { LeaderSearch } from './leader-search.ts'
@@ -38,6 +39,7 @@ export class Sender {
   readonly #cluster: ProducerCluster
   readonly #brokers = new Map<number, BrokerSender>()
   readonly #search: LeaderSearch
+  readonly #buffers: BatchBuffers
   readonly #pauses = new Set<Timer>()
   readonly #stopped = new AbortController()
   readonly #hooks: BrokerSenderHooks
@@ -46,6 +48,7 @@ export class Sender {
     this.#parts = parts
     this.#config = parts.config
     this.#cluster = parts.cluster
+    this.#buffers = new BatchBuffers(parts.config.batchBytes)
     this.#search = new LeaderSearch(parts.config, parts.cluster, this.#stopped.signal, {
       schedule: (queue) => this.schedule(queue),
       onRefreshed: () => this.#reroute(),
@@ -151,7 +154,7 @@ export class Sender {
     if (!batch || batch.encoded) return batch
     const identity = queue.sequence?.take(batch.records.length) ?? null
     try {
-      batch.seal(this.#config.compression, identity)
+      batch.seal(this.#config.compression, identity, this.#buffers.take)
       return batch
     } catch (error) {
       if (identity) queue.sequence!.giveBack(identity)
@@ -175,6 +178,8 @@ export class Sender {
         queue.dropHead()
         // A duplicate is in the log, but where is not said.
         this.#parts.settlement.deliver(batch, { ...result, baseOffset: errorCode === 0 ? baseOffset : -1 })
+        // A request before this one, or one without an answer, may still be on its way out of the socket.
+        if (attempts === 1 && this.#config.acks !== 0) this.#buffers.give(batch.encoded!)
         break
       case 'retry':
         this.#pauseBeforeRetry(queue, batch, result)

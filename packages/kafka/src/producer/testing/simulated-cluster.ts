@@ -120,7 +120,9 @@ export class SimulatedCluster implements ProducerCluster {
   }
 
   async #produce(broker: BrokerNode, request: ProduceRequest): Promise<ProduceResponse> {
-    this.requests.push({ broker: broker.id, request, atMs: this.#clock.monotonicMs() })
+    // The producer uses the buffers again.
+    const batches = request.batches.map((sent) => ({ ...sent, batch: Buffer.from(sent.batch) }))
+    this.requests.push({ broker: broker.id, request: { ...request, batches }, atMs: this.#clock.monotonicMs() })
     for (const { batch } of request.batches) {
       if (this.#inFlight.has(batch)) this.sentTwiceAtOnce++
       this.#inFlight.add(batch)
