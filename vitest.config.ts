@@ -37,6 +37,7 @@ export default defineConfig({
           name: 'unit',
           // None leaves anything in a module; loading all of them anew for each file would take longer than the tests.
           isolate: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
           setupFiles: ['scripts/whole-histories.ts'],
           // Properties with long histories: what takes a second alone takes several on a busy machine.
