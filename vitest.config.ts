@@ -9,7 +9,7 @@ const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] 
 const alone = ['consumer-group', 'failure', 'pipeline', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
 
 /** Small files that take long: begun last, by their size, they would be waited for alone. */
-const longest = ['exactly-once', 'demo', 'packaging', 'consumer-cluster'].map((name) => `/system/${name}.test.ts`)
+const longest = ['exactly-once', 'demo', 'consumer-cluster'].map((name) => `/system/${name}.test.ts`)
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -62,9 +62,8 @@ export async function withOtherPorts<T>(start: () => Promise<T>): Promise<T> {
 
 /** Whether a server that did not start has said that its port is taken. */
 function saysPortTaken(error: unknown): boolean {
-  if (!(error instanceof StackError) || error.code !== 'start_failed') return false
-  const { output } = error as { output?: unknown }
-  return typeof output === 'string' && /Address already in use|Failed to bind|BindException/i.test(output)
+  const isOfStart = error instanceof StackError && error.code === 'start_failed'
+  return isOfStart && (error as { readonly isPortTaken?: unknown }).isPortTaken === true
 }
 
 /** Whether nobody listens on the port of the loopback address. */

@@ -229,9 +229,11 @@ function startError(
   since: number,
   cause: unknown,
 ): StackError {
-  const output = log.tail(20, since)
-  const facts = { process, logFile: log.path, output }
-  if (/No space left on device/i.test(output)) {
+  // What was wrong may stand before all that a server says while it goes down.
+  const said = log.readFrom(since)
+  const isPortTaken = /Address already in use|Failed to bind|BindException/i.test(said)
+  const facts = { process, logFile: log.path, output: log.tail(20, since), isPortTaken }
+  if (/No space left on device/i.test(said)) {
     const remedy = 'free some space, or set SLUICE_DATA_DIR to a folder on another disk'
     return new StackError('disk_full', `${process} ${what}: no space is left on its device`, remedy, { cause, facts })
   }

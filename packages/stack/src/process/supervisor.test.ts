@@ -78,13 +78,26 @@ describe('a supervised process', () => {
     expect(process.status()).toMatchObject({ state: 'stopped', restarts: 0 })
   })
 
+  it('that finds its port taken is known for it, however much it says afterwards', async () => {
+    const start = supervisor.start({
+      ...shell('a', 'echo Address already in use; for i in $(seq 100); do echo going down; done; exit 1'),
+      ready: untilSaid('never'),
+    })
+    await expect(start).rejects.toMatchObject({ code: 'start_failed', isPortTaken: true })
+  })
+
   it('that ends before it is ready fails the start with what it said', async () => {
     const start = supervisor.start({
       ...shell('a', 'echo no luck; exit 1'),
       restart: 'always',
       ready: untilSaid('never'),
     })
-    await expect(start).rejects.toMatchObject({ code: 'start_failed', output: 'no luck', process: 'a' })
+    await expect(start).rejects.toMatchObject({
+      code: 'start_failed',
+      output: 'no luck',
+      process: 'a',
+      isPortTaken: false,
+    })
     expect(supervisor.get('a')?.state).toBe('failed')
   })
 
