@@ -44,7 +44,7 @@ export class Admin {
   }
 
   /**
-   * Creates topics and waits until every partition has a leader and every broker knows of it.
+   * Creates topics and waits until every partition has a leader and every broker that answers knows of it.
    * @throws BrokerError, such as `TOPIC_ALREADY_EXISTS` (not with `ifNotExists`); ClusterTimeoutError; ConfigError
    */
   async createTopics(
@@ -54,7 +54,7 @@ export class Admin {
     return await createTopics(this.#cluster, topics, options.ifNotExists ?? false, this.#deadline(options))
   }
 
-  /** Deletes topics and waits until every broker knows that they are gone. @throws BrokerError, ClusterTimeoutError */
+  /** Deletes topics and waits until every broker that answers knows that they are gone. @throws BrokerError, ClusterTimeoutError */
   async deleteTopics(
     names: readonly string[],
     options: AdminCallOptions & { readonly ifExists?: boolean } = {},

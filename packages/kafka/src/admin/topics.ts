@@ -159,14 +159,18 @@ async function awaitLeaders(cluster: Cluster, topics: readonly LedTopic[], deadl
 
 type LedTopic = Pick<NewTopic, 'name' | 'partitions'>
 
-/** Whether every broker that answers says so of each of these topics. */
+/** Whether every broker that answers within a second says so of each of these topics, and one does at least. */
 async function isEverywhere(
   cluster: Cluster,
   names: readonly string[],
   isSo: (topic: TopicMetadata | undefined) => boolean,
 ): Promise<boolean> {
-  const answers = await cluster.driver.admin.metadataOfEach(names)
-  return answers.every(({ topics }) => names.every((name) => isSo(topics.find((topic) => topic.name === name))))
+  // That none can be asked may pass: the deadline tells when it has not.
+  const answers = await cluster.driver.admin.metadataOfEach(names).catch(() => [])
+  return (
+    answers.length > 0 &&
+    answers.every(({ topics }) => names.every((name) => isSo(topics.find((topic) => topic.name === name))))
+  )
 }
 
 function newTopic(spec: TopicSpec): NewTopic {

@@ -60,6 +60,8 @@ interface Unmarked {
   readonly mark: Mark
   readonly claim: string
   readonly done: string
+  /** While it is tried again, once for all who wait for it. */
+  marking?: Promise<void> | undefined
 }
 
 /**
@@ -106,7 +108,7 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
     const key = `${this.#prefix}${mark.group.length}:${mark.group}:${mark.key}`
     const { topic, partition, offset, leaderEpoch } = mark
     const isHandled = this.#unmarked.get(key)?.mark.leaderEpoch === leaderEpoch
-    for (const [one, unmarked] of this.#unmarked) await this.#markDone(one, unmarked)
+    for (const [one, unmarked] of this.#unmarked) await this.#markAgain(one, unmarked)
     if (isHandled) return 'handled'
     const claim = `claimed:${leaderEpoch}:${randomUUID()}`
     const found = await this.#eval(CLAIM, key, claim, this.#claimMs, leaderEpoch)
@@ -127,20 +129,27 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
     }
     clearInterval(renewal)
     const facts = JSON.stringify({ processed_at: Date.now(), topic, partition, offset })
-    await this.#markDone(key, { mark, claim, done: `done:${leaderEpoch}:${facts}` })
+    const handled = { mark, claim, done: `done:${leaderEpoch}:${facts}` }
+    try {
+      await this.#markDone(key, handled)
+    } catch (error) {
+      this.#unmarked.set(key, handled)
+      throw error
+    }
     return 'handled'
   }
 
-  async #markDone(key: string, unmarked: Unmarked): Promise<void> {
-    const { mark, claim, done } = unmarked
-    // So that nobody else tries meanwhile.
-    this.#unmarked.delete(key)
-    try {
-      if ((await this.#eval(DONE, key, claim, done, this.#expiryMs, mark.leaderEpoch)) !== 1) void this.#tellLost(mark)
-    } catch (error) {
-      this.#unmarked.set(key, unmarked)
-      throw error
-    }
+  async #markDone(key: string, { mark, claim, done }: Unmarked): Promise<void> {
+    const isOurs = await this.#eval(DONE, key, claim, done, this.#expiryMs, mark.leaderEpoch)
+    if (isOurs !== 1) void this.#tellLost(mark)
+  }
+
+  /** It is known to be handled until it is marked. */
+  async #markAgain(key: string, unmarked: Unmarked): Promise<void> {
+    unmarked.marking ??= this.#markDone(key, unmarked)
+      .then(() => void this.#unmarked.delete(key))
+      .finally(() => (unmarked.marking = undefined))
+    await unmarked.marking
   }
 
   async #tellLost(mark: Mark): Promise<void> {

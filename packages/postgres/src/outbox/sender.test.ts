@@ -113,6 +113,28 @@ describe('a sender', () => {
     expect(opened).toEqual(['sluice-outbox.own.3', 'sluice-outbox.own.3'])
   })
 
+  it('writes nothing through a producer that opened after it was given up', async () => {
+    const clock = new ManualClock()
+    const { kafka, committed, opened } = fakeKafka(() => undefined)
+    const late = Promise.withResolvers<void>()
+    const open = kafka.transactionalProducer.bind(kafka)
+    const slow = Object.assign(kafka, {
+      transactionalProducer: async (options: Parameters<typeof open>[0]) => {
+        const producer = await open(options)
+        if (opened.length === 1) await late.promise
+        return producer
+      },
+    })
+    const sender = new Sender({ kafka: slow, clock, sendTimeoutMs: 1_000, identity: 'own' })
+    const first = sender.send(3, [row(1)])
+    await clock.advanceAsync(1_000)
+    expect(await first).toMatchObject([{ outcome: 'failed' }])
+    expect(await sender.send(3, [row(1), row(2)])).toMatchObject([{ outcome: 'sent' }, { outcome: 'sent' }])
+    late.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(committed).toEqual([['1', '2']])
+  })
+
   it('gives a transaction up that takes too long', async () => {
     const clock = new ManualClock()
     const { kafka } = fakeKafka(() => new Promise<never>(() => {}))

@@ -60,11 +60,14 @@ export class Sender {
     const { clock, sendTimeoutMs } = this.#options
     const leftMs = deadlineMs - clock.monotonicMs()
     if (leftMs <= 0) throw new TransactionTimeoutError(sendTimeoutMs)
-    const written = this.#open(bucket).then((producer) =>
-      producer.run((transaction) => {
+    const opening = this.#open(bucket)
+    const written = opening.then((producer) => {
+      // One that opens late has fenced its successor: what it was opened for must not be written behind that one's rows.
+      if (this.#producers.get(bucket) !== opening) throw new TransactionTimeoutError(sendTimeoutMs)
+      return producer.run((transaction) => {
         for (const row of rows) transaction.send(topic(row.topic, { key: bytes, value: bytes }), this.#recordOf(row))
-      }),
-    )
+      })
+    })
     try {
       await before(clock, leftMs, written)
     } catch (error) {
