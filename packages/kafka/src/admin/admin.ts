@@ -54,7 +54,10 @@ export class Admin {
     return await createTopics(this.#cluster, topics, options.ifNotExists ?? false, this.#deadline(options))
   }
 
-  /** Deletes topics and waits until every broker that answers knows that they are gone. @throws BrokerError, ClusterTimeoutError */
+  /**
+   * Deletes topics and waits until every broker that answers knows that they are gone.
+   * @throws BrokerError, ClusterTimeoutError
+   */
   async deleteTopics(
     names: readonly string[],
     options: AdminCallOptions & { readonly ifExists?: boolean } = {},

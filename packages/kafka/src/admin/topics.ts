@@ -165,8 +165,7 @@ async function isEverywhere(
   names: readonly string[],
   isSo: (topic: TopicMetadata | undefined) => boolean,
 ): Promise<boolean> {
-  // That none can be asked may pass: the deadline tells when it has not.
-  const answers = await cluster.driver.admin.metadataOfEach(names).catch(() => [])
+  const answers = await cluster.driver.admin.metadataOfEach(cluster.brokers, names)
   return (
     answers.length > 0 &&
     answers.every(({ topics }) => names.every((name) => isSo(topics.find((topic) => topic.name === name))))

@@ -302,8 +302,8 @@ export interface CommittedOffset {
 }
 
 export interface AdminDriver {
-  /** From each broker that answers within a second: what is news to one is not yet known to all. */
-  metadataOfEach(topics: readonly string[]): Promise<readonly ClusterMetadata[]>
+  /** From each of these brokers that answers within a second: what is news to one is not yet known to all. */
+  metadataOfEach(brokers: readonly BrokerNode[], topics: readonly string[]): Promise<readonly ClusterMetadata[]>
   createTopics(topics: readonly NewTopic[], timeoutMs: number): Promise<readonly TopicResult[]>
   deleteTopics(names: readonly string[], timeoutMs: number): Promise<readonly TopicResult[]>
   describeTopicConfigs(names: readonly string[]): Promise<readonly TopicConfigs[]>

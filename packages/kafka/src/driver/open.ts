@@ -94,10 +94,9 @@ function adminOf(
       return broker
     })
   return {
-    async metadataOfEach(topics) {
+    async metadataOfEach(wanted, topics) {
       const answers: ClusterMetadata[] = []
-      const { brokers: all } = await ask([])
-      const asked = all.map(async (broker) => {
+      const asked = wanted.map(async (broker) => {
         await metadata(connections, broker, topics).then(
           (answer) => answers.push(answer),
           () => {},

@@ -5,7 +5,7 @@ import { deadLetterHeaders } from '../failure/dead-letter-headers.ts'
 import type { DeadLetterRecord, DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { isOwnTopic } from '../failure/topic-names.ts'
 import type { DeadLetterConfig } from './options.ts'
-import { orAborted } from './or-aborted.ts'
+import { orAborted } from '../or-aborted.ts'
 import type { PendingRecord } from './pending-record.ts'
 import { Spool } from './spool.ts'
 

@@ -6,6 +6,7 @@ import { endsWithin } from '../within.ts'
 import { classify } from '../driver/classify.ts'
 import type { ProducerIdentity, TransactionVersion } from '../driver/driver.ts'
 import { BrokerError, ClusterTimeoutError } from '../errors.ts'
+import { orAborted } from '../or-aborted.ts'
 import { askCoordinator } from './ask-coordinator.ts'
 import { ProducerFencedError, TransactionError } from './errors.ts'
 import type { OutputTopics } from './output-topics.ts'
@@ -158,17 +159,8 @@ export class TransactionWriter {
     return new TransactionError(transactionalId, outcome, cause, isMendable(cause))
   }
 
-  async #untilClosed<T>(work: Promise<T>): Promise<T> {
-    const { signal } = this.#closing
-    const { promise: closed, reject } = Promise.withResolvers<never>()
-    const onClosed = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onClosed, { once: true })
-    if (signal.aborted) onClosed()
-    try {
-      return await Promise.race([work, closed])
-    } finally {
-      signal.removeEventListener('abort', onClosed)
-    }
+  #untilClosed<T>(work: Promise<T>): Promise<T> {
+    return orAborted(work, this.#closing.signal)
   }
 
   #known(): Promise<Identity> {
