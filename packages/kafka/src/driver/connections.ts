@@ -6,6 +6,7 @@ import { ConnectionError, ProtocolError, UnsupportedBrokerError } from '../error
 import { missingApis } from './apis/versions.ts'
 import { connectFailure, requestFailure } from './failures.ts'
 import { saslOf } from './sasl.ts'
+import { freeWrittenRequests } from './written-requests.ts'
 
 /** Requests on one connection are answered in order, so what may wait long must not share one with what may not. */
 export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce'
@@ -186,6 +187,7 @@ export class Connections {
     connection.on('error', (error) => (broken ??= error))
     try {
       await connection.connect(to.host, to.port)
+      freeWrittenRequests(connection.socket)
       // A frozen broker accepts connections (its kernel does) but says nothing.
       const silence = clock.setTimeout(() => {
         const message = `${address} took the connection but did not answer within ${connectTimeoutMs} ms`
