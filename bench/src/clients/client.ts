@@ -33,6 +33,8 @@ export function randomValue(bytes: number): Buffer {
 export interface Feed {
   readonly window: number
   readonly size: number
+  /** What the client itself wants to be waited for before the next call. */
+  readonly ready?: () => Promise<void> | undefined
 }
 
 /**
@@ -40,7 +42,7 @@ export interface Feed {
  * every client. @throws whatever a send fails with.
  */
 async function sendWithin(job: ClientJob, feed: Feed, send: () => Promise<unknown>): Promise<Measured> {
-  const { window, size } = feed
+  const { window, size, ready } = feed
   let unanswered = 0
   let acknowledged = 0
   let failure: Error | undefined
@@ -59,6 +61,8 @@ async function sendWithin(job: ClientJob, feed: Feed, send: () => Promise<unknow
   for (let sent = 0; sent < job.records && stopwatch.seconds < job.maxSeconds; sent += size) {
     while (unanswered + size > window && failure === undefined) await someSettled()
     if (failure !== undefined) throw failure
+    const wait = ready?.()
+    if (wait) await wait
     unanswered += size
     send().then(settled, failed)
   }

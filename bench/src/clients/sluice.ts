@@ -1,24 +1,28 @@
-import { Kafka, bytes, topic } from '@sluice/kafka'
+import { Kafka, type QueueOptions, bytes, topic } from '@sluice/kafka'
 import { type Contestant, ReadCount, randomValue, sendWarm } from './client.ts'
 
 const largeLimit = 100_000
 const largeBytes = 512 * 1_024 * 1_024
 
+interface SingleSends {
+  readonly queue?: QueueOptions
+  readonly batchBytes?: number
+  /** Unset: as many as the producer takes before it says that it is throttled. */
+  readonly window?: number
+}
+
 /** Single sends; what is unset is left at its default. */
-function single(maxRecords?: number, batchBytes?: number): Contestant {
+function single({ window, ...options }: SingleSends): Contestant {
   return async (job) => {
     await using kafka = new Kafka({ brokers: [job.bootstrap], clientId: 'bench' })
-    await using producer = await kafka.producer({
-      // The others add none either.
-      addHeaders: false,
-      tracing: false,
-      compression: 'none',
-      ...(maxRecords !== undefined && { queue: { maxRecords, maxBytes: largeBytes } }),
-      ...(batchBytes !== undefined && { batchBytes }),
-    })
+    // The others add no headers either.
+    const settings = { addHeaders: false, tracing: false, compression: 'none', ...options } as const
+    await using producer = await kafka.producer(settings)
     const target = topic(job.topic, { value: bytes })
     const record = { value: randomValue(job.valueBytes) }
-    return await sendWarm(job, { window: maxRecords ?? 1_000, size: 1 }, () => producer.send(target, record))
+    const ready = (): Promise<void> | undefined => (producer.throttled ? producer.ready() : undefined)
+    const feed = window === undefined ? { window: Infinity, size: 1, ready } : { window, size: 1 }
+    return await sendWarm(job, feed, () => producer.send(target, record))
   }
 }
 
@@ -43,10 +47,13 @@ function handler(order: 'partition' | 'key', maxRecords?: number, pressure = tru
   }
 }
 
+const keptFull = { queue: { maxRecords: largeLimit, maxBytes: largeBytes }, window: largeLimit }
+
 export const produce = {
-  'single sends, default limits': single(),
-  'single sends, limits of 100,000': single(largeLimit),
-  'single sends, limits of 100,000, batches of 256 KiB': single(largeLimit, 262_144),
+  'single sends, default limits': single({ window: 1_000 }),
+  'single sends, limits of 100,000': single({ queue: { maxRecords: largeLimit } }),
+  'single sends, limits of 100,000, kept full': single(keptFull),
+  'single sends, limits of 100,000, kept full, batches of 256 KiB': single({ ...keptFull, batchBytes: 262_144 }),
 }
 export const consume = {
   'default limits': handler('partition'),
