@@ -6,7 +6,7 @@ const resolve = { conditions: ['source'] }
 const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] } }
 
 /** Those that say how long something may take, or that load the machine: each has it for itself. */
-const alone = ['consumer-group', 'failure', 'pipeline', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
+const alone = ['consumer-group', 'failure', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
 
 /** Small files that take long: begun last, by their size, they would be waited for alone. */
 const longest = ['exactly-once', 'demo', 'consumer-cluster'].map((name) => `/system/${name}.test.ts`)
@@ -20,6 +20,8 @@ class LongestFirst extends BaseSequencer {
 
 /** Real servers, which tests wait for more than they work: generous limits. */
 const system = {
+  // As with the unit tests.
+  isolate: false,
   include: ['tests/system/**/*.test.ts'],
   globalSetup: ['tests/system/support/no-process-left.ts'],
   testTimeout: 120_000,

@@ -13,6 +13,7 @@ import {
 import { type Stack, startStack } from '@sluice/stack'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { LastWordsProxy } from './support/last-words-proxy.ts'
 
 let stack: Stack
 let kafka: Kafka
@@ -277,6 +278,20 @@ describe('a handler', () => {
 })
 
 describe('marks in PostgreSQL', () => {
+  test('outlive a server that dies as it lets somebody in', async () => {
+    await using proxy = await LastWordsProxy.open(Number(new URL(stack.postgres.url).port))
+    const url = new URL(stack.postgres.url)
+    url.port = String(proxy.port)
+    const cut = new pg.Pool({ connectionString: url.href })
+    cut.on('error', () => {})
+    const store = postgresIdempotency({ pool: cut })
+    const mark = newMark()
+    // Unheard, its last words would end the process.
+    await expect(store.once(mark, () => {})).rejects.toThrow('connection')
+    expect(await store.once(mark, () => {})).toBe('handled')
+    await cut.end()
+  })
+
   test('and the effects that go through tx are one transaction', async () => {
     const store = postgresIdempotency({ pool })
     const mark = newMark()

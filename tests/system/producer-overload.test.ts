@@ -33,6 +33,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  vi.restoreAllMocks()
   await kafka?.close()
   await stack?.close()
   await rm(spoolDir, { recursive: true })

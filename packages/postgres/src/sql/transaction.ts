@@ -138,12 +138,9 @@ export async function withConnection<T>(
   work: (client: PoolClient, discard: () => void) => Promise<T>,
 ): Promise<T> {
   const { clock, timeoutMs } = settings
-  const client = await connected(settings)
   let isBroken = false
   const discard = (): void => void (isBroken = true)
-  // The pool listens only while a connection is idle; unheard, one that breaks now would end the process. The statement
-  // under way, or the next one, tells of it.
-  client.on('error', discard)
+  const client = await connected(settings, discard)
   try {
     return await before(clock, timeoutMs, work(client, discard))
   } catch (error) {
@@ -158,18 +155,37 @@ export async function withConnection<T>(
 }
 
 /** @throws TransactionTimeoutError */
-async function connected({ pool, clock, timeoutMs, connectTimeoutMs = timeoutMs }: ConnectionSettings) {
-  const connecting = pool.connect()
+async function connected(settings: ConnectionSettings, onBroken: () => void): Promise<PoolClient> {
+  const { pool, clock, timeoutMs, connectTimeoutMs = timeoutMs } = settings
+  const connecting = connect(pool, onBroken)
   try {
     return await before(clock, connectTimeoutMs, connecting)
   } catch (error) {
     // It may come all the same.
     connecting.then(
-      (late) => late.release(),
+      (late) => {
+        late.off('error', onBroken)
+        late.release()
+      },
       () => {},
     )
     throw error
   }
+}
+
+/**
+ * The pool listens only while a connection is idle; unheard, one that breaks now would end the process. The statement
+ * under way, or the next one, tells of it. By a callback, since a promise is too late for what came in one piece with
+ * the server's welcome.
+ */
+function connect(pool: Pool, onBroken: () => void): Promise<PoolClient> {
+  const { promise, resolve, reject } = Promise.withResolvers<PoolClient>()
+  pool.connect((error, client) => {
+    if (client === undefined) return reject(error!)
+    client.on('error', onBroken)
+    resolve(client)
+  })
+  return promise
 }
 
 /** What the work brings, if it brings it in time; else it goes on unseen. @throws TransactionTimeoutError */
