@@ -9,7 +9,9 @@ const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] 
 const alone = ['consumer-group', 'failure', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
 
 /** Small files that take long: begun last, by their size, they would be waited for alone. */
-const longest = ['exactly-once', 'demo', 'consumer-cluster'].map((name) => `/system/${name}.test.ts`)
+const longest = ['exactly-once', 'demo', 'consumer-cluster', 'pipeline', 'kafka-cluster', 'packaging'].map(
+  (name) => `/system/${name}.test.ts`,
+)
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -50,7 +52,8 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { ...system, name: 'system', exclude: alone, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        // More than a small machine has cores: they wait for servers most of the time.
+        test: { ...system, name: 'system', exclude: alone, maxWorkers: 3, sequence: { groupOrder: 1 } },
       },
       {
         resolve,
