@@ -60,17 +60,26 @@ describe('closing', () => {
     expect(broker.requests).not.toContain('end')
   })
 
-  test('sends nothing of work that ends later', async () => {
+  test('waits no longer for work than it may, and sends nothing of what it gathers later', async () => {
     const { clock, broker, producer } = await open()
     const { promise: gate, resolve } = Promise.withResolvers<void>()
+    let late: unknown
     const run = producer.run(async (transaction) => {
       await gate
-      transaction.send(letters, { value: 'a' })
+      try {
+        transaction.send(letters, { value: 'a' })
+      } catch (error) {
+        late = error
+        throw error
+      }
     })
     run.catch(() => {})
     await settle(clock, producer.close({ timeoutMs: 0 }))
-    resolve()
     await expect(run).rejects.toThrow(ClosedError)
+    expect(producer.inspect()).toMatchObject({ state: 'closed', isRunning: false })
+    resolve()
+    await settle(clock, gate)
+    expect(late).toBeInstanceOf(ClosedError)
     expect(broker.requests).toEqual(['init'])
   })
 })

@@ -2,6 +2,7 @@ import { ClosedError, ConfigError, requireNumber, type Clock } from '@sluice/flo
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
 import { requireKnownFields } from '../known-fields.ts'
+import { orAborted } from '../or-aborted.ts'
 import type { CloseOptions } from '../producer/producer.ts'
 import type { OutgoingRecord, Topic } from '../record.ts'
 import { endsWithin } from '../within.ts'
@@ -42,6 +43,8 @@ export class TransactionalProducer implements AsyncDisposable {
   readonly #clock: Clock
   readonly #topics: OutputTopics
   readonly #writer: TransactionWriter
+  /** Aborted when a transaction under way is not waited for any longer. */
+  readonly #givenUp = new AbortController()
   #running: Promise<unknown> | undefined
   #state: 'open' | 'closed' = 'open'
 
@@ -84,13 +87,15 @@ export class TransactionalProducer implements AsyncDisposable {
 
   /**
    * Waits for the transaction that is under way, from 0 to 86,400,000 ms, default 30,000. One that has not ended by then is
-   * given up: its `run` rejects, and its `outcome` says whether it can be committed all the same.
+   * given up: its `run` rejects, with a ClosedError where its work still gathers, else with an error whose `outcome` says
+   * whether it can be committed all the same.
    * @throws ConfigError for a time that makes no sense: then nothing is closed.
    */
   async close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<void> {
     requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
     this.#state = 'closed'
     if (this.#running !== undefined) await endsWithin(this.#clock, this.#running, timeoutMs)
+    this.#givenUp.abort(new ClosedError('the transactional producer'))
     this.#writer.close()
   }
 
@@ -117,7 +122,8 @@ export class TransactionalProducer implements AsyncDisposable {
         sent = offsets
       },
     }
-    const result = await (async () => await work(scope))().finally(() => (hasEnded = true))
+    const working = (async () => await work(scope))()
+    const result = await orAborted(working, this.#givenUp.signal).finally(() => (hasEnded = true))
     for (const name of new Set(records.map(([{ name }]) => name))) {
       if (!this.#topics.isKnown(name)) await this.#topics.look(name)
     }

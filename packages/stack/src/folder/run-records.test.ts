@@ -26,8 +26,8 @@ afterEach(() => {
   rmSync(path, { recursive: true })
 })
 
-async function orphan(script: string): Promise<ChildProcess & { identity: ProcessIdentity }> {
-  const child = spawn('sh', ['-c', `echo up; ${script}`], { stdio: ['ignore', 'pipe', 'ignore'] })
+async function orphan(script: string, before = ':'): Promise<ChildProcess & { identity: ProcessIdentity }> {
+  const child = spawn('sh', ['-c', `${before}; echo up; ${script}`], { stdio: ['ignore', 'pipe', 'ignore'] })
   orphans.push(child)
   await once(child.stdout, 'data')
   return Object.assign(child, { identity: identify(child.pid!)! })
@@ -38,7 +38,7 @@ const ended = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || s
 describe('what a killed supervisor has left', () => {
   it('is ended, also where it does not heed the signal', async () => {
     const meek = await orphan('exec sleep 60')
-    const deaf = await orphan(`trap '' TERM; while :; do sleep 0.05; done`)
+    const deaf = await orphan('while :; do sleep 0.05; done', `trap '' TERM`)
     for (const { identity } of [meek, deaf])
       records.note({ type: 'started', name: `p${identity.pid}`, pid: identity.pid })
     const over = Promise.all([once(meek, 'exit'), once(deaf, 'exit')])
