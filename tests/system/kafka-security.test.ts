@@ -1,12 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { Kafka, type SaslOptions, text, topic } from '@sluice/kafka'
+import { Kafka, type SaslOptions, bytes, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runOk } from './support/child.ts'
+import { readTopic } from './support/read-topic.ts'
 
 const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
 const user = { username: 'app', password: 'correct horse' }
@@ -116,6 +118,18 @@ test.each(mechanisms)('records go out and in over TLS with %s', async (mechanism
   await consumer.close()
   await running
   expect(seen).toContain(mechanism)
+})
+
+test('large requests arrive as they were sent', async () => {
+  await using kafka = secure({ mechanism: 'PLAIN', ...user })
+  const target = topic('large', { value: bytes })
+  await kafka.admin().createTopics([{ name: target.name, partitions: 1 }])
+  await using producer = await kafka.producer({ compression: 'none' })
+  const values = Array.from({ length: 100 }, (_, i) => Buffer.alloc(200_000 + i, randomBytes(1_000)))
+  const deliveries = await Promise.all(values.map((value) => producer.send(target, { value })))
+  expect(deliveries.map(({ offset }) => offset)).toEqual(values.map((_, i) => i))
+  const found = await readTopic(kafka, target, values.length)
+  expect(found.every(({ value }, i) => value?.equals(values[i]!))).toBe(true)
 })
 
 test('nothing is lost or doubled while sessions are renewed', async () => {
