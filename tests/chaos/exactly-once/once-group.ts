@@ -142,7 +142,12 @@ export class OnceGroup implements AsyncDisposable {
   }
 
   async leaveAll(): Promise<void> {
-    await Promise.all([...this.#alive].map((child) => child.kill('SIGTERM')))
+    const leave = async (child: Child): Promise<void> => {
+      // Before that nobody heeds the signal. One that has ended is among the deserted.
+      await child.line((line) => line === 'started').catch(() => {})
+      await child.kill('SIGTERM')
+    }
+    await Promise.all([...this.#alive].map(leave))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
