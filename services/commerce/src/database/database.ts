@@ -46,6 +46,9 @@ export async function openPool(config: PostgresConfig, name: string, max: number
     // One that is being closed may well hear first that its server stops too.
     if (!pool.ending) log.warn({ err: error }, 'an idle PostgreSQL connection broke')
   })
+  // The pool itself listens only while a connection is idle; unheard, one that breaks in use would end the process. The
+  // query under way, or the next one, tells of it, and the pool throws it away.
+  pool.on('connect', (client) => client.on('error', () => {}))
   try {
     await pool.query('SELECT 1')
   } catch (error) {
@@ -84,30 +87,13 @@ export function withSessionLock<T>(pool: Pool, key: number, work: (client: Clien
 }
 
 async function withClient<T>(pool: Pool, work: (client: Client, discard: () => void) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
   let isBroken = false
-  const discard = (): void => void (isBroken = true)
-  const client = await connect(pool, discard)
   try {
-    return await work(client, discard)
+    return await work(client, () => (isBroken = true))
   } finally {
-    client.off('error', discard)
     client.release(isBroken)
   }
-}
-
-/**
- * The pool listens only while a connection is idle; unheard, one that breaks now would end the process. The query under
- * way, or the next one, tells of it. By a callback, since a promise is too late for what came in one piece with the
- * server's welcome.
- */
-function connect(pool: Pool, onBroken: () => void): Promise<Client> {
-  const { promise, resolve, reject } = Promise.withResolvers<Client>()
-  pool.connect((error, client) => {
-    if (client === undefined) return reject(error!)
-    client.on('error', onBroken)
-    resolve(client)
-  })
-  return promise
 }
 
 /**
