@@ -1,3 +1,5 @@
+import { messageOf } from './thrown.ts'
+
 /** The facts of an error, kept as own readonly fields of it. */
 export type ErrorFacts = Readonly<Record<string, unknown>>
 
@@ -112,5 +114,5 @@ export class InvariantError extends SluiceError<'invariant_broken'> {
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return String(value)
+  return messageOf(value)
 }

@@ -1,3 +1,5 @@
+import { stackOf } from './thrown.ts'
+
 /** Calls a callback that must not be able to break its caller: what it throws or rejects with becomes a warning. */
 export function callListener<Payload>(
   listener: ((payload: Payload) => unknown) | undefined,
@@ -28,6 +30,5 @@ export function askSafely<Subject>(
 }
 
 function warn(name: string, error: unknown): void {
-  const shown = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  process.emitWarning(`The callback "${name}" failed: ${shown}`, { code: 'SLUICE_LISTENER' })
+  process.emitWarning(`The callback "${name}" failed: ${stackOf(error)}`, { code: 'SLUICE_LISTENER' })
 }

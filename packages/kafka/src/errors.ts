@@ -1,4 +1,4 @@
-import { SluiceError, type SluiceErrorOptions } from '@sluice/flow'
+import { SluiceError, type SluiceErrorOptions, messageOf } from '@sluice/flow'
 
 /** Whether a record that was given up can still be in the log: `refused` not, `unknown` maybe. */
 export type DeliveryOutcome = 'refused' | 'unknown'
@@ -187,8 +187,4 @@ export class BatchTooLargeError extends SluiceError<'batch_too_large'> {
       facts: { maxBytes },
     })
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -1,4 +1,4 @@
-import { SluiceError } from '@sluice/flow'
+import { SluiceError, messageOf } from '@sluice/flow'
 
 /** The tables are not there: `migrate` makes them. */
 export class TablesMissingError extends SluiceError<'tables_missing'> {
@@ -101,8 +101,4 @@ export class ClaimHeldError extends SluiceError<'claim_held'> {
   constructor(key: string) {
     super('claim_held', `Somebody else handles ${key} right now`, { retriable: true, facts: { key } })
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

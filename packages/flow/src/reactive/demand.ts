@@ -1,3 +1,4 @@
+import { messageOf } from '../thrown.ts'
 import { ConfigError } from '../errors.ts'
 
 /** What was requested and not yet given. */
@@ -30,5 +31,5 @@ export function requireArgument(name: string, value: unknown): void {
 
 /** A subscriber or subscription that throws breaks its own contract; it must not break the other side too. */
 export function warnOfBrokenRule(rule: string, error: unknown): void {
-  process.emitWarning(`Reactive Streams, rule ${rule} was broken: ${String(error)}`, { code: 'SLUICE_REACTIVE' })
+  process.emitWarning(`Reactive Streams, rule ${rule} was broken: ${messageOf(error)}`, { code: 'SLUICE_REACTIVE' })
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../thrown.ts'
 import { systemClock } from '../clock.ts'
 import type { Clock, Timer } from '../clock.ts'
 import { Emitter } from '../emitter.ts'
@@ -169,7 +170,7 @@ function readSafely({ name, read }: Watched<string>): number {
   try {
     return read()
   } catch (error) {
-    process.emitWarning(`The reading of "${name}" failed: ${String(error)}`, { code: 'SLUICE_SENSOR' })
+    process.emitWarning(`The reading of "${name}" failed: ${messageOf(error)}`, { code: 'SLUICE_SENSOR' })
     return Number.NaN
   }
 }

@@ -79,5 +79,6 @@ export function leaveClosing(closing: Promise<void>): void {
 
 /** For an error that comes up while another one, or the end, is on its way to the consumer already. */
 export function warnOfFailedClose(error: unknown): void {
-  process.emitWarning(`A source failed after it was left: ${String(error)}`, { code: 'SLUICE_LEFT_SOURCE' })
+  process.emitWarning(`A source failed after it was left: ${messageOf(error)}`, { code: 'SLUICE_LEFT_SOURCE' })
 }
+import { messageOf } from '../thrown.ts'

@@ -1,4 +1,4 @@
-import { SluiceError } from '@sluice/flow'
+import { SluiceError, messageOf } from '@sluice/flow'
 import type { PartitionPlace, ResetReason } from './events.ts'
 
 /** Where a record is, as every error about one says it. */
@@ -162,8 +162,4 @@ export class StateInUseError extends SluiceError<'state_in_use'> {
       { facts: { path, pid } },
     )
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

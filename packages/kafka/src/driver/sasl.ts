@@ -1,3 +1,4 @@
+import { messageOf } from '@sluice/flow'
 import type { ConnectionOptions } from '@platformatic/kafka'
 import type { Clock } from '@sluice/flow'
 import { TokenError } from '../errors.ts'
@@ -46,7 +47,7 @@ async function asked(token: NonNullable<SaslOptions['token']>, address: string):
   try {
     return typeof token === 'string' ? token : await token()
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     throw new TokenError(address, `the token callback failed: ${why}`, error)
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf, nameOf } from '@sluice/flow'
 import type { Clock, Emitter } from '@sluice/flow'
 import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { ConsumerEvents } from '../consumer/events.ts'
@@ -51,8 +52,8 @@ export class DeadLetterRoute implements FailureRoute {
       group: settings.group,
       attempts: attempt,
       stage: error instanceof DecodeError ? 'decode' : 'handler',
-      errorClass: error instanceof Error ? error.name : typeof error,
-      errorMessage: error instanceof Error ? error.message : String(error),
+      errorClass: nameOf(error),
+      errorMessage: messageOf(error),
       failedAtMs: Math.floor(clock.now()),
       outcome: null,
       replays: Number(record.headers.get(deadLetterHeader.replays) ?? 0) || 0,

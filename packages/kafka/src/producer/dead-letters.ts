@@ -1,4 +1,4 @@
-import { Gate } from '@sluice/flow'
+import { Gate, messageOf } from '@sluice/flow'
 import type { Clock } from '@sluice/flow'
 import type { DeliveryError, DeliveryOutcome } from '../errors.ts'
 import { deadLetterHeaders } from '../failure/dead-letter-headers.ts'
@@ -243,7 +243,7 @@ export class DeadLetters {
         await spool.remove(name)
       } catch (error) {
         if (signal.aborted) return
-        process.emitWarning(`The spool ${name} cannot be sent: ${String(error)}`, { code: 'SLUICE_DEAD_LETTERS' })
+        process.emitWarning(`The spool ${name} cannot be sent: ${messageOf(error)}`, { code: 'SLUICE_DEAD_LETTERS' })
       }
     }
   }

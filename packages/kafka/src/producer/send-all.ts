@@ -1,4 +1,4 @@
-import { requireInteger, Ring } from '@sluice/flow'
+import { requireInteger, Ring, messageOf } from '@sluice/flow'
 import type { Delivery } from '../record.ts'
 
 export interface SendAllOptions {
@@ -78,7 +78,8 @@ class Feed<T> {
     } catch (error) {
       const { aborted, reason } = this.#stopped.signal
       if (!aborted) this.#sourceFailure = { error }
-      else if (error !== reason) process.emitWarning(error as Error)
+      else if (error !== reason)
+        process.emitWarning(`A source failed after it was left: ${messageOf(error)}`, { code: 'SLUICE_LEFT_SOURCE' })
     }
     this.#isEnded = true
     this.#sink.hurry()

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { appendFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { ConfigError, InvariantError } from '@sluice/flow'
+import { ConfigError, InvariantError, messageOf } from '@sluice/flow'
 import type { DeadLetterRecord } from '../failure/dead-letter-writer.ts'
 
 interface Line {
@@ -46,7 +46,7 @@ export class Spool {
       return spool
     } catch (error) {
       spool.close()
-      throw new ConfigError('deadLetters.spoolDir', folder, `a folder that can be written (${String(error)})`)
+      throw new ConfigError('deadLetters.spoolDir', folder, `a folder that can be written (${messageOf(error)})`)
     }
   }
 

@@ -1,4 +1,4 @@
-import { SluiceError } from '@sluice/flow'
+import { SluiceError, messageOf } from '@sluice/flow'
 import { ClusterTimeoutError } from '../errors.ts'
 
 /** What became of a transaction that failed: `aborted`, nothing of it will ever be seen; `unknown`, all of it may be. */
@@ -11,7 +11,7 @@ export class TransactionError extends SluiceError<'transaction_failed'> {
 
   constructor(transactionalId: string, outcome: TransactionOutcome, cause: unknown, retriable: boolean) {
     const what = outcome === 'aborted' ? 'was aborted' : 'may have been committed or not'
-    super('transaction_failed', `a transaction of ${transactionalId} ${what}: ${messageOf(cause)}`, {
+    super('transaction_failed', `a transaction of ${transactionalId} ${what}: ${explain(cause)}`, {
       retriable,
       cause,
       facts: { transactionalId, outcome },
@@ -32,8 +32,7 @@ export class ProducerFencedError extends SluiceError<'producer_fenced'> {
   }
 }
 
-function messageOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause)
+function explain(cause: unknown): string {
   const isExplained = cause instanceof ClusterTimeoutError && cause.cause !== undefined
-  return isExplained ? `${cause.message}: ${messageOf(cause.cause)}` : cause.message
+  return isExplained ? `${cause.message}: ${explain(cause.cause)}` : messageOf(cause)
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { ConfigError, requireFunction, requireInteger } from '@sluice/flow'
+import { ConfigError, requireFunction, requireInteger, messageOf } from '@sluice/flow'
 import { ClaimHeldError, RedisUnavailableError } from '../errors.ts'
 import { EXPIRY_MS, type Handled, type IdempotencyStore, type Mark } from './store.ts'
 
@@ -156,7 +156,7 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
     try {
       await this.#onClaimLost(mark)
     } catch (error) {
-      process.emitWarning(`onClaimLost failed: ${String(error)}`, { code: 'SLUICE_IDEMPOTENCY' })
+      process.emitWarning(`onClaimLost failed: ${messageOf(error)}`, { code: 'SLUICE_IDEMPOTENCY' })
     }
   }
 

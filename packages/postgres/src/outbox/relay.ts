@@ -1,4 +1,4 @@
-import { ConfigError, Emitter, requireInteger, systemClock, type Clock } from '@sluice/flow'
+import { ConfigError, Emitter, requireInteger, systemClock, type Clock, messageOf } from '@sluice/flow'
 import type { Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
 import { crashPoint } from '../crash-points.ts'
@@ -234,7 +234,7 @@ export class OutboxRelay implements AsyncDisposable {
       refused.push(...settled.refused)
     }
     await this.#table.delete(client, done)
-    for (const { id, error } of refused) await this.#table.refuse(client, id, String(error))
+    for (const { id, error } of refused) await this.#table.refuse(client, id, messageOf(error))
     await client.query('COMMIT')
     crashPoint('rows_deleted')
     this.#sentRows += done.length
@@ -274,7 +274,7 @@ export class OutboxRelay implements AsyncDisposable {
   #tell<Name extends 'error' | 'sendFailed' | 'refused'>(name: Name, event: OutboxRelayEvents[Name]): void {
     if (this.#events.listenerCount(name) > 0) this.#events.emit(name, event)
     else
-      process.emitWarning(`a relay of ${this.#tables.outbox} (${name}): ${String(event.error)}`, {
+      process.emitWarning(`a relay of ${this.#tables.outbox} (${name}): ${messageOf(event.error)}`, {
         code: 'SLUICE_OUTBOX_RELAY',
       })
   }

@@ -1,3 +1,4 @@
+import { messageOf, nameOf } from '@sluice/flow'
 import { DecodeError, deadLetterHeader, deadLetterHeaders, deadLetterTopic, type ConsumerRecord } from '@sluice/kafka'
 import type { OutboxRow } from '../outbox/row.ts'
 
@@ -23,8 +24,8 @@ export function deadLetterRow(
     group,
     attempts,
     stage: error instanceof DecodeError ? 'decode' : 'handler',
-    errorClass: error instanceof Error ? error.name : typeof error,
-    errorMessage: error instanceof Error ? error.message : String(error),
+    errorClass: nameOf(error),
+    errorMessage: messageOf(error),
     failedAtMs,
     outcome: null,
     replays: Number(record.headers.get(deadLetterHeader.replays) ?? 0) || 0,

@@ -1,4 +1,4 @@
-import { Emitter, systemClock, type Clock } from '@sluice/flow'
+import { Emitter, systemClock, type Clock, messageOf } from '@sluice/flow'
 import { HandlerError, type AnySource, type AnyTopic, type Consumer, type ConsumerRecord } from '@sluice/kafka'
 import type { Pool } from 'pg'
 import { OutboxTable } from '../outbox/outbox-table.ts'
@@ -164,6 +164,6 @@ async function tell(listener: () => unknown): Promise<void> {
   try {
     await listener()
   } catch (error) {
-    process.emitWarning(`onDeadLetter failed: ${String(error)}`, 'SluiceWarning')
+    process.emitWarning(`onDeadLetter failed: ${messageOf(error)}`, 'SluiceWarning')
   }
 }

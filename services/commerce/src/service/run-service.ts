@@ -1,4 +1,4 @@
-import { ConfigError, SluiceError, systemClock } from '@sluice/flow'
+import { ConfigError, SluiceError, systemClock, messageOf } from '@sluice/flow'
 import pino, { type Logger } from 'pino'
 import type { ServiceConfig } from '../config/config.ts'
 import type { Variables } from '../config/environment.ts'
@@ -98,7 +98,7 @@ class Running<Config extends ServiceConfig> {
     } catch (error) {
       if (this.#stop.signal.aborted && error === this.#stop.signal.reason) return EXIT.ok
       if (error instanceof ConfigError) throw error
-      this.#log.fatal({ err: error }, describe(error))
+      this.#log.fatal({ err: error }, messageOf(error))
       return EXIT.failed
     } finally {
       this.#state = 'stopped'
@@ -202,8 +202,4 @@ export function never(): Promise<never> {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
