@@ -11,14 +11,20 @@ export class ConnectionError extends SluiceError<'connection_failed'> {
   declare readonly address: string
   /** False where the connection was never made: then no broker has seen the request. */
   declare readonly requestSent: boolean
+  /** True where the cluster named the address (`advertised.listeners`), false where it is one of `brokers`. */
+  declare readonly advertised: boolean
 
   constructor(
     address: string,
     message: string,
     cause?: unknown,
-    { retriable = true, requestSent = true }: { retriable?: boolean; requestSent?: boolean } = {},
+    {
+      retriable = true,
+      requestSent = true,
+      advertised = false,
+    }: { retriable?: boolean; requestSent?: boolean; advertised?: boolean } = {},
   ) {
-    super('connection_failed', message, { retriable, cause, facts: { address, requestSent } })
+    super('connection_failed', message, { retriable, cause, facts: { address, requestSent, advertised } })
   }
 }
 

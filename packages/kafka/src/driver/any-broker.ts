@@ -84,7 +84,8 @@ function summary(failures: readonly Error[]): Error {
   if (failures.length === 1 && first) return first
   const addresses = failures.map((error) => (error instanceof ConnectionError ? error.address : '?')).join(', ')
   const texts = failures.map((error) => error.message).join('; ')
-  return new ConnectionError(addresses, `no broker can be reached: ${texts}`, first)
+  const advertised = failures.every((error) => error instanceof ConnectionError && error.advertised)
+  return new ConnectionError(addresses, `no broker can be reached: ${texts}`, first, { advertised })
 }
 
 function nameOf({ host, port }: Address): string {

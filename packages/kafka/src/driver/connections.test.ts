@@ -125,6 +125,26 @@ describe('a connection', () => {
     for (const failure of failures) expect(failure).toBeInstanceOf(ConnectionError)
   })
 
+  test('to an address that the cluster advertises and nobody answers says where the address comes from', async () => {
+    const { port } = await scripted((apiKey) => (apiKey === key.apiVersions ? apiVersions() : metadataAnswer))
+    const driver = driverOf(port)
+    const advertised = { id: 1, host: '127.0.0.1', port: 1 }
+    const failure = await driver.listOffsets(advertised, 'read_committed', []).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(ConnectionError)
+    expect(failure).toMatchObject({ address: '127.0.0.1:1', advertised: true, requestSent: false })
+    expect((failure as Error).message).toMatch(
+      /nothing listens there .*the cluster advertises this address \(advertised\.liste/,
+    )
+  })
+
+  test('to a bootstrap address that nobody answers does not speak of advertised addresses', async () => {
+    const failure = await driverOf(1)
+      .metadata([])
+      .catch((error: unknown) => error)
+    expect(failure).toMatchObject({ address: '127.0.0.1:1', advertised: false })
+    expect((failure as Error).message).not.toContain('advertise')
+  })
+
   test('that is answered with nonsense says so', async () => {
     const { port } = await scripted((apiKey) => (apiKey === key.apiVersions ? apiVersions() : Buffer.from([0, 0])))
     await expect(driverOf(port).metadata([])).rejects.toMatchObject({ code: 'protocol_violated', api: 'Metadata' })

@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { ConnectionError, ProtocolError, UnsupportedBrokerError } from '../errors.ts'
 import { missingApis } from './apis/versions.ts'
-import { connectFailure, requestFailure } from './failures.ts'
+import { connectFailure, notConnected, requestFailure, type Target } from './failures.ts'
 import { saslOf } from './sasl.ts'
 import { freeWrittenRequests } from './written-requests.ts'
 
@@ -17,6 +17,8 @@ export interface Address {
 }
 
 export interface ConnectionsOptions {
+  /** Where the cluster is looked for at first: any other address is one that the cluster advertises. */
+  readonly bootstrap: readonly Address[]
   readonly clientId: string
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -51,9 +53,8 @@ class SessionConnection extends Connection {
   }
 }
 
-interface Pooled {
+interface Pooled extends Target {
   readonly connection: SessionConnection
-  readonly address: string
   ready: Promise<void>
   inFlight: number
   /** Anything but the greeting of a new connection. */
@@ -65,6 +66,7 @@ interface Pooled {
 /** The TCP connections to all brokers, by role: made when first used, dropped when they break. */
 export class Connections {
   readonly #options: ConnectionsOptions
+  readonly #bootstrap: ReadonlySet<string>
   readonly #pools = new Map<string, Pooled[]>()
   readonly #hangups = new Map<string, number>()
   /** Out of their pools, with requests still in flight. */
@@ -73,6 +75,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
+    this.#bootstrap = new Set(options.bootstrap.map(({ host, port }) => `${host}:${port}`))
   }
 
   /**
@@ -153,6 +156,7 @@ export class Connections {
     const pooled: Pooled = {
       connection,
       address,
+      advertised: !this.#bootstrap.has(address),
       ready: Promise.resolve(),
       inFlight: 0,
       hasAnswered: false,
@@ -174,12 +178,13 @@ export class Connections {
       this.#retired.add(pooled)
       this.#endRetired(pooled)
     }
-    pooled.ready = this.#connect(connection, to, address)
+    pooled.ready = this.#connect(pooled, to)
     pooled.ready.catch(drop)
     return pooled
   }
 
-  async #connect(connection: Connection, to: Address, address: string): Promise<void> {
+  async #connect(target: Pooled, to: Address): Promise<void> {
+    const { connection, address } = target
     const { connectTimeoutMs, clock } = this.#options
     let silent: ConnectionError | undefined
     // Requests are told only that the connection closed, not why: that a broker misses a certificate comes as an event.
@@ -190,22 +195,21 @@ export class Connections {
       freeWrittenRequests(connection.socket)
       // A frozen broker accepts connections (its kernel does) but says nothing.
       const silence = clock.setTimeout(() => {
-        const message = `${address} took the connection but did not answer within ${connectTimeoutMs} ms`
-        silent = new ConnectionError(address, message, undefined, { requestSent: false })
+        silent = notConnected(target, `${address} took the connection but did not answer within ${connectTimeoutMs} ms`)
         connection.socket.destroy()
       }, connectTimeoutMs)
       const missing = await missingApis(connection).finally(() => silence.cancel())
       if (missing.length > 0) throw new UnsupportedBrokerError(address, missing)
     } catch (error) {
       void connection.close()
-      throw silent ?? connectFailure(isClosed(error) ? (broken ?? error) : error, address, connectTimeoutMs)
+      throw silent ?? connectFailure(isClosed(error) ? (broken ?? error) : error, target, connectTimeoutMs)
     }
   }
 
   /** A request that the broker cannot parse makes it hang up: without a bound it would be sent for ever. */
   #requestFailure(error: unknown, api: string, pooled: Pooled): Error {
-    const { address } = pooled
-    const failure = requestFailure(error, { address, api, timeoutMs: this.#options.requestTimeoutMs })
+    const { address, advertised } = pooled
+    const failure = requestFailure(error, { address, advertised, api, timeoutMs: this.#options.requestTimeoutMs })
     // A connection that has answered before, or took others down with it, was broken by something else.
     if (!(failure instanceof ConnectionError) || pooled.hasAnswered || pooled.isBlamed || this.#closed) return failure
     pooled.isBlamed = true

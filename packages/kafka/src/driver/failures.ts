@@ -11,18 +11,37 @@ import { AuthenticationError, ConnectionError, ProtocolError, RequestTimeoutErro
 import { brokerError } from './classify.ts'
 
 /** Which call failed, and where. */
-export interface FailedCall {
-  readonly address: string
+export interface FailedCall extends Target {
   readonly api: string
   readonly timeoutMs: number
 }
 
+/** A broker's address, and where it comes from. */
+export interface Target {
+  readonly address: string
+  /** The cluster named it; it is not one of the bootstrap addresses. */
+  readonly advertised: boolean
+}
+
+/** The error for a connection that was never usable. A wrong `advertised.listeners` is the most frequent cause. */
+export function notConnected(
+  { address, advertised }: Target,
+  message: string,
+  cause?: unknown,
+  retriable = true,
+): ConnectionError {
+  const hint = advertised
+    ? `${message}; the cluster advertises this address (advertised.listeners of that broker): it has to resolve to the broker and be reachable from here`
+    : message
+  return new ConnectionError(address, hint, cause, { retriable, requestSent: false, advertised })
+}
+
 /** The error for a connection that could not be made. */
-export function connectFailure(error: unknown, address: string, timeoutMs: number): SluiceError {
+export function connectFailure(error: unknown, target: Target, timeoutMs: number): SluiceError {
+  const { address } = target
   if (error instanceof SluiceError) return error
   if (error instanceof TimeoutError) {
-    const message = `${address} did not accept a connection within ${timeoutMs} ms`
-    return new ConnectionError(address, message, undefined, { requestSent: false })
+    return notConnected(target, `${address} did not accept a connection within ${timeoutMs} ms`)
   }
   const cause = rootCause(error)
   if (cause instanceof SluiceError) return cause
@@ -31,22 +50,23 @@ export function connectFailure(error: unknown, address: string, timeoutMs: numbe
   const message = `cannot connect to ${address}: ${reason(cause)}`
   const code = codeOf(cause) ?? ''
   const retriable = !find(error, (e) => e instanceof UserError) && !distrust.test(code) && !distrusted.test(code)
-  return new ConnectionError(address, message, cause, { retriable, requestSent: false })
+  return notConnected(target, message, cause, retriable)
 }
 
 /** The error for a request that was not answered, or not as it should be. */
 export function requestFailure(error: unknown, call: FailedCall): SluiceError {
-  const { address, api, timeoutMs } = call
+  const { address, advertised, api, timeoutMs } = call
   if (error instanceof SluiceError) return error
   if (error instanceof TimeoutError) return new RequestTimeoutError(address, api, timeoutMs)
   if (error instanceof ResponseError) return responseFailure(error, call)
   const cause = rootCause(error)
   if (error instanceof NetworkError) {
-    return new ConnectionError(address, `the connection to ${address} broke before ${api} was answered`, cause)
+    const message = `the connection to ${address} broke before ${api} was answered`
+    return new ConnectionError(address, message, cause, { advertised })
   }
   if (error instanceof UserError) {
     const message = `${address} does not speak as configured: ${reason(cause)}`
-    return new ConnectionError(address, message, cause, { retriable: false })
+    return new ConnectionError(address, message, cause, { retriable: false, advertised })
   }
   return new ProtocolError(address, api, `the answer of ${address} to ${api} cannot be read: ${reason(cause)}`, cause)
 }
