@@ -64,6 +64,7 @@ export interface BrokerLoopOptions<P extends FetchTarget, Ask extends FetchAsk<P
 const WAITING_POLL_MS = 10
 /** An answer is late when it takes so much longer than the broker may hold it. */
 const SILENT_AFTER_MS = 3_000
+const MAX_INT32 = 2 ** 31 - 1
 
 /**
  * Fetches from one broker, one request at a time, for as long as it leads any partition of ours: a frozen broker holds
@@ -75,7 +76,6 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   readonly #options: BrokerLoopOptions<P, Ask>
   readonly #partitions = new Set<P>()
   readonly #signal: Signal
-  #turn = 0
   #stopped = false
   readonly #stopping = new AbortController()
   #fetches = 0
@@ -142,13 +142,16 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
     await this.#options.clock.sleep(throttleMs, this.#stopping.signal).catch(() => {})
   }
 
-  /** Those that can be fetched, each time beginning with the next one. */
+  /** Those that can be fetched. What brought records goes to the end of the line, so that each comes first in its turn. */
   #inTurn(): P[] {
     const wanting: P[] = []
     for (const partition of this.#partitions) if (partition.wantsFetch) wanting.push(partition)
-    if (wanting.length < 2) return wanting
-    const first = this.#turn++ % wanting.length
-    return first === 0 ? wanting : [...wanting.slice(first), ...wanting.slice(0, first)]
+    return wanting
+  }
+
+  #toTheEnd(partition: P): void {
+    this.#partitions.delete(partition)
+    this.#partitions.add(partition)
   }
 
   /** Returns for how long the broker wants to be left alone. */
@@ -170,7 +173,7 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
         isolation: settings.isolation,
         maxWaitMs,
         minBytes: 1,
-        maxBytes: plan.maxBytes ?? plan.asks.reduce((sum, { bytes }) => sum + bytes, 0),
+        maxBytes: Math.min(plan.maxBytes ?? plan.asks.reduce((sum, { bytes }) => sum + bytes, 0), MAX_INT32),
         partitions: plan.asks.map(({ partition, bytes }) => ({
           topicId: partition.topicId,
           partition: partition.partition,
@@ -200,7 +203,10 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
       // Meanwhile it may have been given back, led away or moved to another offset.
       const isCurrent = !this.#stopped && this.#partitions.has(partition) && partition.position === offsets[index]
       if (fetched === undefined || !isCurrent || !partition.takesAnswer) this.#options.intake.settle(ask, 0, 0)
-      else this.#options.onFetched(ask, fetched)
+      else {
+        if (fetched.records !== null && fetched.records.length > 0) this.#toTheEnd(partition)
+        this.#options.onFetched(ask, fetched)
+      }
     })
   }
 }

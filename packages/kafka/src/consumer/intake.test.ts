@@ -189,6 +189,74 @@ test('a compressed batch is opened beyond the limit only where no other is open'
   expect(intake.mayExpand()).toBe(true)
 })
 
+describe('partitions that are caught up', () => {
+  function openCaughtUp(count: number, options: Partial<IntakeOptions> = {}) {
+    const opened = open(count, options)
+    for (const { sizes } of opened.partitions) Object.assign(sizes, { caughtUp: true, batchBytes: 64 * KiB })
+    return opened
+  }
+
+  test('are all asked for, however many, with one reservation for all', () => {
+    const { intake, partitions } = openCaughtUp(5_000, { maxBytes: 64 * 1_024 * KiB })
+    const { asks, waiting, maxBytes } = intake.plan(partitions)
+    expect(asks).toHaveLength(5_000)
+    expect(waiting).toBe(false)
+    expect(maxBytes).toBeLessThanOrEqual(4_096 * KiB)
+    expect(intake.inspect().bytes).toBe(maxBytes)
+    for (const ask of asks) intake.settle(ask, 0, 0)
+    expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0 })
+  })
+
+  test('take nothing of the request from one that has records', () => {
+    const { intake, partitions } = openCaughtUp(1_000, { maxBytes: 64 * 1_024 * KiB, maxRecords: 100_000 })
+    partitions[999]!.sizes.caughtUp = false
+    const { asks } = intake.plan(partitions)
+    expect(asks).toHaveLength(1_000)
+    // A broker fills the answer in the order of the request.
+    expect(asks[0]).toMatchObject({ partition: partitions[999], bytes: 1_024 * KiB })
+  })
+
+  test('bring in what their shares have room for while others fill the common half', () => {
+    const { intake, partitions } = openCaughtUp(4, { maxRecords: 100_000 })
+    const [stuck, ...others] = partitions
+    stuck!.sizes.caughtUp = false
+    for (let round = 0; round < 20; round++) fill(intake, intake.plan([stuck!]).asks)
+    const { asks, maxBytes } = intake.plan(others)
+    expect(asks).toHaveLength(3)
+    expect(maxBytes).toBe(3 * 64 * KiB)
+  })
+
+  test('of several brokers leave the common half to each other and to those with records', () => {
+    const { intake, partitions } = openCaughtUp(100, { maxRecords: 100_000 })
+    for (let broker = 0; broker < 9; broker++) {
+      expect(intake.plan(partitions.slice(broker * 10, broker * 10 + 10)).asks).toHaveLength(10)
+    }
+    partitions[99]!.sizes.caughtUp = false
+    expect(intake.plan([partitions[99]!]).asks).toHaveLength(1)
+  })
+
+  test('are left out while the records are in, except for free slots', () => {
+    const { intake, partitions } = openCaughtUp(20, { busyPartitions: 2, maxRecords: 100 })
+    const [a, b, ...others] = partitions
+    a!.sizes.caughtUp = false
+    fill(intake, intake.plan([a!]).asks)
+    expect(intake.plan(others).asks).toHaveLength(18)
+    b!.sizes.caughtUp = false
+    fill(intake, intake.plan([b!]).asks)
+    expect(intake.plan(others)).toEqual({ asks: [], waiting: false })
+    intake.release(a!, a!.usage.heldBytes, a!.usage.heldRecords)
+    expect(onRoom).toHaveBeenCalled()
+  })
+
+  test('that one of them is given back in the meantime leaves nothing behind', () => {
+    const { intake, partitions } = openCaughtUp(3)
+    const { asks } = intake.plan(partitions)
+    intake.remove(partitions[1]!)
+    for (const ask of asks) intake.settle(ask, 0, 0)
+    expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0 })
+  })
+})
+
 test('whatever is fetched and finished: never more bytes than the limit, and always somebody who can go on', () => {
   fc.assert(
     fc.property(
@@ -218,6 +286,60 @@ test('whatever is fetched and finished: never more bytes than the limit, and alw
         }
         expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0 })
         expect(partitions.some((partition) => intake.plan([partition]).asks.length > 0)).toBe(true)
+      },
+    ),
+  )
+})
+
+test('whole answers, of caught-up partitions and others: never more than the limit and a batch, and nothing is left behind', () => {
+  const step = fc.record({
+    /** Which partitions a broker leads: each `brokers`-th. */
+    broker: fc.nat(2),
+    brings: fc.array(fc.nat(40), { minLength: 1, maxLength: 20 }),
+    catchUp: fc.array(fc.boolean(), { minLength: 1, maxLength: 7 }),
+    free: fc.nat(20),
+    fails: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 3, max: 60 }),
+      fc.integer({ min: 64, max: 4_096 }),
+      fc.nat(3),
+      fc.constantFrom(1, 0.1),
+      fc.array(step, { maxLength: 40 }),
+      (count, maxKiB, high, budgetShare, steps) => {
+        const maxBytes = maxKiB * KiB
+        const { intake, partitions } = open(count, { maxBytes, fetchMaxBytes: 512 * KiB })
+        for (const partition of partitions.slice(0, high)) partition.priority = 'high'
+        for (const { sizes } of partitions) sizes.caughtUp = true
+        intake.use(budgetShare)
+        for (const { broker, brings, catchUp, free, fails } of steps) {
+          const before = intake.inspect().bytes
+          const plan = intake.plan(partitions.filter((_, index) => index % 3 === broker))
+          const reserved = intake.inspect().bytes - before
+          const requestBytes = plan.maxBytes ?? plan.asks.reduce((sum, { bytes }) => sum + bytes, 0)
+          expect(reserved).toBe(requestBytes)
+          expect(intake.inspect().bytes).toBeLessThanOrEqual(Math.max(maxBytes, before))
+          let left = fails ? 0 : requestBytes
+          plan.asks.forEach((ask, index) => {
+            // The first one comes whole, whatever its size; the others in their order, as far as there is room.
+            const batch = brings[index % brings.length]! * KiB
+            const bytes = left === requestBytes && left > 0 ? batch : Math.min(batch, ask.bytes, left)
+            left = Math.max(0, left - bytes)
+            ask.partition.sizes.caughtUp = catchUp[index % catchUp.length]!
+            intake.settle(ask, bytes, Math.ceil(bytes / 100))
+          })
+          expect(intake.inspect().bytes).toBeLessThanOrEqual(Math.max(maxBytes, before) + 40 * KiB)
+          for (const partition of partitions.slice(0, free)) {
+            intake.release(partition, partition.usage.heldBytes, partition.usage.heldRecords)
+          }
+        }
+        for (const partition of partitions) {
+          intake.release(partition, partition.usage.heldBytes, partition.usage.heldRecords)
+        }
+        expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0 })
+        expect(partitions.every((partition) => partition.usage.reservedBytes === 0)).toBe(true)
+        expect(intake.plan(partitions).asks.length).toBeGreaterThan(0)
       },
     ),
   )

@@ -1,7 +1,9 @@
 import { Gate, type GateState } from '@sluice/flow'
 import type { FetchAsk, FetchBudget, FetchPlan } from './broker-loop.ts'
 import { divideBudget } from './budget-division.ts'
+import { beyond, commonIsUnused, deduct, emptyRoom, fitsOwn, ownOf, type Room } from './budget-room.ts'
 import type { AssignedPartition } from './partition.ts'
+import { reserveTogether, type SharedReservation } from './shared-reservation.ts'
 
 export interface IntakeOptions {
   readonly maxRecords: number
@@ -17,23 +19,8 @@ export interface IntakeOptions {
 /** What one partition may bring in from one fetch; it was reserved and has to be settled. */
 export interface Ask extends FetchAsk<AssignedPartition> {
   readonly records: number
-}
-
-/** A share of the budget. */
-interface Share {
-  readonly bytes: number
-  readonly records: number
-}
-
-/** What each partition owns, and what all together leave of the part that belongs to nobody. */
-interface Room {
-  readonly ofHigh: Share
-  readonly ofOthers: Share
-  readonly commonBytes: number
-  sharedBytes: number
-  sharedRecords: number
-  /** Partitions that have records or are about to. */
-  busy: number
+  /** The reservation that it shares with the other caught-up partitions of the fetch; undefined: one of its own. */
+  readonly shared: SharedReservation | undefined
 }
 
 /**
@@ -41,6 +28,9 @@ interface Room {
  * arrive and stop the next fetch. Half of the budget is divided among the partitions, each owning its share, so that
  * none starves behind others; the other half goes to whoever asks first. Who asks in vain has the first claim on it.
  * Partitions of topics declared high own a quarter of the budget together. Under pressure only a part of it is used.
+ *
+ * The caught-up partitions of a fetch reserve once for all of them, and take nothing of the limit of the request from
+ * those that are known to have records: a thousand idle partitions need hardly more room than one.
  *
  * Batches come whole, which decides the edges. Where a share is less than a batch, partitions take turns. As many
  * partitions as there are handler slots may hold one batch each, even past the limit of records (not of bytes): a free
@@ -56,6 +46,8 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   #refused = false
   /** Bytes that decompression added to what was fetched. */
   #expandedBytes = 0
+  /** Bytes of the common half that shared reservations of fetches under way have taken. */
+  #sharedOfCommon = 0
   /** How much of the budget is used, above 0 and at most 1. */
   #share = 1
 
@@ -88,23 +80,28 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.release(partition, usage.heldBytes, usage.heldRecords)
   }
 
-  /** Reserves for as many of the candidates as there is room for, in their order. */
+  /** Reserves for as many of the candidates as there is room for, in their order; for those that caught up at the end. */
   plan(candidates: Iterable<AssignedPartition>): FetchPlan<AssignedPartition, Ask> {
     const room = this.#room()
+    const behind: AssignedPartition[] = []
+    const caughtUp: AssignedPartition[] = []
+    for (const partition of candidates) (partition.sizes.caughtUp ? caughtUp : behind).push(partition)
+    const { asks: together, reservation } = this.#reserveTogether(caughtUp, room)
+    let maxBytes = reservation.leftBytes
     const asks: Ask[] = []
     let left = this.#options.fetchMaxBytes
-    let waiting = false
-    for (const partition of candidates) {
+    for (const partition of behind) {
       const ask = left > 0 ? this.#ask(partition, room, left) : undefined
-      if (ask === undefined) {
-        waiting = true
-        continue
-      }
+      if (ask === undefined) continue
       asks.push(ask)
       left -= ask.bytes
+      maxBytes += ask.bytes
     }
-    if (waiting) this.#refused = true
-    return { asks, waiting }
+    const waiting = asks.length < behind.length
+    if (waiting || together.length < caughtUp.length) this.#refused = true
+    if (together.length === 0) return { asks, waiting }
+    for (const ask of together) asks.push(ask)
+    return { asks, waiting, maxBytes }
   }
 
   /** The partition cannot fetch now: it keeps nobody from the common half. */
@@ -117,12 +114,14 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   /** The answer to an ask: what it brought is charged, what it had reserved is refunded. */
   settle(ask: Ask, bytes: number, records: number): void {
     const { usage } = ask.partition
-    usage.reservedBytes -= ask.bytes
-    usage.reservedRecords -= ask.records
     usage.heldBytes += bytes
     usage.heldRecords += records
     this.#gate.charge(bytes, records)
-    this.#gate.release(ask.bytes, 0)
+    if (ask.shared === undefined) {
+      usage.reservedBytes -= ask.bytes
+      usage.reservedRecords -= ask.records
+      this.#gate.release(ask.bytes, 0)
+    } else this.#settleShared(ask.shared, bytes)
     this.#tellRoom()
   }
 
@@ -190,21 +189,36 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     let high = 0
     for (const { priority } of this.#partitions) if (priority === 'high') high++
     const parts = divideBudget(this.#partitions.size, high)
-    const share = (part: number): Share => ({
-      bytes: Math.floor(this.#maxBytes * part),
-      records: this.#options.maxRecords * this.#share * part,
-    })
-    const common = share(parts.common)
-    const room: Room = {
-      ofHigh: share(parts.ofHigh),
-      ofOthers: share(parts.ofOthers),
-      commonBytes: common.bytes,
-      sharedBytes: common.bytes,
-      sharedRecords: common.records,
-      busy: 0,
-    }
+    const room = emptyRoom(parts, { bytes: this.#maxBytes, records: this.#options.maxRecords * this.#share })
+    room.sharedBytes -= this.#sharedOfCommon
     for (const partition of this.#partitions) deduct(room, partition)
     return room
+  }
+
+  #reserveTogether(partitions: readonly AssignedPartition[], room: Room) {
+    if (this.#claimant?.sizes.caughtUp === true) this.#claimant = undefined
+    const { busyPartitions, fetchMaxBytes } = this.#options
+    const planned = reserveTogether(partitions, room, {
+      mayShare: this.#claimant === undefined,
+      busyPartitions,
+      maxBytes: Math.min(fetchMaxBytes, this.#maxBytes - this.#gate.bytes),
+    })
+    const { leftBytes, commonBytes } = planned.reservation
+    room.sharedBytes -= commonBytes
+    this.#sharedOfCommon += commonBytes
+    this.#gate.charge(leftBytes, 0)
+    return planned
+  }
+
+  /** What an answer brought takes the place of what was reserved; the last answer gives the rest back. */
+  #settleShared(reservation: SharedReservation, bytes: number): void {
+    reservation.open--
+    const done = reservation.open === 0 ? reservation.leftBytes : Math.min(bytes, reservation.leftBytes)
+    const ofCommon = reservation.open === 0 ? reservation.commonBytes : Math.min(bytes, reservation.commonBytes)
+    reservation.leftBytes -= done
+    reservation.commonBytes -= ofCommon
+    this.#sharedOfCommon -= ofCommon
+    this.#gate.release(done, 0)
   }
 
   #ask(partition: AssignedPartition, room: Room, left: number): Ask | undefined {
@@ -217,9 +231,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     const sharedRecords = mayShare ? Math.max(0, room.sharedRecords) : 0
     const bytes = Math.max(0, own.bytes - usedBytes) + (mayShare ? Math.max(0, room.sharedBytes) : 0)
     const fillsSlot = usedRecords === 0 && room.busy < this.#options.busyPartitions
-    // Where it is urgent, a batch may pass the own share of records.
-    const fitsOwn = partition.priority === 'high' ? ownRecords > 0 : ownRecords >= sizes.batchRecords
-    const hasRoom = sharedRecords > 0 || fitsOwn || fillsSlot
+    const hasRoom = sharedRecords > 0 || fitsOwn(partition, ownRecords) || fillsSlot
     if (!hasRoom) return this.#refuse(partition, mayShare)
 
     const wanted = this.#wantedBytes(partition, ownRecords + sharedRecords)
@@ -231,9 +243,8 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     return this.#reserve(partition, room, amount)
   }
 
-  /** About as many whole batches as there is room for records, at least one. Nothing is known to wait: one. */
+  /** About as many whole batches as there is room for records, at least one. */
   #wantedBytes({ sizes }: AssignedPartition, records: number): number {
-    if (sizes.caughtUp) return sizes.batchBytes
     const batches = Math.max(1, Math.floor(records / sizes.batchRecords))
     return Math.max(sizes.batchBytes, Math.min(batches * sizes.batchBytes, this.#options.partitionMaxBytes))
   }
@@ -246,8 +257,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   #reserve(partition: AssignedPartition, room: Room, bytes: number): Ask {
     const { usage, sizes } = partition
     const batches = Math.max(1, Math.floor(bytes / sizes.batchBytes))
-    // A partition that has read all there was is not expected to bring anything: it reserves bytes alone.
-    const records = sizes.caughtUp ? 0 : Math.ceil(batches * sizes.batchRecords)
+    const records = Math.ceil(batches * sizes.batchRecords)
     const before = { bytes: usage.heldBytes + usage.reservedBytes, records: usage.heldRecords + usage.reservedRecords }
     usage.reservedBytes += bytes
     usage.reservedRecords += records
@@ -257,26 +267,6 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     if (before.records === 0 && records > 0) room.busy++
     if (this.#claimant === partition) this.#claimant = undefined
     this.#gate.charge(bytes, 0)
-    return { partition, bytes, records }
+    return { partition, bytes, records, shared: undefined }
   }
-}
-
-function ownOf({ priority }: AssignedPartition, { ofHigh, ofOthers }: Room): Share {
-  return priority === 'high' ? ofHigh : ofOthers
-}
-
-/** Takes off what the partition holds beyond its own share. */
-function deduct(room: Room, partition: AssignedPartition): void {
-  const { heldBytes, reservedBytes, heldRecords, reservedRecords } = partition.usage
-  const own = ownOf(partition, room)
-  room.sharedBytes -= beyond(0, heldBytes + reservedBytes, own.bytes)
-  room.sharedRecords -= beyond(0, heldRecords + reservedRecords, own.records)
-  if (heldRecords + reservedRecords > 0) room.busy++
-}
-
-const commonIsUnused = ({ sharedBytes, commonBytes }: Room): boolean => sharedBytes >= commonBytes
-
-/** How much of an addition goes beyond the own share. */
-function beyond(before: number, added: number, own: number): number {
-  return Math.max(0, before + added - own) - Math.max(0, before - own)
 }

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest'
+import { openSession } from './testing/open-session.ts'
+
+/** A consumer of 1,000 partitions of one broker, all of them read to their end. */
+async function openIdle() {
+  const seen: number[] = []
+  const opened = await openSession(({ timestampMs }) => void seen.push(opened.broker.clock.now() - timestampMs), {
+    partitions: 1_000,
+  })
+  const { broker, session, pass } = opened
+  broker.assign(
+    'letters',
+    Array.from({ length: 1_000 }, (_, partition) => partition),
+  )
+  await session.start()
+  await pass(1_000)
+  return { ...opened, latencies: seen }
+}
+
+describe('1,000 idle partitions of one broker', () => {
+  test('are asked for at most five times a second, all in each request', async () => {
+    const { broker, pass, close } = await openIdle()
+    const before = broker.fetches.length
+    await pass(2_000)
+    const fetches = broker.fetches.slice(before)
+    expect(fetches.length).toBeLessThanOrEqual(10)
+    expect(fetches.length).toBeGreaterThanOrEqual(4)
+    expect(fetches.every(({ partitions }) => partitions.length === 1_000)).toBe(true)
+    expect(fetches.every(({ maxBytes }) => maxBytes <= 4 * 1_024 * 1_024)).toBe(true)
+    await close()
+  })
+
+  test('deliver a record within 100 ms, whichever partition it comes to', async () => {
+    const { broker, pass, close, latencies } = await openIdle()
+    for (const partition of [999, 500, 64, 0, 731]) {
+      broker.write('letters', partition, ['a'])
+      await pass(100)
+    }
+    expect(latencies).toHaveLength(5)
+    expect(Math.max(...latencies)).toBeLessThan(100)
+    await close()
+  })
+})
