@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Kafka, bytes, text, topic } from '@sluice/kafka'
+import { Kafka, bytes, nullable, text, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freeze } from './support/freeze.ts'
@@ -47,6 +47,46 @@ describe('one broker', () => {
     await stream.stop()
     expect(stream.records.filter(({ error }) => error)).toEqual([])
     expect(findings(stream.records, await idsInTopic(stack.kafka.bootstrapServers, target.name))).toEqual([])
+  })
+
+  describe('an invalid record among a hundred that are sent at once', () => {
+    const hourMs = 3_600_000
+    const cases = [
+      ['without a key to a compacted topic', { 'cleanup.policy': 'compact' }, {}, 'without key'],
+      ['48 hours ahead', {}, { key: 'k', timestampMs: Date.now() + 48 * hourMs }, 'out of range'],
+    ] as const
+    test.each(cases)('%s: is rejected alone, with its own reason', async (name, configs, bad, message) => {
+      const target = topic(`invalid-${name.replaceAll(' ', '-')}`, { key: nullable(text), value: text })
+      await kafka.admin().createTopics([{ name: target.name, partitions: 1, configs }])
+      await using producer = await kafka.producer({ lingerMs: 50 })
+      const sent = Array.from({ length: 100 }, (_, i) =>
+        producer.send(target, { key: 'k', value: String(i), ...(i === 50 && { key: null, ...bad }) }),
+      )
+      const outcomes = await Promise.allSettled(sent)
+      const failed = outcomes.flatMap((outcome, i) => (outcome.status === 'rejected' ? [[i, outcome.reason]] : []))
+      expect(failed).toMatchObject([[50, { outcome: 'refused', blame: 'record', partition: 0 }]])
+      expect(String(failed[0]![1])).toContain(message)
+      const values = await valuesOf(kafka, target.name)
+      expect(values).toEqual(Array.from({ length: 100 }, (_, i) => String(i)).filter((value) => value !== '50'))
+      expect(await valuesOf(kafka, `${target.name}.dlq`)).toEqual(['50'])
+    })
+
+    test('in a transaction: its place is named', async () => {
+      const target = topic('invalid-in-a-transaction', { key: nullable(text), value: text })
+      await kafka.admin().createTopics([{ name: target.name, partitions: 1 }])
+      await using producer = await kafka.transactionalProducer({ transactionalId: 'invalid' })
+      const send = (badAt: number) =>
+        producer.run((transaction) => {
+          for (let i = 0; i < 100; i++) transaction.send(target, { key: i === badAt ? null : 'k', value: String(i) })
+        })
+      await send(-1)
+      // The producer knows the topic as one that takes records without a key.
+      await kafka.admin().alterTopic(target.name, { configs: { 'cleanup.policy': 'compact' } })
+      await expect(send(50)).rejects.toMatchObject({
+        outcome: 'aborted',
+        cause: { apiError: 'INVALID_RECORD', record: 50 },
+      })
+    })
   })
 
   test('frozen past the request timeout under load: everything is delivered, once and in order', async () => {
@@ -178,3 +218,10 @@ describe('three brokers', () => {
     expect(findings(stream.records, await idsInTopic(stack.kafka.bootstrapServers, target.name))).toEqual([])
   })
 })
+
+async function valuesOf(kafka: Kafka, name: string): Promise<string[]> {
+  const values: string[] = []
+  await using reader = await kafka.reader({ topics: [topic(name, { value: text })] })
+  for await (const record of reader) values.push(record.value!)
+  return values
+}

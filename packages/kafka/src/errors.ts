@@ -102,16 +102,32 @@ export class ClusterTimeoutError extends SluiceError<'cluster_timed_out'> {
   }
 }
 
+/**
+ * What made the broker refuse a record: `record`, the record itself; `batch`, some record of its batch, perhaps another
+ * one, since the broker did not say which.
+ */
+export type DeliveryBlame = 'record' | 'batch'
+
 /** A record was given up after it had been accepted. */
 export class DeliveryError extends SluiceError<'delivery_failed'> {
   declare readonly topic: string
   declare readonly partition: number
   readonly outcome: DeliveryOutcome
+  /** Undefined where the content of no record is the reason. */
+  readonly blame: DeliveryBlame | undefined
 
-  constructor(topic: string, partition: number, outcome: DeliveryOutcome, message: string, cause?: unknown) {
+  constructor(
+    topic: string,
+    partition: number,
+    outcome: DeliveryOutcome,
+    message: string,
+    cause?: unknown,
+    blame?: DeliveryBlame,
+  ) {
     const why = cause === undefined ? '' : `: ${messageOf(cause)}`
     super('delivery_failed', `${message}${why}`, { cause, facts: { topic, partition } })
     this.outcome = outcome
+    this.blame = blame
   }
 }
 

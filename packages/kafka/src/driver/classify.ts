@@ -92,6 +92,11 @@ export function classify(code: number): ErrorClass {
   return classes[code] ?? classOf(code, `ERROR_${code}`)
 }
 
+/** Whether the table has this code: a newer broker may give others. */
+export function isKnown(code: number): boolean {
+  return code === -1 || classes[code] !== undefined
+}
+
 /** The code of an error by its name: `errorCode('NOT_COORDINATOR')` is 16. @throws RangeError for an unknown name. */
 export function errorCode(name: string): number {
   const code = name === 'UNKNOWN_SERVER_ERROR' ? -1 : names.indexOf(name)

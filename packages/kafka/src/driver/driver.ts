@@ -139,11 +139,19 @@ export interface ProduceResponse {
   readonly results: readonly ProduceResult[]
 }
 
+export interface RecordError {
+  /** The record's place in its batch, from 0. */
+  readonly index: number
+  readonly message: string | null
+}
+
 export interface ProduceResult {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
   readonly errorMessage: string | null
+  /** The records that made the broker refuse the batch (KIP-467); empty: it names none. */
+  readonly recordErrors: readonly RecordError[]
   readonly baseOffset: number
   /** -1 unless the topic stamps records on append. */
   readonly logAppendTimeMs: number

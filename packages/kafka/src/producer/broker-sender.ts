@@ -188,7 +188,14 @@ export class BrokerSender {
   #onNoResult(sent: SentBatch): void {
     const { topic, partition } = sent.queue
     if (this.#config.acks === 0) {
-      const nothing = { errorCode: 0, errorMessage: null, baseOffset: -1, logAppendTimeMs: -1, leaderHint: undefined }
+      const nothing = {
+        errorCode: 0,
+        errorMessage: null,
+        recordErrors: [],
+        baseOffset: -1,
+        logAppendTimeMs: -1,
+        leaderHint: undefined,
+      }
       this.#hooks.onResult(sent, { topic, partition, ...nothing })
       return
     }

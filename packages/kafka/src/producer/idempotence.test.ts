@@ -51,6 +51,22 @@ describe('giving a batch up', () => {
     ])
   })
 
+  test('after an error code that nobody knows yet: it may be in the log, and keeps its sequence numbers', async () => {
+    const { cluster, log, send, pass } = await openProducer(options)
+    cluster.fate = inTurn({ refusedWith: 9_999, afterAppend: true })
+    const a = send('a')
+    await pass(10)
+    expect(outcomeOf(a)).toBe('unknown')
+    const b = send('b')
+    await pass(10)
+    expect(outcomeOf(b)).toBe('delivered')
+    expect(log.log).toEqual(['a', 'b'])
+    expect(identities(cluster)).toEqual([
+      [1, 0, 0],
+      [1, 1, 0],
+    ])
+  })
+
   test('makes the late end of its request mean nothing to the next batch', async () => {
     const { cluster, send, pass } = await openProducer({ ...options, retryBackoffMs: 1 })
     cluster.fate = inTurn('frozen', 'frozen')

@@ -7,7 +7,7 @@ import type { PartitionSequence } from './sequence.ts'
 /**
  * The records of one partition that are not settled, in order:
  *
- *     head (sealed) <- halves of a batch that was split <- full batches <- open batch
+ *     head (sealed) <- parts of a batch that came apart <- full batches <- open batch
  *
  * The head alone is ever sent, so one batch is in flight at most and order is kept through every retry.
  */
@@ -18,7 +18,7 @@ export class PartitionQueue {
   readonly sequence: PartitionSequence | null
   #head: RecordBatch | undefined
   /** The next one last. */
-  readonly #halves: RecordBatch[] = []
+  readonly #parts: RecordBatch[] = []
   readonly #full = new Ring<RecordBatch>()
   #open: RecordBatch | undefined
   /** The open batch waits for no more records. */
@@ -50,7 +50,7 @@ export class PartitionQueue {
 
   /** Batches that could be sent if the partition were free. */
   get backlog(): number {
-    return (this.#head ? 1 : 0) + this.#halves.length + this.#full.length
+    return (this.#head ? 1 : 0) + this.#parts.length + this.#full.length
   }
 
   get isEmpty(): boolean {
@@ -86,8 +86,8 @@ export class PartitionQueue {
   /** The batch to be sent now: the head, else the next one, which becomes the head. Undefined: nothing is due. */
   takeHead(): RecordBatch | undefined {
     if (!this.#head) {
-      if (this.#halves.length === 0 && this.#full.length === 0 && this.#openIsDue) this.closeOpen()
-      this.#head = this.#halves.pop() ?? this.#full.shift()
+      if (this.#parts.length === 0 && this.#full.length === 0 && this.#openIsDue) this.closeOpen()
+      this.#head = this.#parts.pop() ?? this.#full.shift()
     }
     return this.#head
   }
@@ -105,10 +105,9 @@ export class PartitionQueue {
     this.notBeforeMs = nowMs + this.#backoff.nextMs()
   }
 
-  /** Puts two halves in the place of the head. */
-  splitHead(): void {
-    const [first, second] = this.#head!.split()
-    this.#halves.push(second, first)
+  /** Puts its parts in the place of the head, in order. */
+  replaceHead(parts: readonly RecordBatch[]): void {
+    for (const part of parts.toReversed()) this.#parts.push(part)
     this.dropHead()
   }
 
@@ -125,7 +124,7 @@ export class PartitionQueue {
 
   /** The batches without a sequence, the oldest first. The queue must not change on the way. */
   *unsealed(): Generator<RecordBatch, void, undefined> {
-    yield* this.#halves.toReversed()
+    yield* this.#parts.toReversed()
     yield* this.#full
     if (this.#open) yield this.#open
   }
@@ -134,8 +133,8 @@ export class PartitionQueue {
   evict(record: PendingRecord, batch: RecordBatch): void {
     batch.remove(record)
     if (batch.records.length > 0) return
-    const half = this.#halves.indexOf(batch)
-    if (half >= 0) this.#halves.splice(half, 1)
+    const part = this.#parts.indexOf(batch)
+    if (part >= 0) this.#parts.splice(part, 1)
     for (let left = this.#full.length; left > 0; left--) {
       const full = this.#full.shift()!
       if (full !== batch) this.#full.push(full)
@@ -149,11 +148,11 @@ export class PartitionQueue {
   }
 
   #oldestUnsealed(): RecordBatch | undefined {
-    return this.#halves.at(-1) ?? this.#full.peek() ?? this.#open
+    return this.#parts.at(-1) ?? this.#full.peek() ?? this.#open
   }
 
   #removeOldestUnsealed(): void {
-    if (this.#halves.pop() || this.#full.shift()) return
+    if (this.#parts.pop() || this.#full.shift()) return
     this.#dropOpen()
   }
 

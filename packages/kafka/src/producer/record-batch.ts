@@ -19,6 +19,8 @@ export class RecordBatch {
   attempts = 0
   /** An attempt was neither acknowledged nor certainly refused. */
   mayBeInLog = false
+  /** A record of it is invalid, and is looked for by halving: shared by the parts of one batch. */
+  search: { refusalsLeft: number } | undefined
   /** Why the last attempt failed. */
   lastError: Error | undefined
   readonly #promise = new BatchPromise()
@@ -92,7 +94,14 @@ export class RecordBatch {
   split(): readonly [RecordBatch, RecordBatch] {
     this.#promise.comeApart(this.records)
     const middle = this.records.length >>> 1
-    return [this.#part(0, middle), this.#part(middle, this.records.length)]
+    return [this.#part(this.records.slice(0, middle)), this.#part(this.records.slice(middle))]
+  }
+
+  /** An unsealed batch of its records but these, in order; undefined: none is left. */
+  without(rejected: ReadonlySet<PendingRecord>): RecordBatch | undefined {
+    this.#promise.comeApart(this.records)
+    const left = this.records.filter((record) => !rejected.has(record))
+    return left.length > 0 ? this.#part(left) : undefined
   }
 
   #count({ bytes, priority }: PendingRecord, sign: 1 | -1): void {
@@ -105,9 +114,10 @@ export class RecordBatch {
     }
   }
 
-  #part(from: number, to: number): RecordBatch {
+  #part(records: readonly PendingRecord[]): RecordBatch {
     const part = new RecordBatch(this.openedAtMs)
-    for (const record of this.records.slice(from, to)) void part.append(record)
+    for (const record of records) void part.append(record)
+    part.search = this.search
     part.attempts = this.attempts
     part.lastError = this.lastError
     return part

@@ -2,7 +2,7 @@ import { ClosedError } from '@sluice/flow'
 import type { Breaker, Timer } from '@sluice/flow'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, ProduceResult } from '../driver/driver.ts'
-import { DeliveryError } from '../errors.ts'
+import { type DeliveryBlame, DeliveryError } from '../errors.ts'
 import { BatchBuffers } from './batch-buffers.ts'
 import { BrokerSender } from './broker-sender.ts'
 import type { BrokerSenderHooks, BrokerSenderState, SentBatch } from './broker-sender.ts'
@@ -13,6 +13,7 @@ import type { ProducerCluster } from './producer-cluster.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import type { RecordBatch } from './record-batch.ts'
 import type { Settlement } from './settlement.ts'
+import { blameFor, RecordIsolation } from './record-isolation.ts'
 import { judge, leavesDoubt, mayHaveArrived } from './verdict.ts'
 
 export interface SenderParts {
@@ -43,12 +44,16 @@ export class Sender {
   readonly #pauses = new Set<Timer>()
   readonly #stopped = new AbortController()
   readonly #hooks: BrokerSenderHooks
+  readonly #isolation: RecordIsolation
 
   constructor(parts: SenderParts) {
     this.#parts = parts
     this.#config = parts.config
     this.#cluster = parts.cluster
     this.#buffers = new BatchBuffers(parts.config.batchBytes)
+    this.#isolation = new RecordIsolation(parts.settlement, (queue, blame) =>
+      this.giveUpHead(queue, 'the broker refused a batch', blame),
+    )
     this.#search = new LeaderSearch(parts.config, parts.cluster, this.#stopped.signal, {
       schedule: (queue) => this.schedule(queue),
       onRefreshed: () => this.#reroute(),
@@ -78,7 +83,7 @@ export class Sender {
   }
 
   /** Sends the head of a partition no more, and rejects its records with what can be said about them. */
-  giveUpHead(queue: PartitionQueue, why: string): void {
+  giveUpHead(queue: PartitionQueue, why: string, blame?: DeliveryBlame): void {
     const batch = queue.head
     if (!batch) return
     const inDoubt = batch.mayBeInLog || queue.inFlight
@@ -87,7 +92,7 @@ export class Sender {
     else if (batch.identity) queue.sequence?.giveBack(batch.identity)
     const outcome = inDoubt ? 'unknown' : 'refused'
     const { topic, partition } = queue
-    const error = new DeliveryError(topic, partition, outcome, `${topic}/${partition}: ${why}`, batch.lastError)
+    const error = new DeliveryError(topic, partition, outcome, `${topic}/${partition}: ${why}`, batch.lastError, blame)
     this.#parts.settlement.failBatch(batch, outcome, error)
     this.schedule(queue)
   }
@@ -170,7 +175,8 @@ export class Sender {
     queue.inFlight = false
     const { errorCode, baseOffset } = result
     const { attempts, mayBeInLog } = batch
-    const verdict = judge({ errorCode, baseOffset, records: batch.records.length, attempts, mayBeInLog }, this.#config)
+    const [records, namedRecords] = [batch.records.length, result.recordErrors.length]
+    const verdict = judge({ errorCode, baseOffset, records, namedRecords, attempts, mayBeInLog }, this.#config)
     batch.mayBeInLog ||= leavesDoubt(result)
     if (verdict !== 'delivered') this.#noteError(queue, batch, result)
     switch (verdict) {
@@ -192,10 +198,13 @@ export class Sender {
       case 'split':
         if (batch.identity) queue.sequence!.giveBack(batch.identity)
         this.#parts.onTooLarge(queue.topic, batch)
-        queue.splitHead()
+        queue.replaceHead(batch.split())
+        break
+      case 'isolate':
+        this.#isolation.isolate(queue, batch, result)
         break
       case 'give_up':
-        this.giveUpHead(queue, 'the broker refused a batch')
+        this.giveUpHead(queue, 'the broker refused a batch', blameFor(batch, result))
     }
     this.schedule(queue)
   }

@@ -45,8 +45,8 @@ export class Settlement {
   }
 
   /** Records that are in no batch, or not any longer. */
-  fail(records: readonly PendingRecord[], outcome: DeliveryOutcome, error: Error): void {
-    this.#afterBurial(records, 0, outcome, error, () => {
+  fail(records: readonly PendingRecord[], outcome: DeliveryOutcome, error: Error, attempts = 0): void {
+    this.#afterBurial(records, attempts, outcome, error, () => {
       let bytes = 0
       for (const record of records) {
         bytes += record.bytes

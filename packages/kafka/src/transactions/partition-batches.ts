@@ -15,6 +15,8 @@ export interface PartitionBatches {
   readonly partition: number
   /** Encoded; the first is the next to be sent. */
   readonly batches: Ring<Buffer>
+  /** For each of them, how many records of this partition stand before it in the transaction. */
+  readonly firstRecords: Ring<number>
 }
 
 /** The next sequence numbers of a producer, by partition. */
@@ -55,12 +57,16 @@ export function encodePartition(
 ): PartitionBatches {
   const key = `${topic}/${partition}`
   const batches = new Ring<Buffer>()
+  const firstRecords = new Ring<number>()
+  let first = 0
   for (const part of split(records, batchBytes)) {
     const baseSequence = sequences.get(key) ?? 0
     sequences.set(key, sequenceAfter(baseSequence, part.length))
     batches.push(encodeBatch(part, compression, { producerId, epoch, baseSequence, transactional: true }))
+    firstRecords.push(first)
+    first += part.length
   }
-  return { topic, partition, batches }
+  return { topic, partition, batches, firstRecords }
 }
 
 /** In parts that fit a batch each; a record that is larger has one of its own. */

@@ -102,15 +102,17 @@ export class TransactionalSends {
   /** What is written leaves its partition; returns an error that another attempt may mend. */
   #settle(sent: readonly PartitionBatches[], results: readonly ProduceResult[]): BrokerError | undefined {
     let failure: BrokerError | undefined
-    for (const { topic, partition, batches } of sent) {
+    for (const one of sent) {
+      const { topic, partition, batches } = one
       const result = results.find((one) => one.topic === topic && one.partition === partition)
       const code = result?.errorCode ?? errorCode('UNKNOWN_SERVER_ERROR')
       // A duplicate is in the log, and of this very transaction: another epoch would have been refused.
       if (code === 0 || code === DUPLICATE) {
         batches.shift()
+        one.firstRecords.shift()
         continue
       }
-      const error = brokerError(code, result?.errorMessage ?? null, { topic, partition })
+      const error = refusalOf(one, code, result)
       if (!classify(code).retriable) throw error
       if (result?.leaderHint) this.#options.cluster.noteLeader(topic, partition, result.leaderHint)
       failure = error
@@ -140,4 +142,16 @@ function fitting(partitions: readonly PartitionBatches[]): readonly PartitionBat
     count++
   }
   return partitions.slice(0, count)
+}
+
+/** Names the first invalid record by its place among those that the transaction writes to the partition. */
+function refusalOf(
+  { topic, partition, firstRecords }: PartitionBatches,
+  code: number,
+  result: ProduceResult | undefined,
+): BrokerError {
+  const invalid = result?.recordErrors[0]
+  if (!invalid) return brokerError(code, result?.errorMessage ?? null, { topic, partition })
+  const record = (firstRecords.peek() ?? 0) + invalid.index
+  return brokerError(code, invalid.message ?? result.errorMessage, { topic, partition, record })
 }

@@ -89,7 +89,7 @@ function readResult(answer: ChunkReader, topic: string): ProduceResult {
     const index = answer.int32()
     const message = answer.string()
     answer.taggedFields()
-    return `record ${index}: ${message ?? 'refused'}`
+    return { index, message }
   })
   const message = answer.string()
   let leaderHint: LeaderHint | undefined
@@ -103,7 +103,8 @@ function readResult(answer: ChunkReader, topic: string): ProduceResult {
     topic,
     partition,
     errorCode,
-    errorMessage: [message, ...recordErrors].filter(Boolean).join('; ') || null,
+    errorMessage: message || null,
+    recordErrors,
     baseOffset,
     logAppendTimeMs,
     leaderHint: leaderHint && leaderHint.leader >= 0 ? leaderHint : undefined,

@@ -25,7 +25,7 @@ export type Fate =
   | 'answer_lost'
   /** The client gives up waiting; the broker does it only at `thaw`. */
   | 'frozen'
-  | { readonly refusedWith: string; readonly hint?: LeaderHint; readonly afterAppend?: boolean }
+  | { readonly refusedWith: string | number; readonly hint?: LeaderHint; readonly afterAppend?: boolean }
   | { readonly throttledMs: number }
 
 const latencyMs = 2
@@ -158,11 +158,14 @@ export class SimulatedCluster implements ProducerCluster {
   }
 
   #resultOf(broker: BrokerNode, { topic, partition, batch }: ProduceBatch, fate: Fate): ProduceResult {
-    const rest = { topic, partition, errorMessage: null, logAppendTimeMs: -1 }
+    const rest = { topic, partition, errorMessage: null, recordErrors: [], logAppendTimeMs: -1 }
     const log = this.#topics.get(topic)?.[partition]
     const isRefused = typeof fate === 'object' && 'refusedWith' in fate
     if (isRefused && fate.afterAppend) log?.append(batch)
-    if (isRefused) return { ...rest, errorCode: errorCode(fate.refusedWith), baseOffset: -1, leaderHint: fate.hint }
+    if (isRefused) {
+      const code = typeof fate.refusedWith === 'number' ? fate.refusedWith : errorCode(fate.refusedWith)
+      return { ...rest, errorCode: code, baseOffset: -1, leaderHint: fate.hint }
+    }
     const isLeader = this.#leaders.get(`${topic}/${partition}`) === broker.id
     if (log && isLeader) return { ...rest, ...log.append(batch), leaderHint: undefined }
     return { ...rest, errorCode: errorCode('NOT_LEADER_OR_FOLLOWER'), baseOffset: -1, leaderHint: undefined }

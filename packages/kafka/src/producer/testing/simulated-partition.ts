@@ -1,6 +1,7 @@
 import { decodeRecords, readBatchHeaders } from '../../batch/decode.ts'
 import type { BatchHeader } from '../../batch/decode.ts'
 import { errorCode } from '../../driver/classify.ts'
+import type { RecordError } from '../../driver/driver.ts'
 import { sequenceAfter } from '../sequence.ts'
 
 /** What a broker knows of one producer in one partition. */
@@ -13,6 +14,7 @@ interface ProducerEntry {
 
 export interface Appended {
   readonly errorCode: number
+  readonly recordErrors?: readonly RecordError[]
   readonly baseOffset: number
 }
 
@@ -24,11 +26,17 @@ export class SimulatedPartition {
   readonly log: string[] = []
   readonly #producers = new Map<bigint, ProducerEntry>()
   maxBatchBytes = Infinity
+  /** Why a record with this value is refused, with its whole batch. */
+  refuse: (value: string) => string | undefined = () => undefined
+  /** Whether a refusal names the invalid records (KIP-467). */
+  namesRecords = true
 
   append(batch: Buffer): Appended {
     const [header] = readBatchHeaders(batch)
     if (!header) throw new Error('the request holds no batch')
     if (batch.length > this.maxBatchBytes) return refusal('MESSAGE_TOO_LARGE')
+    const invalid = this.#invalidIn(batch, header)
+    if (invalid.length > 0) return { ...refusal('INVALID_RECORD'), recordErrors: this.namesRecords ? invalid : [] }
     return header.producerId < 0n ? this.#write(batch, header) : this.#appendIdempotent(batch, header)
   }
 
@@ -61,6 +69,13 @@ export class SimulatedPartition {
     recent.push({ baseSequence, count, baseOffset: appended.baseOffset })
     this.#producers.set(producerId, { epoch, lastSequence: sequenceAfter(baseSequence, count - 1), recent })
     return appended
+  }
+
+  #invalidIn(batch: Buffer, header: BatchHeader): RecordError[] {
+    return decodeRecords(batch, header).flatMap(({ value }, index) => {
+      const message = this.refuse(String(value))
+      return message === undefined ? [] : [{ index, message }]
+    })
   }
 
   #write(batch: Buffer, header: BatchHeader): Appended {

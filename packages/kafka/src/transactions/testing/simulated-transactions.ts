@@ -162,6 +162,7 @@ export class SimulatedTransactions {
       partition,
       errorCode: this.#append(`${topic}/${partition}`, batch),
       errorMessage: null,
+      recordErrors: [],
       baseOffset: 0,
       logAppendTimeMs: -1,
       leaderHint: undefined,
