@@ -1,17 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, text, topic } from '@sluice/kafka'
-import { type Stack, startStack } from '@sluice/stack'
+import { type BrokerAddress, type BrokerProperties, type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { quickBrokers } from './support/quick-brokers.ts'
 import { until } from './support/until.ts'
 
 const partitions = 6
 const backlog = 2_000
+const rackOf = (broker: number): string => `rack-${broker}`
 let stack: Stack
 let kafka: Kafka
 
 beforeAll(async () => {
-  stack = await startStack({ kafka: { brokers: 3, properties: quickBrokers } })
+  const properties = ({ id }: BrokerAddress): BrokerProperties => ({
+    ...quickBrokers,
+    'broker.rack': rackOf(id),
+    'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
+  })
+  stack = await startStack({ kafka: { brokers: 3, properties } })
   kafka = new Kafka({ brokers: stack.kafka.bootstrapServers.split(','), clientId: 'consumer-cluster' })
 })
 
@@ -99,3 +105,38 @@ test.each(faults)('a reader has every record once, in order, while a leader is %
   expect(seen.map((values) => values.join(' '))).toEqual(seen.map(() => whole))
   expect(reader.inspect()).toMatchObject({ left: 0, fetchedBytes: 0 })
 })
+
+test.each(faults)(
+  'a follower in the own rack is fetched from until it is %s, and then the leader',
+  async (name, hurt, heal) => {
+    const target = topic(`nearest-${name}`, { value: text })
+    await kafka.admin().createTopics([{ name: target.name, partitions: 1, replicationFactor: 3 }])
+    const [described] = await kafka.admin().describeTopics([target.name], { configs: false })
+    const { leader, replicas } = described!.partitions[0]!
+    const follower = replicas.find((replica) => replica !== leader)!
+    await using producer = await kafka.producer()
+    let seen = 0
+    await using consumer = await kafka.consumer({
+      group: `nearest-${name}`,
+      topics: [target],
+      reset: 'earliest',
+      rackId: rackOf(follower),
+    })
+    void consumer.run(() => void seen++)
+    const brokers = (): number[] => (consumer.inspect().fetcher?.brokers ?? []).map(({ broker }) => broker)
+
+    await until(() => brokers()[0] === follower)
+    await Promise.all(Array.from({ length: 100 }, () => producer.send(target, { value: 'near' })))
+    await until(() => seen === 100)
+    expect(brokers()).toEqual([follower])
+
+    await hurt(follower)
+    try {
+      await Promise.all(Array.from({ length: 100 }, () => producer.send(target, { value: 'far' })))
+      await until(() => seen === 200)
+      expect(brokers()).toEqual([leader])
+    } finally {
+      await heal(follower)
+    }
+  },
+)

@@ -21,7 +21,7 @@ export interface ClusterOptions {
 export class Cluster implements AsyncDisposable {
   readonly driver: Driver
   readonly #clock: Clock
-  readonly #metadataMaxAgeMs: number
+  readonly metadataMaxAgeMs: number
   readonly #metadata = new Metadata()
   readonly #refresher: Refresher
   readonly #coordinators: Coordinators
@@ -31,7 +31,7 @@ export class Cluster implements AsyncDisposable {
   constructor({ driver, clock, coordinatorTimeoutMs, metadataMaxAgeMs }: ClusterOptions) {
     this.driver = driver
     this.#clock = clock
-    this.#metadataMaxAgeMs = metadataMaxAgeMs
+    this.metadataMaxAgeMs = metadataMaxAgeMs
     this.#refresher = new Refresher(clock, (topics) => this.#ask(topics))
     this.#coordinators = new Coordinators({ driver, clock, timeoutMs: coordinatorTimeoutMs })
   }
@@ -136,7 +136,7 @@ export class Cluster implements AsyncDisposable {
       // A failure here is met again, and told, by whoever needs the cluster next.
       this.refresh(this.#metadata.topicNames).catch(() => {})
       this.#age()
-    }, this.#metadataMaxAgeMs)
+    }, this.metadataMaxAgeMs)
   }
 
   /** The work itself goes on for those who share it. */

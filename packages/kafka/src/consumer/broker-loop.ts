@@ -44,6 +44,8 @@ export interface FetchSettings {
   readonly isolation: Isolation
   /** How long a broker may wait for records to come. */
   readonly fetchMaxWaitMs: number
+  /** Where the client is, as `broker.rack` says it of brokers; null: not known. */
+  readonly rackId: string | null
 }
 
 export interface BrokerLoopOptions<P extends FetchTarget, Ask extends FetchAsk<P>> {
@@ -52,6 +54,8 @@ export interface BrokerLoopOptions<P extends FetchTarget, Ask extends FetchAsk<P
   readonly settings: FetchSettings
   readonly clock: Clock
   readonly intake: FetchBudget<P, Ask>
+  /** What the next fetch says of where the client is; empty: nothing. */
+  readonly rackId: () => string
   /** The answer for one partition; its ask has to be settled. */
   readonly onFetched: (ask: Ask, fetched: FetchedPartition) => void
   /** The whole fetch failed. */
@@ -173,6 +177,7 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
         isolation: settings.isolation,
         maxWaitMs,
         minBytes: 1,
+        rackId: this.#options.rackId(),
         maxBytes: Math.min(plan.maxBytes ?? plan.asks.reduce((sum, { bytes }) => sum + bytes, 0), MAX_INT32),
         partitions: plan.asks.map(({ partition, bytes }) => ({
           topicId: partition.topicId,

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, FetchedPartition } from '../driver/driver.ts'
 import { BrokerLoop, type FetchAsk, type FetchBudget, type FetchSettings, type FetchTarget } from './broker-loop.ts'
+import { PreferredReplicas } from './preferred-replicas.ts'
 import { Router } from './router.ts'
 
 export interface FetchLoopsOptions<P extends FetchTarget, Ask extends FetchAsk<P>> {
@@ -23,15 +24,20 @@ export interface FetchLoopsOptions<P extends FetchTarget, Ask extends FetchAsk<P
   readonly onFatal: (error: Error) => void
 }
 
-/** Keeps one fetch loop for each broker that leads a partition of ours, and each partition in the loop of its leader. */
+/**
+ * Keeps one fetch loop for each broker that partitions are fetched from, and each partition in the loop of its leader,
+ * or of the follower that the leader named as nearer.
+ */
 export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
   readonly #options: FetchLoopsOptions<P, Ask>
   readonly #loops = new Map<number, BrokerLoop<P, Ask>>()
   readonly #router: Router<P>
+  readonly #preferred: PreferredReplicas<P>
   #stopped = false
 
   constructor(options: FetchLoopsOptions<P, Ask>) {
     this.#options = options
+    this.#preferred = new PreferredReplicas(options.cluster, options.clock, options.settings.rackId)
     this.#router = new Router({
       cluster: options.cluster,
       clock: options.clock,
@@ -46,6 +52,7 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
 
   remove(partition: P): void {
     this.#takeOut(partition)
+    this.#preferred.forget(partition)
     this.#router.forget(partition)
   }
 
@@ -69,9 +76,14 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
   }
 
   #place(partition: P, leader: BrokerNode): void {
-    if (this.#stopped || this.#loops.get(leader.id)?.leads(partition, leader)) return
+    this.#preferred.forget(partition)
+    this.#move(partition, leader)
+  }
+
+  #move(partition: P, broker: BrokerNode): void {
+    if (this.#stopped || this.#loops.get(broker.id)?.leads(partition, broker)) return
     this.#takeOut(partition)
-    this.#loopOf(leader).add(partition)
+    this.#loopOf(broker).add(partition)
   }
 
   #loopOf(broker: BrokerNode): BrokerLoop<P, Ask> {
@@ -85,7 +97,8 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
       settings,
       clock,
       intake,
-      onFetched: (ask, fetched) => this.#fetched(ask, fetched),
+      rackId: () => this.#preferred.rackId,
+      onFetched: (ask, fetched) => this.#fetched(broker, ask, fetched),
       onFailed: (failed, error) => this.#brokerFailed(failed, error),
       onSilent: (silent) => this.#brokerSilent(silent),
     })
@@ -99,6 +112,7 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
     if (this.#loops.get(loop.broker.id) === loop) this.#loops.delete(loop.broker.id)
     for (const partition of loop.partitions) {
       this.#options.intake.withdraw(partition)
+      if (this.#preferred.isPreferred(partition, loop.broker)) this.#preferred.failed(partition)
       this.#router.reroute(partition)
     }
   }
@@ -121,15 +135,18 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
 
   /** Its partitions may have a new leader: they stay with it unless the metadata says so. */
   #brokerSilent(loop: BrokerLoop<P, Ask>): void {
-    for (const partition of loop.partitions) this.#router.reroute(partition)
+    for (const partition of loop.partitions) {
+      if (this.#preferred.isPreferred(partition, loop.broker)) this.#preferred.failed(partition)
+      this.#router.reroute(partition)
+    }
   }
 
-  #fetched(ask: Ask, fetched: FetchedPartition): void {
+  #fetched(broker: BrokerNode, ask: Ask, fetched: FetchedPartition): void {
     const { partition } = ask
     const { intake, takeIn, onTaken, onFatal, onDiverged } = this.#options
     if (fetched.errorCode !== 0 || fetched.diverging !== undefined) {
       intake.settle(ask, 0, 0)
-      if (fetched.errorCode !== 0) return this.#failed(partition, fetched)
+      if (fetched.errorCode !== 0) return this.#failed(broker, partition, fetched)
       return onDiverged(partition, fetched.diverging!.endOffset, fetched.diverging!.epoch)
     }
     this.#router.succeeded(partition)
@@ -139,15 +156,36 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
       intake.settle(ask, 0, 0)
       return onFatal(error as Error)
     }
+    this.#toNearest(broker, partition, fetched.preferredReplica)
     onTaken(partition)
   }
 
-  #failed(partition: P, fetched: FetchedPartition): void {
+  /** Moves the partition to the replica that its leader has named, or back where that was too long ago. */
+  #toNearest(broker: BrokerNode, partition: P, named: number): void {
+    if (named >= 0 && named !== broker.id) {
+      const nearer = this.#preferred.prefer(partition, named)
+      if (nearer === undefined) this.#router.reroute(partition)
+      else this.#move(partition, nearer)
+    } else if (this.#preferred.isOutdated(partition)) this.#router.route(partition)
+  }
+
+  /** The follower does not have what is to be fetched, or is none any more: the leader decides what that means. */
+  #leaveFollower(partition: P, isCurrent: boolean): void {
+    this.#preferred.failed(partition)
+    this.#takeOut(partition)
+    if (isCurrent) this.#router.route(partition)
+    else this.#router.reroute(partition)
+  }
+
+  #failed(broker: BrokerNode, partition: P, fetched: FetchedPartition): void {
     const { topicName, partition: number } = partition
     const { onError, cluster, onOutOfRange, onFatal } = this.#options
     const error = brokerError(fetched.errorCode, null, { topic: topicName, partition: number })
-    if (error.apiError === 'OFFSET_OUT_OF_RANGE') return onOutOfRange(partition)
+    const isOutOfRange = error.apiError === 'OFFSET_OUT_OF_RANGE'
+    const isFollower = this.#preferred.isPreferred(partition, broker)
+    if (isOutOfRange && !isFollower) return onOutOfRange(partition)
     onError('fetch', error)
+    if (isFollower) return this.#leaveFollower(partition, isOutOfRange)
     if (!mayPass(fetched.errorCode)) return onFatal(error)
     if (fetched.leaderHint !== undefined) cluster.noteLeader(topicName, number, fetched.leaderHint)
     this.#takeOut(partition)

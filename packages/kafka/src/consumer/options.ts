@@ -155,6 +155,12 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   readonly maxDecodedBytes?: number
   /** Static membership: the group keeps this member's partitions while it restarts. */
   readonly instanceId?: string
+  /**
+   * Where this consumer runs, in the words of the brokers' `broker.rack`: partitions are fetched from a replica in the
+   * same rack where there is one, if the brokers' `replica.selector.class` is `RackAwareReplicaSelector`, and from the
+   * leader again when that replica fails. The group's assignor is told as well. Kafka: `client.rack`. 1 to 4,096
+   * characters. Default: none, every fetch goes to the leader.
+   */
   readonly rackId?: string
   /**
    * A folder for the last member id, so that a killed consumer is back in milliseconds instead of a session timeout.

@@ -171,7 +171,14 @@ describe('a connection', () => {
     })
     const driver = driverOf(port)
     const broker = { id: 1, host: '127.0.0.1', port }
-    const request = { isolation: 'read_committed', maxWaitMs: 1, minBytes: 1, maxBytes: 1, partitions: [] } as const
+    const request = {
+      isolation: 'read_committed',
+      maxWaitMs: 1,
+      minBytes: 1,
+      maxBytes: 1,
+      rackId: '',
+      partitions: [],
+    } as const
     const waiting = driver.fetch(broker, request).catch((error: unknown) => error)
     for (let fetch = 0; fetch < 3; fetch++) {
       expect(await driver.fetch(broker, request)).toMatchObject({ throttleMs: 0, partitions: [] })

@@ -163,6 +163,8 @@ export interface FetchRequest {
   readonly maxWaitMs: number
   readonly minBytes: number
   readonly maxBytes: number
+  /** Of the client, for a leader to name a nearer replica; empty: none. */
+  readonly rackId: string
   /** In the order in which the broker spends `maxBytes` on them: rotate. */
   readonly partitions: readonly FetchPartition[]
 }
@@ -192,6 +194,8 @@ export interface FetchedPartition {
   readonly logStartOffset: number
   readonly aborted: readonly AbortedTransaction[]
   readonly leaderHint: LeaderHint | undefined
+  /** A replica nearer to the client, to be fetched from in place of this one; -1: none. */
+  readonly preferredReplica: number
   /** Where the log that was read so far parts from the leader's. */
   readonly diverging: { readonly epoch: number; readonly endOffset: number } | undefined
   /** Whole batches, the last one possibly cut; a buffer of its own, shared with no other partition. */

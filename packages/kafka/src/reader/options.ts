@@ -33,6 +33,12 @@ export interface ReaderOptions<T extends AnyTopic = AnyTopic> {
   readonly maxDecodedBytes?: number | undefined
   /** How long no broker may answer before reading fails, from 1. Default 60,000: a frozen leader is given up by then. `Infinity` with `follow`. */
   readonly patienceMs?: number | undefined
+  /**
+   * Where this reader runs, in the words of the brokers' `broker.rack`: partitions are fetched from a replica in the
+   * same rack where there is one, if the brokers' `replica.selector.class` is `RackAwareReplicaSelector`. Kafka:
+   * `client.rack`. 1 to 4,096 characters. Default: none, every fetch goes to the leader.
+   */
+  readonly rackId?: string | undefined
 }
 
 export interface ReaderSettings<T extends AnyTopic = AnyTopic> {
@@ -45,6 +51,7 @@ export interface ReaderSettings<T extends AnyTopic = AnyTopic> {
   readonly maxDecodedBytes: number
   readonly patienceMs: number
   readonly fetchMaxWaitMs: number
+  readonly rackId: string | null
 }
 
 const fields: Readonly<Record<keyof ReaderOptions, true>> = {
@@ -56,6 +63,7 @@ const fields: Readonly<Record<keyof ReaderOptions, true>> = {
   maxBytes: true,
   maxDecodedBytes: true,
   patienceMs: true,
+  rackId: true,
 }
 
 /** @throws ConfigError for a value that makes no sense, and for an unknown setting */
@@ -79,7 +87,14 @@ export function parseReaderOptions<T extends AnyTopic>(options: ReaderOptions<T>
       max: Infinity,
     }),
     fetchMaxWaitMs: 500,
+    rackId: parseRack(options.rackId),
   }
+}
+
+function parseRack(rackId: string | undefined): string | null {
+  if (rackId === undefined) return null
+  if (typeof rackId === 'string' && rackId.length > 0 && rackId.length <= 4_096) return rackId
+  throw new ConfigError('rackId', rackId, 'a text of 1 to 4,096 characters')
 }
 
 function parseFrom(from: ReadFrom): ReadFrom {

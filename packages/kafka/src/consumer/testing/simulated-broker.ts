@@ -281,6 +281,7 @@ function answered(topicId: string, partition: number, error: string): FetchedPar
     aborted: [],
     leaderHint: undefined,
     diverging: undefined,
+    preferredReplica: -1,
     records: null,
   }
 }

@@ -43,7 +43,7 @@ export async function fetch(
     noSession.epoch,
     topicsOf(request.partitions),
     [],
-    '',
+    request.rackId,
   )
   if (answer.errorCode !== 0) throw brokerError(answer.errorCode, null, { api: 'Fetch', broker: broker.id })
   return answer
@@ -90,7 +90,7 @@ function readPartition(answer: ChunkReader, topicId: string): FetchedPartition {
     answer.taggedFields()
     return transaction
   })
-  answer.skip(4)
+  const preferredReplica = answer.int32()
   const length = answer.unsignedVarint() - 1
   const records = length > 0 ? answer.bytes(length) : null
   let diverging: FetchedPartition['diverging']
@@ -114,6 +114,7 @@ function readPartition(answer: ChunkReader, topicId: string): FetchedPartition {
     logStartOffset,
     aborted,
     leaderHint: leaderHint && leaderHint.leader >= 0 ? leaderHint : undefined,
+    preferredReplica,
     diverging: diverging && diverging.epoch >= 0 ? diverging : undefined,
     records,
   }
