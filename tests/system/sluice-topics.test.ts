@@ -278,6 +278,9 @@ describe('deleted records', () => {
     expect(await admin.offsets(['trimmed'], 'earliest')).toMatchObject([{ offset: 4 }, { offset: 0 }])
     await admin.deleteRecords([{ topic: 'trimmed', partition: 0, offset: -1 }])
     expect(await admin.offsets(['trimmed'], 'earliest')).toMatchObject([{ offset: 10 }, { offset: 0 }])
+    await expect(admin.deleteRecords([{ topic: 'trimmed', partition: 9, offset: 0 }])).rejects.toMatchObject({
+      field: 'partition',
+    })
     await expect(admin.deleteRecords([{ topic: 'trimmed', partition: 0, offset: 99 }])).rejects.toMatchObject({
       apiError: 'OFFSET_OUT_OF_RANGE',
     })

@@ -1,3 +1,4 @@
+import { ConfigError } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, RecordsPlace } from '../driver/driver.ts'
@@ -20,6 +21,7 @@ export async function deleteRecords(
   const done: LogStart[] = []
   const topics = [...new Set(before.map(({ topic }) => topic))]
   await cluster.refresh(topics, deadline.signal)
+  for (const place of before) requirePlace(cluster, place)
   while (left.length > 0) {
     const again: RecordsPlace[] = []
     for (const [leader, places] of byLeader(cluster, left)) {
@@ -32,6 +34,15 @@ export async function deleteRecords(
     await cluster.refresh(topics, deadline.signal)
   }
   return done
+}
+
+/** What was answered just now does not have it: waiting would not help. */
+function requirePlace(cluster: Cluster, { topic, partition }: RecordsPlace): void {
+  const found = cluster.topic(topic)
+  if (!found) return
+  if (found.errorCode !== 0 && !(found.partitions.length > 0)) throw brokerError(found.errorCode, null, { topic })
+  const last = found.partitions.length - 1
+  if (partition > last) throw new ConfigError('partition', partition, `a partition of ${topic}: 0 to ${last}`)
 }
 
 async function deleteAt(

@@ -10,14 +10,14 @@ import type { PartitionLoad } from './partitioner.ts'
 import type { PendingRecord } from './pending-record.ts'
 import type { ProducerCluster } from './producer-cluster.ts'
 import type { PartitionSequence } from './sequence.ts'
-import { TopicQueue } from './topic-queue.ts'
+import { isBeyond, TopicQueue } from './topic-queue.ts'
 
 export interface AccumulatorHooks {
   /** Whether somebody waits for what is in here: then no batch lingers. */
   readonly isPressed: () => boolean
   /** A batch of this partition waits for nothing but its turn. */
   readonly onDue: (queue: PartitionQueue) => void
-  /** Records wait for the partitions of this topic to be known. */
+  /** Records wait for the partitions of this topic to be known, or for a partition beyond those that are. */
   readonly onUnknownTopic: (topic: TopicQueue) => void
   /** Null: the producer is not idempotent. */
   readonly newSequence: () => PartitionSequence | null
@@ -61,7 +61,9 @@ export class Accumulator {
 
   /** The record's promise. */
   append(topic: TopicQueue, record: PendingRecord): Promise<Delivery> {
-    if (topic.isKnown) return this.#appendTo(topic, this.#choose(topic, record), record)
+    if (topic.isKnown && !isBeyond(topic, record.partition)) {
+      return this.#appendTo(topic, this.#choose(topic, record), record)
+    }
     topic.waiting.push(record)
     if (!topic.locating) this.#hooks.onUnknownTopic(topic)
     return record.ownPromise()
@@ -136,7 +138,8 @@ export class Accumulator {
 
   #openBatch(topic: TopicQueue, queue: PartitionQueue): void {
     if (queue.open) this.#closeFull(queue)
-    this.followMetadata(topic)
+    // Else a record for a new partition could overtake those that wait for it.
+    if (!topic.locating) this.followMetadata(topic)
     queue.openBatch(this.#config.clock.monotonicMs())
     if (this.#config.lingerMs === 0 || this.#hooks.isPressed()) this.#endLingerOf(queue)
     else this.#linger(queue)

@@ -217,7 +217,6 @@ describe('a record that cannot be sent is refused before the queue', () => {
   })
 
   test.each([
-    [{ partition: 3 }, 'partition'],
     [{ partition: -1 }, 'partition'],
     [{ partition: 0.5 }, 'partition'],
     [{ timestampMs: Number.NaN }, 'timestampMs'],

@@ -27,7 +27,7 @@ import type { RecordSource, SendAllOptions } from './send-all.ts'
 import { Sender } from './sender.ts'
 import { PartitionSequence } from './sequence.ts'
 import { Settlement } from './settlement.ts'
-import { requirePartition } from './topic-queue.ts'
+import { isBeyond, mayHaveGrown, requirePartition } from './topic-queue.ts'
 import type { TopicQueue } from './topic-queue.ts'
 import { TopicSearch } from './topic-search.ts'
 import { Tracing } from './tracing.ts'
@@ -341,7 +341,8 @@ export class Producer implements AsyncDisposable {
     if (this.#closing) throw new ClosedError('the producer')
     if (this.#isRefusing) throw this.#breaker.openError()
     const topic = this.#accumulator.topic(name)
-    if (partition !== undefined && topic.isKnown) requirePartition(topic, partition)
+    const isChecked = partition !== undefined && topic.isKnown && isBeyond(topic, partition)
+    if (isChecked && !mayHaveGrown(topic, this.#config.clock.monotonicMs())) requirePartition(topic, partition)
     return topic
   }
 

@@ -4,7 +4,13 @@ import type { TopicMetadata } from '../driver/driver.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { PendingRecord } from './pending-record.ts'
 
-/** A topic that is written to: its partitions, or, until they are known, the records that wait for them. */
+/**
+ * How long the number of partitions counts as known once the cluster was asked for a partition beyond it: a loop that
+ * sends to a partition that does not exist asks at most once in this time.
+ */
+const recountMs = 1_000
+
+/** A topic that is written to: its partitions, and the records that wait for theirs to be known. */
 export class TopicQueue {
   readonly name: string
   /** From what `partitions` was made last. */
@@ -13,6 +19,8 @@ export class TopicQueue {
   /** Of these take part in the choice; fewer than `partitions` after the topic was made again with fewer. */
   partitionCount = 0
   readonly waiting = new Ring<PendingRecord>()
+  /** When the cluster was asked last for partitions that records wait for, in monotonic milliseconds. */
+  countedAtMs = -Infinity
   /** The metadata is being looked for. */
   locating = false
   /** Why it was not found when it was looked for last. */
@@ -45,8 +53,18 @@ export class TopicQueue {
   }
 }
 
+/** Whether a record's partition is beyond those that are known; never for a record that asks for none. */
+export function isBeyond(topic: TopicQueue, partition: number): boolean {
+  return partition >= topic.partitionCount
+}
+
+/** Whether the cluster has to be asked before a partition beyond those that are known is refused. */
+export function mayHaveGrown(topic: TopicQueue, nowMs: number): boolean {
+  return topic.locating || nowMs - topic.countedAtMs >= recountMs
+}
+
 /** @throws ConfigError where the partition that a record asks for does not exist. */
 export function requirePartition(topic: TopicQueue, partition: number): void {
-  if (partition < topic.partitionCount) return
+  if (!isBeyond(topic, partition)) return
   throw new ConfigError('partition', partition, `a partition of ${topic.name}: 0 to ${topic.partitionCount - 1}`)
 }

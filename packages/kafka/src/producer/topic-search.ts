@@ -20,7 +20,10 @@ export interface TopicSearchParts {
   readonly signal: AbortSignal
 }
 
-/** Finds the partitions of topics that are new to the producer; only their own records wait for that. */
+/**
+ * Finds the partitions of topics that are new to the producer, and asks once for those beyond what is known; only the
+ * records for them wait for that.
+ */
 export class TopicSearch {
   readonly #parts: TopicSearchParts
 
@@ -47,7 +50,7 @@ export class TopicSearch {
     const backoff = newBackoff(config)
     while (topic.waiting.length > 0 && !signal.aborted) {
       topic.searchError = await this.#look(topic)
-      if (topic.isKnown) return
+      if (!topic.searchError) return
       if (isHopeless(topic.searchError, config.clock.monotonicMs() - startedAtMs)) return this.#refuse(topic)
       await config.clock.sleep(backoff.nextMs(), signal).catch(() => {})
     }
@@ -68,6 +71,7 @@ export class TopicSearch {
   }
 
   #release(topic: TopicQueue): undefined {
+    topic.countedAtMs = this.#parts.config.clock.monotonicMs()
     const failed: Array<readonly [PendingRecord, Error]> = []
     for (let record = topic.waiting.shift(); record; record = topic.waiting.shift()) {
       try {

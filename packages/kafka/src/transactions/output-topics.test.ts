@@ -38,3 +38,27 @@ describe('a record that its topic would refuse fails alone', () => {
     expect(topics.encode(letters, { value: 'a', timestampMs: 9_000 }, 0).record.timestampMs).toBe(9_000)
   })
 })
+
+test('a partition beyond those that are known is looked for first, at most once a second', async () => {
+  const clock = new ManualClock()
+  const broker = new SimulatedTransactions(clock, 2)
+  const topics = new OutputTopics(broker.cluster, clock)
+  expect(topics.needsLook('letters', 0)).toBe(true)
+  await topics.look('letters')
+  expect([0, 1, undefined, 7].map((partition) => topics.needsLook('letters', partition))).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ])
+  clock.advance(1_000)
+  expect([0, 1, undefined, 7].map((partition) => topics.needsLook('letters', partition))).toEqual([
+    false,
+    false,
+    false,
+    true,
+  ])
+  broker.partitions = 8
+  await Promise.all([topics.look('letters'), topics.look('letters')])
+  expect(topics.encode(letters, { value: 'a', partition: 7 }, 0).record.partition).toBe(7)
+})

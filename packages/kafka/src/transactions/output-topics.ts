@@ -19,7 +19,11 @@ const ownedBytes = 16_384
 const lookMs = 30_000
 const graceMs = 5_000
 
+/** A partition beyond those that are known is asked for at most once in this time. */
+const recountMs = 1_000
+
 interface OutputTopic {
+  readonly lookedAtMs: number
   readonly partitions: number
   /** The largest batch that it takes. */
   readonly maxBytes: number
@@ -34,6 +38,7 @@ export class OutputTopics {
   readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #known = new Map<string, OutputTopic>()
+  readonly #looking = new Map<string, Promise<void>>()
   readonly #added = new AddedHeaders({ traceId: false, timestamp: false, idempotencyKey: false })
 
   constructor(cluster: Cluster, clock: Clock) {
@@ -43,6 +48,14 @@ export class OutputTopics {
 
   isKnown(name: string): boolean {
     return this.#known.has(name)
+  }
+
+  /** Whether `look` has to come before `encode`: the topic is new, or may have got the record's partition meanwhile. */
+  needsLook(name: string, partition: number | undefined): boolean {
+    const known = this.#known.get(name)
+    if (known === undefined) return true
+    if (partition === undefined || !(partition >= this.partitions(name))) return false
+    return this.#clock.monotonicMs() - known.lookedAtMs >= recountMs
   }
 
   maxBytes(name: string): number {
@@ -60,10 +73,20 @@ export class OutputTopics {
   }
 
   /**
-   * Asks the cluster about a topic, for some time: that it cannot be asked is not the fault of a record.
+   * Asks the cluster about a topic, for some time: that it cannot be asked is not the fault of a record. Calls that
+   * overlap ask once.
    * @throws BrokerError where it does not exist; ConnectionError and the like
    */
-  async look(name: string): Promise<void> {
+  look(name: string): Promise<void> {
+    let looking = this.#looking.get(name)
+    if (looking === undefined) {
+      looking = this.#look(name).finally(() => this.#looking.delete(name))
+      this.#looking.set(name, looking)
+    }
+    return looking
+  }
+
+  async #look(name: string): Promise<void> {
     const startedAtMs = this.#clock.monotonicMs()
     const backoff = new Backoff(50, 1_000)
     for (;;) {
@@ -90,6 +113,7 @@ export class OutputTopics {
     const maxBytes = Number(configs['max.message.bytes'])
     const isTimeOwn = configs['message.timestamp.type'] === 'CreateTime'
     return {
+      lookedAtMs: this.#clock.monotonicMs(),
       partitions: found.partitions.length,
       maxBytes: maxBytes > 0 ? maxBytes : standardMaxBytes,
       needsKey: configs['cleanup.policy']?.includes('compact') === true,

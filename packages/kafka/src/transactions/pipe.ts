@@ -143,9 +143,9 @@ export class Pipe implements AsyncDisposable {
     if (returned === undefined || returned === null) return undefined
     const list = (Array.isArray(returned) ? returned : [returned]) as readonly Exclude<Returned, null | void>[]
     const outputs = list.map((one) => this.#targetOf(one))
-    const unknown = new Set(outputs.map(({ topic }) => topic.name).filter((name) => !this.#topics.isKnown(name)))
-    if (unknown.size === 0) return this.#encode(outputs, context)
-    return Promise.all(Array.from(unknown, (name) => this.#topics.look(name))).then(() =>
+    const unknown = outputs.filter(({ topic, record }) => this.#topics.needsLook(topic.name, record.partition))
+    if (unknown.length === 0) return this.#encode(outputs, context)
+    return Promise.all(unknown.map(({ topic }) => this.#topics.look(topic.name))).then(() =>
       this.#encode(outputs, context),
     )
   }

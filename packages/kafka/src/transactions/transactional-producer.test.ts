@@ -29,6 +29,22 @@ test('what is sent when the work has ended is refused, not dropped', async () =>
   await producer.close()
 })
 
+test('a partition beyond those that are known is asked for once before it is refused', async () => {
+  const { clock, broker, producer } = await open()
+  const send = (partition: number) =>
+    settle(
+      clock,
+      producer.run((transaction) => transaction.send(letters, { value: String(partition), partition })),
+    )
+  await send(0)
+  broker.partitions = 8
+  clock.advance(1_000)
+  await send(7)
+  await expect(send(8)).rejects.toMatchObject({ code: 'config_invalid', field: 'partition' })
+  expect(broker.committed).toEqual(['0', '7'])
+  await producer.close()
+})
+
 describe('closing', () => {
   test.each(['unanswered', 'request_lost'] as const)(
     'gives up in its time a transaction whose end is %s, says that it may be committed, and asks for nothing more',

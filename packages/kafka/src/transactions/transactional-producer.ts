@@ -124,8 +124,8 @@ export class TransactionalProducer implements AsyncDisposable {
     }
     const working = (async () => await work(scope))()
     const result = await orAborted(working, this.#givenUp.signal).finally(() => (hasEnded = true))
-    for (const name of new Set(records.map(([{ name }]) => name))) {
-      if (!this.#topics.isKnown(name)) await this.#topics.look(name)
+    for (const [{ name }, { partition }] of records) {
+      if (this.#topics.needsLook(name, partition)) await this.#topics.look(name)
     }
     const nowMs = Math.floor(this.#clock.now())
     const outputs = records.map(([topic, record]) => this.#topics.encode(topic, record, nowMs))

@@ -67,6 +67,16 @@ export class SimulatedCluster implements ProducerCluster {
     return logs
   }
 
+  /** Adds partitions; the producer does not know of them before it asks. Returns all. */
+  grow(name: string, partitions: number): readonly SimulatedPartition[] {
+    const logs = this.#topics.get(name)!
+    for (let partition = logs.length; partition < partitions; partition++) {
+      logs.push(new SimulatedPartition())
+      this.lead(name, partition, 1)
+    }
+    return logs
+  }
+
   /** -1: nobody leads it. */
   lead(topic: string, partition: number, broker: number): void {
     this.#leaders.set(`${topic}/${partition}`, broker)

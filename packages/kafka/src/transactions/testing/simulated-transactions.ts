@@ -29,7 +29,6 @@ export type Fate =
 export type RequestName = 'init' | 'register' | 'produce' | 'offsets' | 'end'
 
 const broker: BrokerNode = { id: 1, host: 'simulated', port: 9092 }
-const partitions = 2
 
 interface Open {
   readonly records: string[]
@@ -46,6 +45,8 @@ export class SimulatedTransactions {
   /** As committed by transactions, of the one partition there is. */
   offset: number | undefined
   readonly requests: RequestName[] = []
+  /** How many every topic has. */
+  partitions = 2
   /** Of every topic. */
   configs: Readonly<Record<string, string>> = {}
   fate: (name: RequestName) => Fate = () => undefined
@@ -84,7 +85,7 @@ export class SimulatedTransactions {
           id: name,
           errorCode: 0,
           internal: false,
-          partitions: Array.from({ length: partitions }, (_, partition) => ({
+          partitions: Array.from({ length: this.partitions }, (_, partition) => ({
             partition,
             errorCode: 0,
             leader: 1,
