@@ -1,13 +1,24 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 
+export interface InProcessOptions {
+  /** After this time the program is killed. Default 600,000. */
+  readonly timeoutMs?: number
+  /** The `bench/src` of the checkout whose program is run. Default: this one. */
+  readonly folder?: string
+}
+
 /**
  * Runs a file of programs/ in a Node of its own, so that no measurement inherits another's heap or compiled code, and
  * returns what it answers. @throws Error when it fails, or takes longer than `timeoutMs`.
  */
-export function inProcess<Result>(program: string, job: object, timeoutMs = 600_000): Promise<Result> {
+export function inProcess<Result>(
+  program: string,
+  job: object,
+  { timeoutMs = 600_000, folder = import.meta.dirname }: InProcessOptions = {},
+): Promise<Result> {
   const { promise, resolve, reject } = Promise.withResolvers<Result>()
-  const child = fork(join(import.meta.dirname, 'programs', program), [JSON.stringify(job)], {
+  const child = fork(join(folder, 'programs', program), [JSON.stringify(job)], {
     // kafkajs computes negative timeouts, which Node 24 warns about in the midst of the figures.
     execArgv: ['--conditions=source', '--expose-gc', '--disable-warning=TimeoutNegativeWarning'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

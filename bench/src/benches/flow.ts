@@ -22,7 +22,9 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
   for (let round = 1; round <= rounds; round++) {
     console.log(`round ${round} of ${rounds}`)
     for (const job of jobs) {
-      measured.get(job.way)!.push(await inProcess<FlowMeasured>('flow.ts', job satisfies FlowJob, 120_000))
+      measured
+        .get(job.way)!
+        .push(await inProcess<FlowMeasured>('flow.ts', job satisfies FlowJob, { timeoutMs: 120_000 }))
     }
   }
   publish({

@@ -101,7 +101,7 @@ async function measureBoth(
 }
 
 function measureOurs(job: ParallelJob): Promise<ParallelMeasured> {
-  return inProcess<ParallelMeasured>('parallel.ts', job, timeoutMs)
+  return inProcess<ParallelMeasured>('parallel.ts', job, { timeoutMs })
 }
 
 /** One topic for each number of partitions and keys; written when first asked for. */

@@ -47,7 +47,7 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
     const where = { bootstrap: broker.bootstrap, topic: name, urgentTopic }
     const slow: SlowConsumerJob = { ...where, ...limits, handlerMs, concurrency, seconds }
     const urgent = sendUrgent(kafka, urgentTopic)
-    const result = await inProcess<SlowConsumerResult>('slow-consumer.ts', slow, (seconds + 120) * 1_000)
+    const result = await inProcess<SlowConsumerResult>('slow-consumer.ts', slow, { timeoutMs: (seconds + 120) * 1_000 })
     const sent = await urgent.stop()
     report({ seconds, backlog, valueBytes, keys, handlerMs, concurrency }, result, sent)
   } finally {
