@@ -18,7 +18,7 @@ import { AssignedPartition } from './partition.ts'
 import type { Positions } from './positions.ts'
 import type { StoredPositions } from './position-store.ts'
 import type { Subscription } from './subscription.ts'
-import { endsWithin } from '../within.ts'
+import { closeGraceMs, type TimeLimit } from '../time-limit.ts'
 
 export interface AssignmentOptions {
   readonly cluster: Cluster
@@ -96,19 +96,18 @@ export class Assignment {
   }
 
   /**
-   * Gives everything back at the end, within about `timeoutMs`: a change that is under way is not waited for. Resolves
-   * with what may not have been committed, and the number of handlers given up.
+   * Gives everything back at the end: a change that is under way is not waited for. Resolves with what may not have been
+   * committed, and the number of handlers given up.
    */
-  async close(timeoutMs: number) {
-    const { clock, committer } = this.#options
+  async close(limit: TimeLimit) {
+    const { committer } = this.#options
     this.#closed = true
     this.#generation++
     this.#target = undefined
     const partitions = withRetries(this.#owned.values())
-    const untilMs = clock.monotonicMs() + timeoutMs
-    const abandoned = await this.#end(partitions, timeoutMs)
-    const leftMs = Math.max(COMMIT_MS, untilMs - clock.monotonicMs())
-    await endsWithin(clock, committer.flush(partitions, leftMs), leftMs)
+    const abandoned = await this.#end(partitions, limit.leftMs(), closeGraceMs.abort)
+    const commitMs = limit.leftMs(closeGraceMs.commit)
+    await limit.allows(committer.flush(partitions, commitMs), closeGraceMs.commit)
     const places = committer.uncommitted(partitions).map(({ place }) => place)
     for (const partition of partitions) {
       this.#release(partition)
@@ -179,9 +178,9 @@ export class Assignment {
   }
 
   /** Fetches nothing more and ends what runs. Returns how many handlers had to be given up. */
-  async #end(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<number> {
+  async #end(partitions: readonly AssignedPartition[], timeoutMs: number, abortGraceMs?: number): Promise<number> {
     for (const partition of partitions) this.#beginDrain(partition)
-    const abandoned = await this.#options.dispatcher.drain(partitions, timeoutMs, revoked)
+    const abandoned = await this.#options.dispatcher.drain(partitions, timeoutMs, revoked, abortGraceMs)
     return abandoned.length
   }
 
@@ -286,7 +285,7 @@ export class Assignment {
   }
 }
 
-/** A commit after handlers used up all the time still gets so long. */
+/** When handlers have used up all the time of a revocation, their commit still gets this long. */
 const COMMIT_MS = 1_000
 
 /** These, and those in which their records wait. */

@@ -12,7 +12,7 @@ import type { AssignedPartition } from './partition.ts'
 import { encodeOffsetMap } from './offset-map.ts'
 import { withOrigin } from './origin.ts'
 import { Signal } from './signal.ts'
-import { endsWithin } from '../within.ts'
+import { closeGraceMs, type TimeLimit } from '../time-limit.ts'
 
 export interface CommitterOptions {
   readonly cluster: Cluster
@@ -98,11 +98,11 @@ export class Committer {
     return partitions.filter((partition) => this.#isDirty(partition))
   }
 
-  /** Ends the loop; a commit in flight is waited for, for so long at most. */
-  async stop(timeoutMs: number): Promise<void> {
+  /** Ends the loop, and waits for a commit in flight while there is time. */
+  async stop(limit: TimeLimit): Promise<void> {
     this.#stopped = true
     this.#signal.notify()
-    await endsWithin(this.#options.clock, Promise.all([this.#loop, this.#inFlight]), timeoutMs)
+    await limit.allows(Promise.all([this.#loop, this.#inFlight]), closeGraceMs.commit)
   }
 
   inspect() {

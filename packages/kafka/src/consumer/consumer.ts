@@ -20,6 +20,7 @@ import type { AssignedPartition } from './partition.ts'
 import { Session, type CloseReport, type SessionOptions } from './session.ts'
 import { StateFile } from './state-file.ts'
 import { ConsumerStream } from './stream.ts'
+import { closeGraceMs, TimeLimit } from '../time-limit.ts'
 
 /** The records of these topics. */
 export type RecordOf<T extends AnySource> = T extends RegExp
@@ -55,7 +56,11 @@ export interface PauseTarget {
 }
 
 export interface CloseOptions {
-  /** For handlers to end by themselves; then they are aborted. From 0, default 30,000. */
+  /**
+   * For all that closing does: handlers end by themselves, then what is finished is committed and the group is left.
+   * Handlers that still run at the end of it are aborted, and half a second later closing has ended whatever the brokers
+   * do: the report names what was cut short. Milliseconds from 0 to 86,400,000, default 30,000.
+   */
   readonly timeoutMs?: number
 }
 
@@ -227,8 +232,9 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     // A failure is told once all is closed.
     if (this.#failure === undefined) this.#stream?.end()
     try {
-      const report = (await this.#session?.close(timeoutMs)) ?? nothingLeft
-      await Promise.all([this.#deadLetters.close(timeoutMs), this.#retries?.close(timeoutMs)])
+      const limit = new TimeLimit(this.#clock, timeoutMs)
+      const report = (await this.#session?.close(limit)) ?? nothingLeft
+      await limit.allows(this.#closeWriters(limit.leftMs()), closeGraceMs.leave)
       await this.#letGoOfState()
       return report
     } catch (error) {
@@ -239,6 +245,10 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
       if (this.#failure === undefined) this.#ended.resolve()
       else this.#ended.reject(this.#failure)
     }
+  }
+
+  async #closeWriters(timeoutMs: number): Promise<void> {
+    await Promise.all([this.#deadLetters.close(timeoutMs), this.#retries?.close(timeoutMs)])
   }
 
   /** A file that stays costs the next start nothing but the dismissal of a member that is gone. */

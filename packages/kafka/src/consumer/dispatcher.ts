@@ -117,17 +117,22 @@ export class Dispatcher {
   }
 
   /**
-   * Drops what has not started and waits for what is out; at `timeoutMs` aborts it, and after a moment gives up.
+   * Drops what has not started and waits for what is out; at `timeoutMs` aborts it, and after `abortGraceMs` gives up.
    * Resolves with the calls that were given up. The partitions must not be active any more.
    */
-  async drain(partitions: readonly AssignedPartition[], timeoutMs: number, reason: (p: AssignedPartition) => Error) {
+  async drain(
+    partitions: readonly AssignedPartition[],
+    timeoutMs: number,
+    reason: (p: AssignedPartition) => Error,
+    abortGraceMs: number = ABORT_GRACE_MS,
+  ) {
     for (const partition of partitions) this.#order.dropWaiting(partition)
     const calls = partitions.flatMap((partition) => this.#order.out(partition))
     await this.#drains.wait(partitions, timeoutMs)
     for (const partition of partitions) {
       for (const invocation of this.#order.out(partition)) this.#abort(invocation, reason(partition))
     }
-    await this.#drains.wait(partitions, ABORT_GRACE_MS)
+    await this.#drains.wait(partitions, abortGraceMs)
     for (const partition of partitions) {
       for (const invocation of this.#order.out(partition)) this.#abandonDrained(invocation)
       // One that failed meanwhile waits for another attempt that is not to come.

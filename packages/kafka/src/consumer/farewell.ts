@@ -6,6 +6,7 @@ import { BrokerError } from '../errors.ts'
 import type { ConsumerEvents } from './events.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { StateFile } from './state-file.ts'
+import { closeGraceMs, type TimeLimit } from '../time-limit.ts'
 
 export interface FarewellOptions {
   readonly cluster: Cluster
@@ -61,22 +62,31 @@ export class Farewell {
     }
   }
 
-  /** For this member. Never throws. False: the group could not be told in time, and waits for the session timeout. */
-  async leave(memberId: string, timeoutMs: number): Promise<boolean> {
-    const { clock } = this.#options
-    const untilMs = clock.monotonicMs() + timeoutMs
+  /**
+   * For this member: sends at least one request, and waits for its answer while there is time. Never throws. False: the
+   * group could not be told in time, and waits for the session timeout.
+   */
+  async leave(memberId: string, limit: TimeLimit): Promise<boolean> {
     const backoff = new Backoff(100, 2_000)
     for (;;) {
-      try {
-        await this.#tell(memberId, this.#leaveEpoch)
-        return true
-      } catch (error) {
-        if (error instanceof BrokerError && classify(error.apiCode).rejoin) return true
-        this.#failed(error)
-      }
+      const telling = this.#tellLeaving(memberId)
+      if (!(await limit.allows(telling, closeGraceMs.leave))) return false
+      if (await telling) return true
       const waitMs = backoff.nextMs()
-      if (clock.monotonicMs() + waitMs >= untilMs) return false
-      await clock.sleep(waitMs)
+      if (waitMs >= limit.leftMs(closeGraceMs.leave)) return false
+      await this.#options.clock.sleep(waitMs)
+    }
+  }
+
+  /** Never rejects. False: it is to be tried again. */
+  async #tellLeaving(memberId: string): Promise<boolean> {
+    try {
+      await this.#tell(memberId, this.#leaveEpoch)
+      return true
+    } catch (error) {
+      if (error instanceof BrokerError && classify(error.apiCode).rejoin) return true
+      this.#failed(error)
+      return false
     }
   }
 

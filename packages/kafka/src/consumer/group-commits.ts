@@ -22,12 +22,15 @@ export class GroupCommits implements CommitRoute {
     const { cluster, settings, membership } = this.#options
     const { group, instanceId } = settings
     const coordinator = await cluster.coordinator('group', group)
+    // The group fences members, not partitions: what was lost meanwhile must not be committed under a newer epoch.
+    const offsets = entries.filter(({ owner }) => owner.phase !== 'released')
+    if (offsets.length === 0) return []
     return await cluster.driver.commitOffsets(coordinator, {
       group,
       memberId: membership.memberId,
       memberEpoch: membership.epoch,
       instanceId,
-      offsets: entries,
+      offsets,
     })
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { HandlerContext } from './invocation.ts'
 import { decodeOffsetMap } from './offset-map.ts'
 import { openSession } from './testing/open-session.ts'
+import { TimeLimit } from '../time-limit.ts'
 
 type Options = Parameters<typeof openSession>[1]
 
@@ -137,7 +138,7 @@ describe('order by key', () => {
     const opened = await openSession(
       ({ value }) => {
         if (value === 'a:1') return first.promise
-        closing = opened.session.close(10_000)
+        closing = opened.session.close(new TimeLimit(opened.broker.clock, 10_000))
         return undefined
       },
       { order: 'key', partitions: 1 },

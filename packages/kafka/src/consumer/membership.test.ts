@@ -1,6 +1,14 @@
+import { Emitter, ManualClock } from '@sluice/flow'
 import { expect, test } from 'vitest'
+import { Cluster } from '../cluster/cluster.ts'
+import { TimeLimit } from '../time-limit.ts'
+import type { ConsumerEvents } from './events.ts'
+import { Membership } from './membership.ts'
 import { parseConsumerOptions } from './options.ts'
-import { letters, openSession } from './testing/open-session.ts'
+import type { StateFile } from './state-file.ts'
+import { Subscription } from './subscription.ts'
+import { letters, openSession, pass } from './testing/open-session.ts'
+import { SimulatedBroker } from './testing/simulated-broker.ts'
 
 test('a heartbeat that is answered later than a session timeout suspends and then resumes', async () => {
   const values: string[] = []
@@ -36,4 +44,39 @@ test('heartbeats have to be more frequent than the session timeout', () => {
     expect.objectContaining({ code: 'config_invalid', field: 'heartbeatIntervalMs' }),
   )
   expect(parseConsumerOptions({ ...options, heartbeatIntervalMs: 999 }).heartbeatIntervalMs).toBe(999)
+})
+
+test('a leave during a rejoin ends, and the member does not join again', async () => {
+  const clock = new ManualClock()
+  const broker = new SimulatedBroker(clock)
+  broker.createTopic('letters', 1)
+  const cluster = new Cluster({ driver: broker.driver, clock, coordinatorTimeoutMs: 1_000, metadataMaxAgeMs: 1e9 })
+  await cluster.refresh(['letters'])
+  const settings = parseConsumerOptions({ group: 'readers', topics: [letters] })
+  const events = new Emitter<ConsumerEvents>()
+  const shared = { cluster, settings, clock, events }
+  const read = Promise.withResolvers<undefined>()
+  let reads = 0
+  const stateFile = {
+    begin: async () => [],
+    otherMember: () => {
+      reads++
+      return read.promise
+    },
+  } as unknown as StateFile
+  const nothing = (): void => {}
+  const listener = { owned: () => [], onTarget: nothing, onLost: nothing, onResumed: nothing, onFatal: nothing }
+  const subscription = new Subscription({ ...shared, onChanged: nothing })
+  const membership = new Membership({ ...shared, subscription, listener, stateFile })
+  membership.start()
+  await pass(clock, 500)
+  broker.heartbeatFate = ({ memberEpoch }) => (memberEpoch > 0 ? 'FENCED_MEMBER_EPOCH' : undefined)
+  membership.suspect()
+  await pass(clock, 100)
+  expect(reads).toBe(1)
+  void membership.leave(new TimeLimit(clock, 60_000))
+  read.resolve(undefined)
+  const joins = (): number => broker.heartbeats.filter(({ memberEpoch }) => memberEpoch === 0).length
+  await pass(clock, 10_000)
+  expect([membership.state, joins()]).toEqual(['left', 1])
 })

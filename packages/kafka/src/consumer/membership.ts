@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock, Emitter } from '@sluice/flow'
+import { ClosedError, type Clock, type Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { classify } from '../driver/classify.ts'
 import type { HeartbeatResponse, TopicPartitions } from '../driver/driver.ts'
@@ -13,6 +13,7 @@ import type { ConsumerSettings } from './options.ts'
 import { Signal } from './signal.ts'
 import type { StateFile } from './state-file.ts'
 import type { Subscription } from './subscription.ts'
+import { closeGraceMs, type TimeLimit } from '../time-limit.ts'
 
 /** Whoever carries out what the group decides. */
 export interface MembershipListener {
@@ -158,13 +159,17 @@ export class Membership {
     this.#signal.notify()
   }
 
-  /** Ends the loop and leaves the group. Never throws: a group that cannot be told finds out by the session timeout. */
-  async leave(timeoutMs: number): Promise<void> {
+  /**
+   * Ends the loop and leaves the group. Never throws: a group that cannot be told finds out by the session timeout. A
+   * heartbeat that is not answered in time is not waited for: the leave follows it on the same connection, and reaches a
+   * coordinator that was frozen when it runs again.
+   */
+  async leave(limit: TimeLimit): Promise<void> {
     if (!this.#isOver) this.#state = 'leaving'
     this.#signal.notify()
-    await this.#loop
-    if (this.#state === 'failed') return
-    if (this.#hasJoined && (await this.#farewell.leave(this.#memberId, timeoutMs))) this.#hasJoined = false
+    if (this.#loop !== undefined) await limit.allows(this.#loop, closeGraceMs.leave)
+    if (this.#isFailed) return
+    if (this.#hasJoined && (await this.#farewell.leave(this.#memberId, limit))) this.#hasJoined = false
     this.#state = 'left'
   }
 
@@ -177,6 +182,11 @@ export class Membership {
       silentMs: this.#liveness.silentMs,
       suspended: this.#liveness.suspended,
     }
+  }
+
+  /** Read by a function: the state may have changed while something was waited for. */
+  get #isFailed(): boolean {
+    return this.#state === 'failed'
   }
 
   get #isOver(): boolean {
@@ -224,6 +234,8 @@ export class Membership {
   async #send(epoch: number, tells: News): Promise<HeartbeatResponse> {
     const { cluster, settings, subscription, listener } = this.#options
     const coordinator = await cluster.coordinator('group', settings.group)
+    // A heartbeat after the leave would make a member that nobody is.
+    if (this.#isOver) throw new ClosedError('the membership')
     const isFull = this.#isFull && epoch >= 0
     this.#hasJoined = true
     return await cluster.driver.heartbeat(coordinator, {
@@ -259,6 +271,8 @@ export class Membership {
   }
 
   async #failed(error: Error): Promise<number> {
+    // Nobody waits for it any more; the leave tells of its own failures.
+    if (this.#isOver) return 0
     if (error instanceof BrokerError) {
       if (error.apiError === 'UNKNOWN_MEMBER_ID' || error.apiError === 'FENCED_MEMBER_EPOCH') {
         return await this.#lost(error)
@@ -286,6 +300,8 @@ export class Membership {
   async #lost(error: Error): Promise<number> {
     if (this.#isOver) return 0
     const other = await this.#options.stateFile?.otherMember(this.#memberId)
+    // It may have begun to leave while the file was read: to join now would be never to end.
+    if (this.#isOver) return 0
     this.#epoch = 0
     this.#state = 'joining'
     this.#joinedAtMs = this.#clock.monotonicMs()

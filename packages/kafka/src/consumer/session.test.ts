@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PostponedError } from './errors.ts'
 import { letters, openSession } from './testing/open-session.ts'
+import { TimeLimit } from '../time-limit.ts'
 
 /** A handler that ends when the test says so. */
 function held() {
@@ -475,7 +476,7 @@ describe('closing', () => {
     broker.assign('letters', [0])
     await session.start()
     await pass(50)
-    const closing = session.close(10_000)
+    const closing = session.close(new TimeLimit(broker.clock, 10_000))
     await pass(1_000)
     calls[0]!.end()
     await pass(500)

@@ -25,6 +25,7 @@ import { StoredPositions } from './position-store.ts'
 import { Pressure, type ProcessReadings } from './pressure.ts'
 import type { StateFile } from './state-file.ts'
 import { Subscription } from './subscription.ts'
+import type { TimeLimit } from '../time-limit.ts'
 import { Tracker } from './tracker.ts'
 
 export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch' | 'hasDemand'> {
@@ -159,17 +160,15 @@ export class Session implements MembershipListener {
   }
 
   /** Stops fetching, waits for what runs, commits, leaves. */
-  async close(timeoutMs: number): Promise<CloseReport> {
-    const untilMs = this.#options.clock.monotonicMs() + timeoutMs
-    const leftMs = (): number => Math.max(0, untilMs - this.#options.clock.monotonicMs())
+  async close(limit: TimeLimit): Promise<CloseReport> {
     this.#closing.abort()
     this.#subscription.stop()
     this.#pressure?.stop()
     this.#fetcher.stop()
-    const report = await this.#assignment.close(timeoutMs)
+    const report = await this.#assignment.close(limit)
     this.#dispatcher.close()
-    await this.#committer.stop(leftMs())
-    await this.#membership.leave(Math.max(LEAVE_MS, leftMs()))
+    await this.#committer.stop(limit)
+    await this.#membership.leave(limit)
     return report
   }
 
@@ -339,9 +338,6 @@ export class Session implements MembershipListener {
     this.#positions.outOfRange(partition, position)
   }
 }
-
-/** The leave is tried for so long even when all the time is used up. */
-const LEAVE_MS = 1_000
 
 const placeOf = ({ topicName, partition }: AssignedPartition) => ({ topic: topicName, partition })
 

@@ -9,6 +9,7 @@ import { parseConsumerOptions, type AnySource, type ConsumerOptions } from '../o
 import type { ProcessReadings } from '../pressure.ts'
 import { Session } from '../session.ts'
 import { SimulatedBroker } from './simulated-broker.ts'
+import { TimeLimit } from '../../time-limit.ts'
 
 export const letters = topic('letters', { key: text, value: text })
 
@@ -64,7 +65,7 @@ export async function openSession(
     timersLeft: (): number => clock.pending - 1,
     /** Closes while time passes. */
     close: async (timeoutMs = 1_000) => {
-      const closing = session.close(timeoutMs)
+      const closing = session.close(new TimeLimit(clock, timeoutMs))
       await pass(clock, timeoutMs * 2 + 5_000)
       return await closing
     },

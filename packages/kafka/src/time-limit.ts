@@ -1,0 +1,44 @@
+import { type Clock } from '@sluice/flow'
+import { endsWithin } from './within.ts'
+
+/**
+ * The time that something may take which is done in stages, such as closing. All stages share it, so that they do not
+ * add up. A stage that has to be tried also when the time is used up is given a grace period behind its end, counted
+ * from the same end for every stage.
+ */
+export class TimeLimit {
+  readonly #clock: Clock
+  readonly #dueMs: number
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock
+    this.#dueMs = clock.monotonicMs() + timeoutMs
+  }
+
+  /** What is left, at least 0. */
+  leftMs(graceMs = 0): number {
+    return Math.max(0, this.#dueMs + graceMs - this.#clock.monotonicMs())
+  }
+
+  /** Whether the work ended in time; else it continues unobserved. Rejects as the work does, while waiting. */
+  async allows(work: Promise<unknown>, graceMs = 0): Promise<boolean> {
+    return await endsWithin(this.#clock, work, this.leftMs(graceMs))
+  }
+}
+
+/**
+ * How long after its time a close may still try to say what is finished, from the end of that time for all of its steps
+ * together: a healthy cluster needs some milliseconds, and a silent one is not waited for.
+ */
+export const closeGraceMs = Object.freeze({
+  /** Handlers have been aborted, and may end. */
+  abort: 150,
+  /** What they finished is committed. */
+  commit: 250,
+  /** The group is told. */
+  leave: 300,
+  /** Producers of the same `Kafka` send what handlers gave them at the end. */
+  producers: 350,
+  /** Connections are closed. */
+  connections: 400,
+})
