@@ -22,3 +22,9 @@ test('a fetch that may wait about as long as any request may take is refused by 
   // It was not looked for a broker before; what may be is.
   await expect(kafka.consumer({ ...options, fetchMaxWaitMs: 500 })).rejects.toMatchObject({ code: 'connection_failed' })
 })
+
+test('closing reports that nothing was cut short where nothing was open', async () => {
+  const kafka = new Kafka({ brokers: ['localhost:1'] })
+  const nothing = { abandonedHandlers: 0, uncommitted: [], abandonedTransactions: 0, abandonedRecords: 0 }
+  expect(await kafka.close()).toEqual(nothing)
+})

@@ -1,6 +1,7 @@
 import { ClosedError, ConfigError, requireNumber } from '@sluice/flow'
 import { Admin } from './admin/admin.ts'
 import { Cluster } from './cluster/cluster.ts'
+import { closeParts, type KafkaCloseReport } from './close-parts.ts'
 import { parseKafkaOptions, type KafkaConfig, type KafkaOptions } from './config.ts'
 import { Consumer } from './consumer/consumer.ts'
 import type { AnySource, AnyTopic, ConsumerOptions } from './consumer/options.ts'
@@ -12,6 +13,7 @@ import { DeadLetterLog } from './failure/dead-letter-log.ts'
 import type { ReaderOptions } from './reader/options.ts'
 import { DeadLetterWriter } from './failure/dead-letter-writer.ts'
 import { Reader } from './reader/reader.ts'
+import { closeGraceMs, TimeLimit } from './time-limit.ts'
 import { requireTopicName } from './topic.ts'
 import type { PipeOptions } from './transactions/pipe-options.ts'
 import { Pipe } from './transactions/pipe.ts'
@@ -29,6 +31,9 @@ export type KafkaPipeOptions<From extends AnyTopic, To extends AnyTopic | undefi
   'group'
 > & { readonly group?: string }
 
+/** Less than the 30 s that Kubernetes gives a process to end. */
+const defaultCloseTimeoutMs = 20_000
+
 type Defaults = Pick<EnvironmentSettings, 'producer' | 'consumer'>
 
 /**
@@ -45,7 +50,7 @@ export class Kafka implements AsyncDisposable {
   readonly #pipes = new Set<Pipe>()
   readonly #transactional = new Set<TransactionalProducer>()
   readonly #readers = new Set<Pick<Reader, 'inspect' | 'close'>>()
-  #closing: Promise<void> | undefined
+  #closing: Promise<KafkaCloseReport> | undefined
 
   /** @throws ConfigError for a setting that makes no sense */
   constructor(options: KafkaOptions) {
@@ -154,16 +159,19 @@ export class Kafka implements AsyncDisposable {
   }
 
   /**
-   * Closes the readers, consumers and pipes it opened, then the producers (handlers may still use them), then the connections.
+   * Closes the readers, consumers and pipes it opened, then the producers (handlers may still use them), then the
+   * connections. `timeoutMs` is for all of it together, from 0 to 86,400,000, default 20,000: each part has what the ones
+   * before it have left. Half a second later it has ended whatever the brokers do, and nothing of it keeps the process
+   * alive; the report says what was cut short. Idempotent: the first call decides.
    * @throws ConfigError for a time that makes no sense: then nothing is closed.
    */
-  close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
+  close({ timeoutMs = defaultCloseTimeoutMs }: { readonly timeoutMs?: number } = {}): Promise<KafkaCloseReport> {
     try {
-      if (timeoutMs !== undefined) requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
+      requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
     } catch (error) {
       return Promise.reject(error)
     }
-    this.#closing ??= this.#close(timeoutMs === undefined ? {} : { timeoutMs })
+    this.#closing ??= this.#close(new TimeLimit(this.#config.clock, timeoutMs))
     return this.#closing
   }
 
@@ -171,14 +179,13 @@ export class Kafka implements AsyncDisposable {
     await this.close()
   }
 
-  async #close(options: { readonly timeoutMs?: number }): Promise<void> {
+  async #close(limit: TimeLimit): Promise<KafkaCloseReport> {
+    const members = [...this.#consumers, ...this.#pipes]
+    const parts = { readers: this.#readers, members, transactional: this.#transactional, producers: this.#producers }
     try {
-      await Promise.all(Array.from(this.#readers, (reader) => reader.close()))
-      await Promise.all(Array.from([...this.#consumers, ...this.#pipes], (consumer) => consumer.close(options)))
-      await Promise.all(Array.from(this.#transactional, (producer) => producer.close(options)))
-      await Promise.all(Array.from(this.#producers, (producer) => producer.close(options)))
+      return await closeParts(parts, limit)
     } finally {
-      await this.#cluster.close()
+      await this.#cluster.close(limit.leftMs(closeGraceMs.connections))
     }
   }
 

@@ -110,13 +110,14 @@ export class Cluster implements AsyncDisposable {
     return { clusterId, brokers: brokers.length, topics: topicNames.length }
   }
 
-  async close(): Promise<void> {
+  /** Connections that do not end by themselves within `graceMs` are broken off. */
+  async close(graceMs?: number): Promise<void> {
     if (this.#closing.signal.aborted) return
     const error = new ClosedError('the cluster')
     this.#closing.abort(error)
     this.#ageing?.cancel()
     this.#refresher.close(error)
-    await this.driver.close()
+    await this.driver.close(graceMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

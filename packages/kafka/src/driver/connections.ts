@@ -112,12 +112,13 @@ export class Connections {
     return { connections: Object.fromEntries(entries.filter(([, count]) => count > 0)) }
   }
 
-  async close(): Promise<void> {
+  /** Requests in flight are rejected. A connection that does not end by itself within `graceMs` is broken off. */
+  async close(graceMs: number = closeGraceMs): Promise<void> {
     this.#closed = true
     const all = [...[...this.#pools.values()].flat(), ...this.#retired]
     this.#pools.clear()
     this.#retired.clear()
-    await Promise.all(all.map((pooled) => this.#hangUp(pooled)))
+    await Promise.all(all.map((pooled) => this.#hangUp(pooled, Math.min(graceMs, closeGraceMs))))
   }
 
   /** A connection that waits for a fetch is not shared: the next fetch takes another. */
@@ -228,8 +229,8 @@ export class Connections {
     void this.#hangUp(pooled)
   }
 
-  async #hangUp({ connection }: Pooled): Promise<void> {
-    const impatient = this.#options.clock.setTimeout(() => connection.socket?.destroy(), closeGraceMs)
+  async #hangUp({ connection }: Pooled, graceMs = closeGraceMs): Promise<void> {
+    const impatient = this.#options.clock.setTimeout(() => connection.socket?.destroy(), graceMs)
     await connection.close().finally(() => impatient.cancel())
   }
 }

@@ -42,7 +42,8 @@ export interface Driver {
   fetchOffsets(coordinator: BrokerNode, request: FetchOffsetsRequest): Promise<readonly CommittedOffset[]>
 
   readonly admin: AdminDriver
-  close(): Promise<void>
+  /** Requests in flight are rejected. Connections that do not end by themselves within `graceMs` are broken off. */
+  close(graceMs?: number): Promise<void>
 }
 
 export type CoordinatorKind = 'group' | 'transaction'

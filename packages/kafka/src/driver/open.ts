@@ -77,7 +77,7 @@ export function openDriver(options: DriverOptions): Driver {
     commitOffsets: (coordinator, request) => commitOffsets(connections, coordinator, request),
     fetchOffsets: (coordinator, request) => fetchOffsets(connections, coordinator, request),
     admin: adminOf(connections, brokers, ask, clock),
-    close: () => connections.close(),
+    close: (graceMs) => connections.close(graceMs),
   }
 }
 

@@ -60,10 +60,10 @@ export class Places<T extends AnyTopic> {
   }
 
   /** The log was cut off, or made anew: the nearer end of what there is now. */
-  async nearest({ topicName, partition, position }: ReadPartition): Promise<number> {
+  async nearest({ topicName, partition, position }: ReadPartition, signal: AbortSignal): Promise<number> {
     const place = { topic: topicName, partition }
-    const start = (await this.#at([place], 'earliest')).get(keyOf(place)) ?? 0
-    const end = (await this.#at([place], 'latest')).get(keyOf(place)) ?? start
+    const start = (await this.#at([place], 'earliest', signal)).get(keyOf(place)) ?? 0
+    const end = (await this.#at([place], 'latest', signal)).get(keyOf(place)) ?? start
     return Math.min(Math.max(position, start), Math.max(start, end))
   }
 
@@ -82,9 +82,16 @@ export class Places<T extends AnyTopic> {
     return new Map(Array.from(found, ([key, offset]) => [key, offset < 0 ? (ends.get(key) ?? 0) : offset]))
   }
 
-  async #at(places: readonly PartitionPlace[], at: OffsetAt): Promise<ReadonlyMap<string, number>> {
+  async #at(
+    places: readonly PartitionPlace[],
+    at: OffsetAt,
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<string, number>> {
     const { isolation, patienceMs } = this.#settings
-    const deadline = new Deadline(this.#clock, { timeoutMs: Math.min(patienceMs, 30_000) })
+    const deadline = new Deadline(this.#clock, {
+      timeoutMs: Math.min(patienceMs, 30_000),
+      ...(signal && { signal }),
+    })
     const found = await offsetsAt(this.#cluster, places, at, isolation, deadline)
     return new Map(found.map((one) => [keyOf(one), one.offset]))
   }

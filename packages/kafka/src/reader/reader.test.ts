@@ -132,6 +132,24 @@ describe('a reader', () => {
     await expect(reading).rejects.toMatchObject({ code: 'closed' })
   })
 
+  test('that is closed while it asks for partitions ends without the answer', async () => {
+    const { clock, broker, start } = await open({ follow: true, from: 'latest' }, 1)
+    const reader = await start()
+    let asked = 0
+    broker.driver.metadata = () => {
+      asked++
+      return new Promise(() => {})
+    }
+    const failure = vi.fn()
+    const reading = readAll(reader).catch(failure)
+    await clock.advanceAsync(12_000)
+    expect(asked).toBe(1)
+    await reader.close()
+    await clock.advanceAsync(0)
+    expect(failure).toHaveBeenCalledWith(expect.objectContaining({ code: 'closed' }))
+    await reading
+  })
+
   test('says that its topic is gone, and does not wait for it for ever', async () => {
     const { clock, broker, start } = await open({ follow: true }, 1)
     broker.write('letters', 0, ['a'])

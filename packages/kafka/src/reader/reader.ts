@@ -57,7 +57,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   #heardMs = 0
   #lastError: unknown
   #failure: Error | undefined
-  #isClosed = false
+  readonly #closing = new AbortController()
   #isReading = false
 
   /** @throws ConfigError; BrokerError for a topic that is not there or may not be read; ConnectionError and the like */
@@ -106,7 +106,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   inspect() {
     const left = this.#partitions.reduce((sum, { end, delivered }) => sum + Math.max(0, end - delivered), 0)
     return {
-      state: this.#isClosed ? ('closed' as const) : ('open' as const),
+      state: this.#closing.signal.aborted ? ('closed' as const) : ('open' as const),
       partitions: this.#partitions.length,
       /** Offsets up to the end; null where there is none. */
       left: this.#settings.follow ? null : left,
@@ -144,9 +144,10 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     }
   }
 
+  /** Ends at once: nothing is committed, and what is under way is not waited for. An iteration throws a ClosedError. */
   async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort(new ClosedError('the reader'))
     this.#loops.stop()
     this.#fetched.clear()
     this.#signal.notify()
@@ -165,7 +166,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   async #next(): Promise<Fetched<T> | undefined> {
     const sinceMs = this.#clock.monotonicMs()
     for (;;) {
-      if (this.#isClosed) throw new ClosedError('the reader')
+      this.#closing.signal.throwIfAborted()
       if (this.#topics.isDue) await this.#look()
       // What was fetched before the failure is good.
       const head = this.#fetched.peek()
@@ -188,7 +189,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   }
 
   async #look(): Promise<void> {
-    for (const { topic, partition } of await this.#topics.look(this.#partitions)) {
+    for (const { topic, partition } of await this.#topics.look(this.#partitions, this.#closing.signal)) {
       this.#add(this.#places.added(topic, partition))
     }
   }
@@ -221,8 +222,9 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   async #seek(partition: ReadPartition): Promise<void> {
     partition.isSeeking = true
     try {
-      this.#move(partition, await this.#places.nearest(partition))
+      this.#move(partition, await this.#places.nearest(partition, this.#closing.signal))
     } catch (error) {
+      if (this.#closing.signal.aborted) return
       this.#trouble('positions', error)
       if ((error as { retriable?: boolean }).retriable !== true) this.#fail(error as Error)
     } finally {

@@ -38,13 +38,17 @@ export class TopicWatch<T extends AnyTopic> {
    */
   async look(
     known: readonly ReadPartition<T>[],
+    signal: AbortSignal,
   ): Promise<readonly { readonly topic: T; readonly partition: number }[]> {
     const nowMs = this.#clock.monotonicMs()
     this.#requirePresent(known, nowMs)
     if (!this.isDue) return []
     this.#lookedMs = nowMs
     try {
-      await this.#cluster.refresh(this.#settings.topics.map(({ name }) => name))
+      await this.#cluster.refresh(
+        this.#settings.topics.map(({ name }) => name),
+        signal,
+      )
     } catch {
       // Whoever fetches meets it as well, and tells.
       return []

@@ -91,12 +91,13 @@ export class TransactionalProducer implements AsyncDisposable {
    * whether it can be committed all the same.
    * @throws ConfigError for a time that makes no sense: then nothing is closed.
    */
-  async close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<void> {
+  async close({ timeoutMs = 30_000 }: CloseOptions = {}): Promise<{ readonly abandonedTransactions: number }> {
     requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
     this.#state = 'closed'
-    if (this.#running !== undefined) await endsWithin(this.#clock, this.#running, timeoutMs)
+    const hasEnded = this.#running === undefined || (await endsWithin(this.#clock, this.#running, timeoutMs))
     this.#givenUp.abort(new ClosedError('the transactional producer'))
     this.#writer.close()
+    return { abandonedTransactions: hasEnded ? 0 : 1 }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

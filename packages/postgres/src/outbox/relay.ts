@@ -1,9 +1,19 @@
-import { ConfigError, Emitter, requireInteger, systemClock, type Clock, messageOf } from '@sluice/flow'
+import {
+  ClosedError,
+  ConfigError,
+  Emitter,
+  requireInteger,
+  requireNumber,
+  systemClock,
+  type Clock,
+  messageOf,
+} from '@sluice/flow'
 import type { Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
 import { crashPoint } from '../crash-points.ts'
 import { backoffMs } from '../sql/backoff.ts'
 import { before, LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
+import { orAborted } from '../or-aborted.ts'
 import { explained, tablesOf, type TableOptions, type Tables } from '../tables.ts'
 import { BucketLocks } from './bucket-locks.ts'
 import { OutboxTable, type StoredRow } from './outbox-table.ts'
@@ -114,8 +124,8 @@ export class OutboxRelay implements AsyncDisposable {
   #held: readonly number[] = []
   #sentRows = 0
   #refusedRows = 0
+  readonly #givenUp = new AbortController()
   #loop: Promise<void> | undefined
-  #closing: Promise<void> | undefined
 
   /** For `outboxRelay`. */
   constructor(parts: RelayParts) {
@@ -149,20 +159,24 @@ export class OutboxRelay implements AsyncDisposable {
     return { buckets: this.#held, sentRows: this.#sentRows, refusedRows: this.#refusedRows, pausedBuckets }
   }
 
-  /** Ends after the batch that is under way. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+  /**
+   * Ends after the batch that is under way. One that takes longer than `timeoutMs` (from 0 to 86,400,000, default 30,000)
+   * is given up with its connection: its rows stay in the table, and the next relay sends them. Idempotent.
+   * @throws ConfigError for a time that makes no sense: then nothing is closed.
+   */
+  async close({ timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    requireNumber('timeoutMs', timeoutMs, { min: 0, max: 86_400_000 })
+    this.#stopping.abort()
+    this.wake()
+    const timer = this.#clock.setTimeout(() => this.#givenUp.abort(new ClosedError('the relay')), timeoutMs)
+    // A connection that is still being made is not waited for: it is released as soon as it is there.
+    await orAborted(this.#loop ?? Promise.resolve(), this.#givenUp.signal)
+      .catch(() => {})
+      .finally(() => timer.cancel())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  async #close(): Promise<void> {
-    this.#stopping.abort()
-    this.wake()
-    await this.#loop
   }
 
   async #run(): Promise<void> {
@@ -175,12 +189,16 @@ export class OutboxRelay implements AsyncDisposable {
           discard()
           const sender = new Sender(this.#settings)
           try {
-            await this.#serve(client, sender, () => (failures = 0))
+            await orAborted(
+              this.#serve(client, sender, () => (failures = 0)),
+              this.#givenUp.signal,
+            )
           } finally {
             sender.close()
           }
         })
       } catch (error) {
+        if (this.#givenUp.signal.aborted) break
         const retryInMs = backoffMs(failures++, 100, 5_000)
         this.#tell('error', { retryInMs, error })
         await this.#pause(retryInMs)

@@ -121,7 +121,7 @@ export class Sender {
   #discard(bucket: number): void {
     const producer = this.#producers.get(bucket)
     this.#producers.delete(bucket)
-    producer?.then((opened) => opened.close()).catch(() => {})
+    producer?.then((opened) => opened.close({ timeoutMs: 0 })).catch(() => {})
   }
 
   #recordOf({ id, key, value, headers, partition, timestampMs }: StoredRow) {

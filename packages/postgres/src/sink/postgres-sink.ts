@@ -44,6 +44,9 @@ export async function postgresSink<T extends AnySource = AnyTopic>(
   }
 }
 
+/** The relay has this long to end its batch also where the consumer has used up all the time. */
+const RELAY_GRACE_MS = 350
+
 interface Parts<T extends AnySource> {
   readonly options: PostgresSinkOptions<T>
   readonly settings: SinkSettings
@@ -109,14 +112,19 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   }
 
   /**
-   * Stops fetching, waits for the batches that run, at most `timeoutMs`, and leaves the group. Idempotent.
+   * Stops fetching, waits for the batches that run and leaves the group, then ends the relay. `timeoutMs` is for all of it
+   * together, from 0 to 86,400,000, default 30,000; half a second later it has ended, whatever Kafka does. What was cut
+   * short is done by whoever goes on: positions and dead letters lie in the database. Idempotent.
    * @throws what stopped the sink, if something did
    */
-  async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    await this.consumer.close(options).catch((error: unknown) => {
+  async close({ timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const dueMs = systemClock.monotonicMs() + timeoutMs
+    await this.consumer.close({ timeoutMs }).catch((error: unknown) => {
       if (!this.#isFailed) throw error
     })
-    await this.ended
+    const leftMs = Math.max(0, dueMs + RELAY_GRACE_MS - systemClock.monotonicMs())
+    // The failure is what `ended` rejects with.
+    await Promise.all([this.relay?.close({ timeoutMs: leftMs }), this.ended])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
