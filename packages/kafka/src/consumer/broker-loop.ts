@@ -200,11 +200,10 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   }
 
   #hand(asks: readonly Ask[], offsets: readonly number[], { partitions }: FetchResponse): void {
-    const answers = new Map<string, FetchedPartition>()
-    for (const one of partitions) answers.set(`${one.topicId}/${one.partition}`, one)
+    const answers = byTopic(partitions)
     asks.forEach((ask, index) => {
       const { partition } = ask
-      const fetched = answers.get(`${partition.topicId}/${partition.partition}`)
+      const fetched = answers.get(partition.topicId)?.get(partition.partition)
       // Meanwhile it may have been given back, led away or moved to another offset.
       const isCurrent = !this.#stopped && this.#partitions.has(partition) && partition.position === offsets[index]
       if (fetched === undefined || !isCurrent || !partition.takesAnswer) this.#options.intake.settle(ask, 0, 0)
@@ -214,4 +213,14 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
       }
     })
   }
+}
+
+function byTopic(answers: readonly FetchedPartition[]): ReadonlyMap<string, ReadonlyMap<number, FetchedPartition>> {
+  const topics = new Map<string, Map<number, FetchedPartition>>()
+  for (const one of answers) {
+    let topic = topics.get(one.topicId)
+    if (topic === undefined) topics.set(one.topicId, (topic = new Map()))
+    topic.set(one.partition, one)
+  }
+  return topics
 }

@@ -18,11 +18,13 @@ export class ChunkReader {
   }
 
   int16(): number {
-    return this.#take(2).readInt16BE()
+    const start = this.#within(2)
+    return start < 0 ? this.#take(2).readInt16BE() : this.#chunk.readInt16BE(start)
   }
 
   int32(): number {
-    return this.#take(4).readInt32BE()
+    const start = this.#within(4)
+    return start < 0 ? this.#take(4).readInt32BE() : this.#chunk.readInt32BE(start)
   }
 
   bigInt64(): bigint {
@@ -31,8 +33,10 @@ export class ChunkReader {
 
   /** As a Number: exact below 2^53. */
   int64(): number {
-    const bytes = this.#take(8)
-    return bytes.readInt32BE(0) * 4_294_967_296 + bytes.readUInt32BE(4)
+    const start = this.#within(8)
+    const bytes = start < 0 ? this.#take(8) : this.#chunk
+    const at = Math.max(0, start)
+    return bytes.readInt32BE(at) * 4_294_967_296 + bytes.readUInt32BE(at + 4)
   }
 
   unsignedVarint(): number {
@@ -46,10 +50,12 @@ export class ChunkReader {
   }
 
   uuid(): string {
-    const bytes = this.#take(16)
+    const start = this.#within(16)
+    const bytes = start < 0 ? this.#take(16) : this.#chunk
+    const at = Math.max(0, start)
     let text = ''
     for (let i = 0; i < 16; i++) {
-      text += hex[bytes[i]!]
+      text += hex[bytes[at + i]!]
       if (i === 3 || i === 5 || i === 7 || i === 9) text += '-'
     }
     return text
@@ -103,6 +109,14 @@ export class ChunkReader {
   #byte(): number {
     this.#available()
     return this.#chunk[this.#position++]!
+  }
+
+  /** Where the next bytes start in the current chunk, if all of them are in it; else -1. A view of each is too slow. */
+  #within(length: number): number {
+    const start = this.#position
+    if (start + length > this.#chunk.length) return -1
+    this.#position = start + length
+    return start
   }
 
   /** The next bytes as a view that is only good until the next read. */

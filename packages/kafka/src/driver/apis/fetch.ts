@@ -1,69 +1,24 @@
-import { fetchV17 } from '@platformatic/kafka'
 import { answeredBy } from '../answer.ts'
 import type { Connections } from '../connections.ts'
 import { brokerError } from '../classify.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
-import { groupBy } from '../group-by.ts'
-import type {
-  BrokerNode,
-  FetchedPartition,
-  FetchPartition,
-  FetchRequest,
-  FetchResponse,
-  LeaderHint,
-} from '../driver.ts'
-
-type FetchArguments = Parameters<typeof fetchV17.createRequest>
+import type { BrokerNode, FetchedPartition, FetchRequest, FetchResponse, LeaderHint } from '../driver.ts'
+import { writeFetch } from './fetch-request.ts'
 
 interface Answer extends FetchResponse {
   readonly errorCode: number
 }
 
-/** Without a fetch session (KIP-227): every request names its partitions, so pausing one is leaving it out. */
-const noSession = { id: 0, epoch: -1 }
-
-const api = answeredBy(1, 17, fetchV17.createRequest, readAnswer)
+const api = answeredBy(1, 17, writeFetch, readAnswer)
 
 export async function fetch(
   connections: Connections,
   broker: BrokerNode,
   request: FetchRequest,
 ): Promise<FetchResponse> {
-  const { maxWaitMs, minBytes, maxBytes, isolation } = request
-  const answer = await connections.request(
-    'fetch',
-    broker,
-    'Fetch',
-    api,
-    maxWaitMs,
-    minBytes,
-    maxBytes,
-    isolation === 'read_committed' ? 1 : 0,
-    noSession.id,
-    noSession.epoch,
-    topicsOf(request.partitions),
-    [],
-    request.rackId,
-  )
+  const answer = await connections.request('fetch', broker, 'Fetch', api, request)
   if (answer.errorCode !== 0) throw brokerError(answer.errorCode, null, { api: 'Fetch', broker: broker.id })
   return answer
-}
-
-/** The broker spends `maxBytes` in the order of the request, and answers a topic only where it comes first. */
-function topicsOf(partitions: readonly FetchPartition[]): FetchArguments[6] {
-  return Array.from(
-    groupBy(partitions, (partition) => partition.topicId),
-    ([topicId, ofTopic]) => ({
-      topicId,
-      partitions: ofTopic.map((partition) => ({
-        partition: partition.partition,
-        currentLeaderEpoch: partition.currentLeaderEpoch,
-        fetchOffset: BigInt(partition.fetchOffset),
-        lastFetchedEpoch: partition.lastFetchedEpoch,
-        partitionMaxBytes: partition.maxBytes,
-      })),
-    }),
-  )
 }
 
 function readAnswer(answer: ChunkReader): Answer {
