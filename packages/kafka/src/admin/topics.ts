@@ -105,8 +105,9 @@ export async function describeTopics(
   const { topics } = await cluster.driver.metadata(names)
   for (const { name, errorCode: code } of topics) throwFailure({ name, errorCode: code, errorMessage: null })
   const described = withConfigs ? await cluster.driver.admin.describeTopicConfigs(names) : []
+  const configsOf = new Map(described.map((topic) => [topic.name, topic]))
   return topics.map(({ name, id, internal, partitions }: TopicMetadata) => {
-    const configs = described.find((topic) => topic.name === name)
+    const configs = configsOf.get(name)
     if (configs) throwFailure(configs)
     return { name, id, internal, partitions, configs: configs?.configs ?? {}, ownConfigs: configs?.ownConfigs ?? {} }
   })
@@ -168,7 +169,10 @@ async function isEverywhere(
   const answers = await cluster.driver.admin.metadataOfEach(cluster.brokers, names)
   return (
     answers.length > 0 &&
-    answers.every(({ topics }) => names.every((name) => isSo(topics.find((topic) => topic.name === name))))
+    answers.every(({ topics }) => {
+      const byName = new Map(topics.map((topic) => [topic.name, topic]))
+      return names.every((name) => isSo(byName.get(name)))
+    })
   )
 }
 

@@ -139,13 +139,13 @@ export class Assignment {
     const { dispatcher } = this.#options
     const isBusy = (partition: AssignedPartition): boolean =>
       withRetries([partition]).some((one) => dispatcher.isBusy(one))
-    const busy = going.filter(isBusy)
+    const busy = new Set(going.filter(isBusy))
     for (const partition of withRetries(busy)) this.#beginDrain(partition)
     await this.#revoke(
-      going.filter((partition) => !busy.includes(partition)),
+      going.filter((partition) => !busy.has(partition)),
       generation,
     )
-    await this.#revoke(busy, generation)
+    await this.#revoke([...busy], generation)
     if (generation !== this.#generation || this.#target !== undefined || this.#closed) return 0
     return await this.#add(target, generation)
   }

@@ -4,6 +4,7 @@ import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { CommittedOffset } from '../driver/driver.ts'
 import { BrokerError, ClusterTimeoutError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
+import { ByPlace } from '../by-place.ts'
 import type { ConsumerEvents, ResetReason } from './events.ts'
 import { FirstSight } from './first-sight.ts'
 import type { Membership } from './membership.ts'
@@ -89,10 +90,9 @@ export class Positions {
   async find(partitions: readonly AssignedPartition[]): Promise<void> {
     const { stored } = this.#options
     const kept = stored === undefined ? [] : partitions.filter(({ retryOf }) => retryOf === undefined)
-    const unknown = await this.#findStored(kept)
-    await this.#findCommitted(
-      partitions.filter((partition) => !kept.includes(partition) || unknown.includes(partition)),
-    )
+    const unknown = new Set(await this.#findStored(kept))
+    const known = new Set(kept.filter((partition) => !unknown.has(partition)))
+    await this.#findCommitted(partitions.filter((partition) => !known.has(partition)))
   }
 
   /** Tells those that the store knows, returns the others. */
@@ -181,9 +181,10 @@ export class Positions {
     const uncommitted: AssignedPartition[] = []
     const mapped: MappedPosition[] = []
     const again: AssignedPartition[] = []
+    const byPlace = new ByPlace(answer)
     for (const partition of left) {
       partition.origin = this.#firstSight.originFor(partition)
-      const own = answer.find((one) => one.topic === partition.topicName && one.partition === partition.partition)
+      const own = byPlace.get(partition.topicName, partition.partition)
       if (own === undefined || own.errorCode !== 0) {
         if (own !== undefined && !classify(own.errorCode).retriable) throw refused(own)
         again.push(partition)

@@ -1,5 +1,6 @@
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
+import { ByPlace } from '../by-place.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, ListedOffset } from '../driver/driver.ts'
@@ -60,8 +61,8 @@ export class Resets {
     while (partition.isLive) {
       const leader = cluster.leader(partition.topicName, partition.partition)
       try {
-        const start = leader && offsetOf(await this.#ask(leader, [partition], () => EARLIEST), partition)
-        const end = leader && offsetOf(await this.#ask(leader, [partition], () => LATEST), partition)
+        const start = leader && offsetOf(new ByPlace(await this.#ask(leader, [partition], () => EARLIEST)), partition)
+        const end = leader && offsetOf(new ByPlace(await this.#ask(leader, [partition], () => LATEST)), partition)
         if (start !== undefined && end !== undefined) {
           if (offset >= start && offset <= end) {
             return onFound([{ partition, offset, leaderEpoch: -1, reset: undefined, isStored: true }])
@@ -106,8 +107,9 @@ export class Resets {
     const policies = new Map(led.map((partition) => [partition, this.#policy(partition, reason)]))
     // Before the others: a record that comes in between must not be passed over for want of an earlier one.
     const byTime = led.filter((partition) => typeof policies.get(partition) === 'object')
-    const ends = await this.#ask(leader, byTime, () => LATEST)
-    const answer = await this.#ask(leader, led, (partition) => this.#timestampOf(policies.get(partition)!))
+    const ends = new ByPlace(await this.#ask(leader, byTime, () => LATEST))
+    const asked = await this.#ask(leader, led, (partition) => this.#timestampOf(policies.get(partition)!))
+    const answer = new ByPlace(asked)
     const found: FoundPosition[] = []
     for (const partition of led) {
       const offset = offsetOf(answer, partition)
@@ -149,9 +151,9 @@ export class Resets {
 }
 
 /** Undefined: to be asked for again. @throws BrokerError where that would not help. */
-function offsetOf(answer: readonly ListedOffset[], partition: AssignedPartition): number | undefined {
+function offsetOf(answer: ByPlace<ListedOffset>, partition: AssignedPartition): number | undefined {
   const place = placeOf(partition)
-  const own = answer.find(({ topic, partition: number }) => topic === place.topic && number === place.partition)
+  const own = answer.get(place.topic, place.partition)
   if (own !== undefined && own.errorCode !== 0 && !classify(own.errorCode).retriable) {
     throw brokerError(own.errorCode, null, place)
   }

@@ -1,4 +1,5 @@
 import { createAPI, type API, type Writer } from '@platformatic/kafka'
+import { ProtocolError } from '../errors.ts'
 import { ChunkReader } from './chunk-reader.ts'
 
 /**
@@ -14,4 +15,27 @@ export function answeredBy<Args extends unknown[], Answer>(
   return createAPI<Args, Answer>(key, version, createRequest, (_id, _key, _version, reader) =>
     read(new ChunkReader(reader.buffer.buffers)),
   )
+}
+
+/** As `answeredBy`, for an answer that may be long: it is left unread, for `readUnread`. */
+export function answeredUnread<Args extends unknown[]>(
+  key: number,
+  version: number,
+  createRequest: (...args: Args) => Writer,
+): API<Args, ChunkReader> {
+  return answeredBy(key, version, createRequest, (answer) => answer)
+}
+
+/** Reads an answer that was left unread. @throws ProtocolError as one that was read at once */
+export async function readUnread<Answer>(
+  answer: ChunkReader,
+  { address, api }: { readonly address: string; readonly api: string },
+  read: (answer: ChunkReader) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await read(answer)
+  } catch (cause) {
+    const message = `the answer of ${address} to ${api} cannot be read: ${(cause as Error).message}`
+    throw new ProtocolError(address, api, message, cause)
+  }
 }

@@ -79,4 +79,32 @@ describe('a chunk reader', () => {
     expect(() => new ChunkReader([Buffer.alloc(3)]).int32()).toThrow(/ends too early/)
     expect(() => new ChunkReader([]).int8()).toThrow(/ends too early/)
   })
+
+  test('reads a long array in slices, between which other work has its turn', async () => {
+    const numbers = Array.from({ length: 200 }, (_, index) => index)
+    const { buffer } = Writer.create().appendArray(numbers, (w, n) => w.appendInt32(n), true, false)
+    const reader = new ChunkReader(inChunks(buffer, [10, 100]))
+    let turns = 0
+    let isDone = false
+    const turn = (): void => {
+      turns++
+      if (!isDone) setImmediate(turn)
+    }
+    setImmediate(turn)
+    const read = await reader.longArray(() => {
+      const untilMs = performance.now() + 0.5
+      while (performance.now() < untilMs);
+      return reader.int32()
+    })
+    isDone = true
+    expect(read).toEqual(numbers)
+    // 100 ms of work, in slices of about 10 ms; all in one would be none.
+    expect(turns).toBeGreaterThanOrEqual(3)
+  })
+
+  test('rejects a long array that ends too early', async () => {
+    const { buffer } = Writer.create().appendUnsignedVarInt(1_000_000).appendInt32(7)
+    const reader = new ChunkReader([buffer])
+    await expect(reader.longArray(() => reader.int32())).rejects.toThrow(/ends too early/)
+  })
 })

@@ -1,3 +1,5 @@
+import { TimeSlices } from './time-slices.ts'
+
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Reads Kafka's primitive types from an answer as it came off the socket: in chunks, in one pass. */
@@ -76,6 +78,18 @@ export class ChunkReader {
     const length = this.unsignedVarint() - 1
     const items: T[] = []
     for (let i = 0; i < length; i++) items.push(read())
+    return items
+  }
+
+  /** As `array`, in slices: other work gets its turn in between. Nothing else may read meanwhile. */
+  async longArray<T>(read: () => T): Promise<T[]> {
+    const length = this.unsignedVarint() - 1
+    const items: T[] = []
+    const slices = new TimeSlices()
+    for (let i = 0; i < length; i++) {
+      items.push(read())
+      if (slices.isOver()) await slices.next()
+    }
     return items
   }
 

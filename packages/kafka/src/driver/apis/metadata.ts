@@ -1,5 +1,5 @@
 import { findCoordinatorV6, metadataV12 } from '@platformatic/kafka'
-import { answeredBy } from '../answer.ts'
+import { answeredBy, answeredUnread, readUnread } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
@@ -11,16 +11,18 @@ interface FoundCoordinator {
   readonly errorMessage: string | null
 }
 
-const metadataApi = answeredBy(3, 12, metadataV12.createRequest, readMetadata)
+const metadataApi = answeredUnread(3, 12, metadataV12.createRequest)
 const findCoordinatorApi = answeredBy(10, 6, findCoordinatorV6.createRequest, readCoordinators)
 
-/** Never creates a topic. */
-export function metadata(
+/** Never creates a topic. An answer of thousands of topics is read in slices. */
+export async function metadata(
   connections: Connections,
   from: Address,
   topics: readonly string[] | null,
 ): Promise<ClusterMetadata> {
-  return connections.request('control', from, 'Metadata', metadataApi, topics && [...topics], false, false)
+  const names = topics && [...topics]
+  const answer = await connections.request('control', from, 'Metadata', metadataApi, names, false, false)
+  return await readUnread(answer, { address: `${from.host}:${from.port}`, api: 'Metadata' }, readMetadata)
 }
 
 export async function findCoordinator(
@@ -36,7 +38,7 @@ export async function findCoordinator(
   return found.node
 }
 
-function readMetadata(answer: ChunkReader): ClusterMetadata {
+async function readMetadata(answer: ChunkReader): Promise<ClusterMetadata> {
   answer.skip(4)
   const brokers = answer.array(() => {
     const broker = { id: answer.int32(), host: answer.string() ?? '', port: answer.int32() }
@@ -46,7 +48,7 @@ function readMetadata(answer: ChunkReader): ClusterMetadata {
   })
   const clusterId = answer.string()
   const controllerId = answer.int32()
-  const topics = answer.array(() => readTopic(answer))
+  const topics = await answer.longArray(() => readTopic(answer))
   return { clusterId, controllerId, brokers, topics }
 }
 

@@ -6,6 +6,8 @@ import {
   describeConfigsV4,
   incrementalAlterConfigsV1,
 } from '@platformatic/kafka'
+import { answeredUnread, readUnread } from '../answer.ts'
+import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
 import type { DeletedRecords, NewTopic, RecordsPlace, TopicConfigs, TopicResult } from '../driver.ts'
@@ -16,6 +18,11 @@ const topicResource = 2
 
 /** Where a setting comes from, if it was set for the topic itself. */
 const ownSource = 1
+
+/** Topics in one request for settings: the answer says some thirty of each, and is built by the broker at once. */
+const describedAtOnce = 500
+
+const describeConfigsApi = answeredUnread(32, 4, describeConfigsV4.createRequest)
 
 /** What is done to a setting. */
 const operation = { set: 0, remove: 1 } as const
@@ -69,22 +76,65 @@ export async function describeTopicConfigs(
   broker: Address,
   names: readonly string[],
 ): Promise<readonly TopicConfigs[]> {
-  const resources = names.map((resourceName) => ({ resourceType: topicResource, resourceName }) as const)
-  const api = describeConfigsV4.api
-  const answer = await connections.request('admin', broker, 'DescribeConfigs', api, resources, false, false)
-  return answer.results.map(({ resourceName, errorCode, errorMessage, configs }) => ({
-    name: resourceName,
-    errorCode,
-    errorMessage: errorMessage || null,
-    configs: valuesOf(configs),
-    ownConfigs: valuesOf(configs.filter(({ configSource }) => configSource === ownSource)),
-  }))
+  const described: TopicConfigs[] = []
+  const from = { address: `${broker.host}:${broker.port}`, api: 'DescribeConfigs' }
+  for (let start = 0; start < names.length; start += describedAtOnce) {
+    const some = names.slice(start, start + describedAtOnce)
+    const resources = some.map((resourceName) => ({ resourceType: topicResource, resourceName }) as const)
+    const answer = await connections.request('admin', broker, from.api, describeConfigsApi, resources, false, false)
+    for (const topic of await readUnread(answer, from, readTopicConfigs)) described.push(topic)
+  }
+  return described
 }
 
-function valuesOf(
-  configs: ReadonlyArray<{ name: string; value?: string | null | undefined }>,
-): Record<string, string | null> {
-  return Object.fromEntries(configs.map(({ name, value }) => [name, value ?? null]))
+async function readTopicConfigs(answer: ChunkReader): Promise<readonly TopicConfigs[]> {
+  answer.skip(4)
+  return await answer.longArray(() => {
+    const errorCode = answer.int16()
+    const errorMessage = answer.string() || null
+    answer.skip(1)
+    const name = answer.string() ?? ''
+    const configs = answer.array(() => readConfig(answer))
+    answer.taggedFields()
+    return {
+      name,
+      errorCode,
+      errorMessage,
+      configs: valuesOf(configs),
+      ownConfigs: valuesOf(configs.filter(({ source }) => source === ownSource)),
+    }
+  })
+}
+
+function readConfig(answer: ChunkReader): Config {
+  const name = answer.string() ?? ''
+  const value = answer.string()
+  // Whether it is read-only.
+  answer.skip(1)
+  const source = answer.int8()
+  // Whether it is sensitive.
+  answer.skip(1)
+  answer.array(() => {
+    answer.string()
+    answer.string()
+    answer.skip(1)
+    answer.taggedFields()
+  })
+  // Its type and its documentation.
+  answer.skip(1)
+  answer.string()
+  answer.taggedFields()
+  return { name, value, source }
+}
+
+interface Config {
+  readonly name: string
+  readonly value: string | null
+  readonly source: number
+}
+
+function valuesOf(configs: readonly Config[]): Record<string, string | null> {
+  return Object.fromEntries(configs.map(({ name, value }) => [name, value]))
 }
 
 export async function alterTopicConfigs(
