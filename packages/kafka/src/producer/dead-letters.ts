@@ -8,6 +8,7 @@ import type { DeadLetterConfig } from './options.ts'
 import { orAborted } from '../or-aborted.ts'
 import type { PendingRecord } from './pending-record.ts'
 import { Spool } from './spool.ts'
+import { resend } from './spool-resend.ts'
 
 /** Where the dead letter of a record is: in its topic, on this machine until the next start, or nowhere. */
 export type DeadLetterPlace = 'topic' | 'spool' | 'nowhere'
@@ -71,9 +72,10 @@ export class DeadLetters {
     writer: DeadLetterWriter,
     tell: (event: DeadLettersEvent) => void,
   ): Promise<DeadLetters> {
-    const spool = config.spoolDir === undefined ? undefined : await Spool.open(config.spoolDir, config.spoolMaxBytes)
+    const { spoolDir, spoolMaxBytes } = config
+    const spool = spoolDir === undefined ? undefined : await Spool.open(spoolDir, spoolMaxBytes, clock)
     const opened = new DeadLetters(config, clock, writer, tell, spool)
-    if (spool) void opened.#track(opened.#resend(spool))
+    if (spool) void opened.#track(opened.#resendFrom(spool))
     return opened
   }
 
@@ -101,7 +103,7 @@ export class DeadLetters {
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('the producer was closed'))
     while (this.#under.size > 0) await Promise.all(this.#under)
-    this.#spool?.close()
+    await this.#spool?.close()
     await this.#writer.close(0)
   }
 
@@ -136,15 +138,11 @@ export class DeadLetters {
   }
 
   async #keep(failed: FailedRecords, letters: readonly DeadLetterRecord[], cause: unknown): Promise<void> {
-    let kept = 0
-    let why = cause
-    try {
-      if (this.#spool) kept = await this.#spool.append(letters)
-    } catch (error) {
-      why = error
-    }
-    this.#count(failed, 'spool', kept, why)
-    this.#count(failed, 'nowhere', letters.length - kept, why)
+    const kept = await this.#spool?.append(letters)
+    const why = kept?.error ?? cause
+    const spooled = kept?.letters ?? 0
+    this.#count(failed, 'spool', spooled, why)
+    this.#count(failed, 'nowhere', letters.length - spooled, why)
   }
 
   /** @throws where it is not in its topic, as far as is known, when its time is over */
@@ -195,7 +193,7 @@ export class DeadLetters {
     if (nowMs - (this.#saidAtMs.get(what) ?? -Infinity) < restMs) return
     this.#saidAtMs.set(what, nowMs)
     const fate = place === 'spool' ? `are kept in ${this.#config.spoolDir} until the next start` : 'are not kept'
-    const text = `Dead letters of ${topic} cannot be written and ${fate}: ${String(cause)}`
+    const text = `Dead letters of ${topic} cannot be written and ${fate}: ${messageOf(cause)}`
     process.emitWarning(text, { code: 'SLUICE_DEAD_LETTERS' })
   }
 
@@ -228,23 +226,20 @@ export class DeadLetters {
     }
   }
 
-  /** Sends what an earlier process has left, for as long as it takes. */
-  async #resend(spool: Spool): Promise<void> {
+  /** Sends what earlier processes have left, for as long as it takes. */
+  async #resendFrom(spool: Spool): Promise<void> {
     const { signal } = this.#stopped
-    for (const name of spool.taken) {
-      try {
-        for await (const letter of spool.read(name)) {
-          await orAborted(
-            this.#writer.write(letter, signal, () => {}),
-            signal,
-          )
-          this.#counts.resent++
-        }
-        await spool.remove(name)
-      } catch (error) {
-        if (signal.aborted) return
-        process.emitWarning(`The spool ${name} cannot be sent: ${messageOf(error)}`, { code: 'SLUICE_DEAD_LETTERS' })
-      }
-    }
+    const resending = resend({
+      spool,
+      clock: this.#clock,
+      signal,
+      write: (letter) =>
+        orAborted(
+          this.#writer.write(letter, signal, () => {}),
+          signal,
+        ),
+      onResent: () => this.#counts.resent++,
+    })
+    await resending.catch(() => {})
   }
 }

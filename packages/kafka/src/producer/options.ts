@@ -99,7 +99,9 @@ export interface DeadLetterOptions {
   readonly timeoutMs?: number | undefined
   /**
    * A folder for dead letters that could not be written: they are sent when a producer with the same folder starts.
-   * Default: none, and the rejected promises alone tell of them.
+   * Made with mode 0700 where there is none. Refused with a ConfigError where it is a link, belongs to another user than
+   * this one or root, or can be written by everybody: then name a folder inside it. Processes and containers may share
+   * it. Default: none, and the rejected promises alone tell of them.
    */
   readonly spoolDir?: string | undefined
   /** What the folder may hold by this producer, at least 1. Default 67,108,864. */

@@ -1,162 +1,221 @@
-import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { appendFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lutimes, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { ConfigError, InvariantError, messageOf } from '@sluice/flow'
+import { type Clock, ConfigError, messageOf, systemClock, type Timer } from '@sluice/flow'
 import type { DeadLetterRecord } from '../failure/dead-letter-writer.ts'
+import { SpoolFile } from './spool-file.ts'
+import { openOwn, requirePrivateFolder } from './spool-folder.ts'
+import { fromLine, toLine } from './spool-line.ts'
+import { heartbeatMs, isHeld, newName } from './spool-owner.ts'
 
-interface Line {
-  readonly topic: string
-  readonly partition: number
-  readonly key: string | null
-  readonly value: string | null
-  readonly headers: readonly (readonly [name: string, value: string | null])[]
-  readonly timestampMs: number | undefined
+/** What became of letters that were to be kept. */
+export interface Kept {
+  /** How many are on the disk now, from the first on. */
+  readonly letters: number
+  /** Why not all; undefined too where the spool is full. */
+  readonly error: unknown
 }
 
-/** Spools of this process that are in use: those of others with our pid are from a process that is gone. */
+/** Files of this process that are in use: those of others with our pid are from a process that is gone. */
 const inUse = new Set<string>()
 const suffix = '.spool'
 
 /**
- * Dead letters that could not be written, kept on disk until a producer starts again: one file of JSON lines a
- * producer, named by the process that has it. Files of processes that are gone are taken over.
+ * Dead letters that could not be written, kept on disk until a producer starts again: one file of JSON lines per
+ * producer, named by the process that has it. Files of processes that are gone are taken over. Only the user that runs
+ * this process can read them.
  */
 export class Spool {
   readonly #folder: string
   readonly #maxBytes: number
-  readonly #name = `${process.pid}-${randomUUID()}`
-  readonly #taken: string[] = []
-  #bytes = 0
-  #appending: Promise<void> = Promise.resolve()
+  readonly #clock: Clock
+  /** Of those that were taken over, their sizes, by name. */
+  readonly #taken = new Map<string, number>()
+  #file: SpoolFile | undefined
+  /** The same of those that are ours, but are not written to any more. */
+  readonly #left = new Map<string, number>()
+  #working: Promise<unknown> = Promise.resolve()
+  #heartbeat: Timer | undefined
+  #isClosed = false
 
-  private constructor(folder: string, maxBytes: number) {
+  private constructor(folder: string, maxBytes: number, clock: Clock) {
     this.#folder = folder
     this.#maxBytes = maxBytes
-    inUse.add(this.#name)
+    this.#clock = clock
   }
 
-  /** @throws ConfigError where the folder cannot be used */
-  static async open(folder: string, maxBytes: number): Promise<Spool> {
-    const spool = new Spool(folder, maxBytes)
+  /** @throws ConfigError where the folder cannot be used, or is not private */
+  static async open(folder: string, maxBytes: number, clock: Clock = systemClock): Promise<Spool> {
+    const spool = new Spool(folder, maxBytes, clock)
     try {
-      await mkdir(folder, { recursive: true })
-      await spool.#takeOver()
-      return spool
+      await requirePrivateFolder(folder)
+      await spool.takeOver()
     } catch (error) {
-      spool.close()
-      throw new ConfigError('deadLetters.spoolDir', folder, `a folder that can be written (${messageOf(error)})`)
+      await spool.close()
+      const allowed = 'a folder of this user, or of root, that this process can write to and not everybody can'
+      throw new ConfigError('deadLetters.spoolDir', folder, `${allowed} (${messageOf(error)})`)
     }
+    spool.#beat()
+    return spool
   }
 
   /** Files of earlier processes, to be sent and then removed. */
   get taken(): readonly string[] {
-    return this.#taken
+    return [...this.#taken.keys()]
   }
 
   get bytes(): number {
-    return this.#bytes
+    let bytes = this.#file?.bytes ?? 0
+    for (const sizes of [this.#taken, this.#left]) for (const size of sizes.values()) bytes += size
+    return bytes
   }
 
-  /** How many of them are on the disk now; fewer than all: it is full. @throws errors of the file system */
-  async append(letters: readonly DeadLetterRecord[]): Promise<number> {
-    let text = ''
-    let count = 0
-    for (const letter of letters) {
-      const line = `${JSON.stringify(toLine(letter))}\n`
-      if (this.#bytes + line.length > this.#maxBytes) break
-      this.#bytes += line.length
-      text += line
-      count++
-    }
-    const path = this.#path(this.#name)
-    const before = this.#appending
-    const appended = before.then(() => (text === '' ? undefined : appendFile(path, text, { flush: true })))
-    this.#appending = appended.catch(() => {})
-    await appended
-    return count
+  /** One at a time. Never rejects. */
+  append(letters: readonly DeadLetterRecord[]): Promise<Kept> {
+    const appended = this.#working.then(() => this.#append(letters))
+    this.#working = appended
+    return appended
   }
 
-  /** What is in a file that was taken over; the last line of one whose process was killed may be torn: left out. */
+  /** What is in a file that was taken over; a line that is torn, as by a kill, is left out. */
   async *read(name: string): AsyncGenerator<DeadLetterRecord, void, undefined> {
-    const lines = createInterface({ input: createReadStream(this.#path(name)), crlfDelay: Infinity })
-    for await (const line of lines) {
-      const letter = fromLine(line)
-      if (letter) yield letter
+    const handle = await openOwn(this.#path(name))
+    if (!handle) return
+    const stream = handle.createReadStream()
+    try {
+      for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
+        const letter = fromLine(line)
+        if (letter) yield letter
+      }
+    } finally {
+      stream.destroy()
     }
   }
 
+  /** A file that was taken over. */
   async remove(name: string): Promise<void> {
-    const path = this.#path(name)
-    const { size } = await stat(path)
-    await rm(path)
-    this.#bytes -= size
+    await rm(this.#path(name), { force: true })
+    this.#taken.delete(name)
     inUse.delete(name)
   }
 
-  /** Leaves its files for the next start. */
-  close(): void {
-    inUse.delete(this.#name)
-    for (const name of this.#taken) inUse.delete(name)
+  /** Keeps a file that was taken over for the next start. */
+  leave(name: string): void {
+    this.#left.set(name, this.#taken.get(name) ?? 0)
+    this.#taken.delete(name)
   }
 
-  async #takeOver(): Promise<void> {
+  /** Takes over the files whose processes are gone. True: others are left, whose processes may end without a word. */
+  async takeOver(): Promise<boolean> {
+    let othersLeft = false
     for (const file of await readdir(this.#folder)) {
-      if (!file.endsWith(suffix) || isHeld(file.slice(0, -suffix.length))) continue
-      const name = `${process.pid}-${randomUUID()}`
+      if (!file.endsWith(suffix) || inUse.has(file.slice(0, -suffix.length))) continue
+      othersLeft = !(await this.#take(file)) || othersLeft
+    }
+    return othersLeft
+  }
+
+  /** Leaves its files for the next start. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#heartbeat?.cancel()
+    await this.#working
+    await this.#leaveFile()
+    for (const name of [...this.#taken.keys(), ...this.#left.keys()]) inUse.delete(name)
+  }
+
+  async #append(letters: readonly DeadLetterRecord[]): Promise<Kept> {
+    try {
+      const lines = this.#fitting(letters)
+      if (lines.length === 0) return { letters: 0, error: undefined }
+      for (;;) {
+        this.#file ??= await this.#newFile()
+        const file = this.#file
+        const { written, error } = await file.append(lines)
+        const isOurs = await file.isInPlace()
+        if (!isOurs || file.isTorn) await this.#leaveFile()
+        // Whoever took the file over may have read it before these lines: they are written again, to a file of ours.
+        if (isOurs) return { letters: written, error }
+      }
+    } catch (error) {
+      return { letters: 0, error }
+    }
+  }
+
+  #fitting(letters: readonly DeadLetterRecord[]): readonly Buffer[] {
+    const lines: Buffer[] = []
+    let left = this.#maxBytes - this.bytes
+    for (const letter of letters) {
+      const line = toLine(letter)
+      left -= line.length
+      if (left < 0) break
+      lines.push(line)
+    }
+    return lines
+  }
+
+  async #newFile(): Promise<SpoolFile> {
+    const name = newName()
+    inUse.add(name)
+    try {
+      return await SpoolFile.create(name, this.#path(name))
+    } catch (error) {
+      inUse.delete(name)
+      throw error
+    }
+  }
+
+  /** Writes to it no more. It stays ours, and counted, where it still has its name. */
+  async #leaveFile(): Promise<void> {
+    const file = this.#file
+    if (!file) return
+    this.#file = undefined
+    const { name, bytes } = file
+    if (bytes === 0) await rm(this.#path(name), { force: true }).catch(() => {})
+    else if (await file.isInPlace().catch(() => false)) this.#left.set(name, bytes)
+    if (!this.#left.has(name)) inUse.delete(name)
+    await file.close().catch(() => {})
+  }
+
+  /** False: it is somebody else's. */
+  async #take(file: string): Promise<boolean> {
+    const before = join(this.#folder, file)
+    const handle = await openOwn(before)
+    if (!handle) return true
+    try {
+      const { mtimeMs, size } = await handle.stat()
+      if (isHeld(file.slice(0, -suffix.length), mtimeMs, (name) => inUse.has(name))) return false
+      const now = new Date()
+      // Before it gets its new name, under which others judge it by this time.
+      await handle.utimes(now, now)
+      const name = newName()
+      inUse.add(name)
       try {
-        await rename(join(this.#folder, file), this.#path(name))
+        await rename(before, this.#path(name))
+        this.#taken.set(name, size)
       } catch {
         // Another one was faster.
-        continue
+        inUse.delete(name)
       }
-      inUse.add(name)
-      this.#taken.push(name)
-      this.#bytes += (await stat(this.#path(name))).size
+      return true
+    } finally {
+      await handle.close()
     }
+  }
+
+  #beat(): void {
+    if (this.#isClosed) return
+    this.#heartbeat = this.#clock.setTimeout(() => {
+      const now = new Date()
+      // One that cannot be touched can be taken over, which is noticed at the next write.
+      void this.#file?.touch().catch(() => {})
+      for (const name of [...this.#taken.keys(), ...this.#left.keys()])
+        void lutimes(this.#path(name), now, now).catch(() => {})
+      this.#beat()
+    }, heartbeatMs)
   }
 
   #path(name: string): string {
     return join(this.#folder, name + suffix)
-  }
-}
-
-function isHeld(name: string): boolean {
-  const pid = Number.parseInt(name, 10)
-  if (pid === process.pid) return inUse.has(name)
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-function toLine({ topic, partition, key, value, headers, timestampMs }: DeadLetterRecord): Line {
-  if (!Array.isArray(headers)) throw new InvariantError('The headers of a dead letter are pairs')
-  const pairs = headers as readonly (readonly [string, string | Uint8Array | null])[]
-  return {
-    topic,
-    partition,
-    key: key && key.toString('base64'),
-    value: value && value.toString('base64'),
-    headers: pairs.map(([name, content]) => [name, content === null ? null : Buffer.from(content).toString('base64')]),
-    timestampMs,
-  }
-}
-
-function fromLine(text: string): DeadLetterRecord | undefined {
-  try {
-    const { key, value, headers, timestampMs, ...place } = JSON.parse(text) as Line
-    return {
-      ...place,
-      key: key === null ? null : Buffer.from(key, 'base64'),
-      value: value === null ? null : Buffer.from(value, 'base64'),
-      headers: headers.map(([name, content]) => [name, content === null ? null : Buffer.from(content, 'base64')]),
-      ...(timestampMs !== undefined && { timestampMs }),
-    }
-  } catch {
-    return undefined
   }
 }
