@@ -2,6 +2,7 @@ import { listLogs, openLog, projectDataDir } from '@sluice/stack'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { wholeNumber } from '../arguments.ts'
 import type { RegisterCommand } from '../command.ts'
+import { printable, printableLines } from '../output/printable.ts'
 import type { Terminal } from '../terminal.ts'
 
 const pollMs = 200
@@ -20,7 +21,7 @@ export const registerLogs: RegisterCommand = (program, { terminal, env }) => {
     .option('-n, --lines <count>', 'how many lines to begin with', wholeNumber(0, 999_999), 100)
     .action(async (name: string | undefined, options: LogsOptions) => {
       const dataDir = projectDataDir(process.cwd(), env)
-      if (name === undefined) for (const known of listLogs(dataDir)) terminal.line(known)
+      if (name === undefined) for (const known of listLogs(dataDir)) terminal.line(printable(known))
       else await showLog(dataDir, name, options, terminal)
     })
 }
@@ -29,13 +30,13 @@ async function showLog(dataDir: string, name: string, options: LogsOptions, term
   const log = openLog(dataDir, name)
   let offset = log.size()
   const tail = options.lines === 0 ? '' : log.tail(options.lines)
-  if (tail !== '') terminal.line(tail)
+  if (tail !== '') terminal.line(printableLines(tail))
   while (options.follow) {
     await sleep(pollMs)
     const size = log.size()
     // A smaller file was emptied: it begins anew.
     if (size < offset) offset = 0
-    if (size > offset) terminal.raw(log.readFrom(offset, size - offset))
+    if (size > offset) terminal.raw(printableLines(log.readFrom(offset, size - offset)))
     offset = size
   }
 }

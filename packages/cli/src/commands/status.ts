@@ -1,5 +1,6 @@
 import { type StackStatus, kafkaEnvironment, projectDataDir, readStatus, withoutPassword } from '@sluice/stack'
 import type { CommandContext, RegisterCommand } from '../command.ts'
+import { printable } from '../output/printable.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface StatusOptions {
@@ -40,11 +41,11 @@ function printStatus(status: StackStatus, terminal: Terminal): void {
   terminal.table([
     ['PROCESS', 'PID', 'STATE', 'RESTARTS', 'ADDRESS'],
     ...status.processes.map(({ name, pid, state, restarts, url }) => [
-      name,
+      printable(name),
       pid === null ? '-' : String(pid),
-      state,
+      printable(state),
       String(restarts),
-      url ?? '-',
+      printable(url ?? '-'),
     ]),
   ])
 }

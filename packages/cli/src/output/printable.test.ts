@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { printable, safeJson } from './printable.ts'
+import { printable, printableLines, safeJson } from './printable.ts'
 
 describe('text from elsewhere', () => {
   it('is shown as it is, in any script', () => {
@@ -12,6 +12,12 @@ describe('text from elsewhere', () => {
     expect(printable('\u009B31m')).toBe('\\x9b31m')
     expect(printable('\u202Etxt.exe\u2066')).toBe('\\u202etxt.exe\\u2066')
     expect(printable('\u2028')).toBe('\\u2028')
+  })
+
+  it('keeps its lines and tabs where it is a log, and commands the terminal as little', () => {
+    const log = 'group g\u001B]0;PWNED\u0007\u001B[2J\n\tat kafka\r\nend\u009B2J\n'
+    expect(printableLines(log)).toBe('group g\\e]0;PWNED\\x07\\e[2J\n\tat kafka\nend\\x9b2J\n')
+    expect(printableLines('plain\n\ttext\n')).toBe('plain\n\ttext\n')
   })
 
   it('reads back from JSON as it was, and does not command the terminal there either', () => {

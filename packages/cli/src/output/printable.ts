@@ -12,10 +12,19 @@ export function printable(text: string): string {
   return unsafe.test(text) ? text.replace(everyUnsafe, writtenOut) : text
 }
 
+/** The same for text of several lines, such as a log: its line breaks and tabs stay. */
+export function printableLines(text: string): string {
+  return unsafe.test(text) ? text.replaceAll('\r\n', '\n').replace(everyUnsafe, keptInLines) : text
+}
+
 /** JSON of a value on one line, that shows safely too: `JSON.stringify` leaves C1 and the like as they are. */
 export function safeJson(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, null, indent)
   return indent === undefined && !unsafe.test(text) ? text : text.replace(everyUnsafe, escapedForJson)
+}
+
+function keptInLines(character: string): string {
+  return character === '\n' || character === '\t' ? character : writtenOut(character)
 }
 
 function writtenOut(character: string): string {
