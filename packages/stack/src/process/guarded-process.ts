@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { Account } from '../host/account.ts'
 import { StackError } from '../errors.ts'
+import { type ProcessIdentity, identify, signalProcess } from './identity.ts'
 
 /**
  * The guard of one child, for POSIX sh. It runs in a session of its own, holds the reading end of a pipe whose other end
@@ -61,11 +62,14 @@ export class GuardedProcess {
   readonly pid: number
   readonly exited: Promise<ProcessExit>
   readonly #guard: ChildProcess
+  /** Who has the pid is looked at before each signal: once the child has ended, the system gives its pid to others. */
+  readonly #identity: ProcessIdentity | undefined
   #ended = false
 
   private constructor(guard: ChildProcess, pid: number, exited: Promise<ProcessExit>) {
     this.#guard = guard
     this.pid = pid
+    this.#identity = identify(pid)
     this.exited = exited.then((exit) => this.#onExit(exit))
   }
 
@@ -97,12 +101,7 @@ export class GuardedProcess {
 
   /** Sends a signal to the child itself. False where it has ended. */
   kill(signal: NodeJS.Signals): boolean {
-    if (this.#ended) return false
-    try {
-      return process.kill(this.pid, signal)
-    } catch {
-      return false
-    }
+    return !this.#ended && this.#signal(signal)
   }
 
   /** Sends a message to a child started with `ipc`. False where it is gone or has no channel. */
@@ -117,15 +116,13 @@ export class GuardedProcess {
 
   async #onExit(exit: ProcessExit): Promise<ProcessExit> {
     this.#ended = true
-    // Somebody killed the guard itself: its child must not be left alone.
-    if (exit.signal !== null) {
-      try {
-        process.kill(this.pid, 'SIGKILL')
-      } catch {
-        // It had ended too.
-      }
-    }
+    // Where the guard itself was killed, its child must not be left alone.
+    if (exit.signal !== null) this.#signal('SIGKILL')
     return exit
+  }
+
+  #signal(signal: NodeJS.Signals): boolean {
+    return this.#identity !== undefined && signalProcess(this.#identity, signal)
   }
 }
 
