@@ -79,7 +79,8 @@ async function runMaven(artefacts: readonly Artefact[], run: MavenRun, goal: rea
     const maven = await GuardedProcess.spawn({
       name: 'maven',
       command,
-      args: ['-B', '-f', pom, ...goal],
+      // Strict: a file whose checksum is wrong fails the run instead of being taken with a warning.
+      args: ['-B', '-C', '-f', pom, ...goal],
       cwd: run.workDir,
       env: process.env,
       logFd,
