@@ -1,5 +1,5 @@
 import { createClient } from '@redis/client'
-import { SluiceError, systemClock } from '@sluice/flow'
+import { SluiceError, messageOf, systemClock } from '@sluice/flow'
 import type { Logger } from 'pino'
 import type { RedisConfig } from '../config/servers.ts'
 
@@ -23,7 +23,7 @@ export class RedisTimeoutError extends SluiceError<'redis_timed_out'> {
 export class RedisUnreachableError extends SluiceError<'redis_unreachable'> {
   constructor(config: RedisConfig, cause: unknown) {
     const { host } = new URL(config.url)
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     super('redis_unreachable', `Redis at ${host} cannot be used: ${why} (REDIS_URL, or REDIS_HOST and the others)`, {
       retriable: true,
       cause,

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { SluiceError } from '@sluice/flow'
+import { SluiceError, messageOf } from '@sluice/flow'
 import type { Logger } from 'pino'
 import type { PostgresConfig } from '../config/servers.ts'
 
@@ -16,7 +16,7 @@ const LOCK_TIMEOUT_MS = 10_000
 export class PostgresUnreachableError extends SluiceError<'postgres_unreachable'> {
   constructor(config: PostgresConfig, cause: unknown) {
     const { host } = new URL(config.url)
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     const where = 'DATABASE_URL, or POSTGRES_HOST and the others'
     super('postgres_unreachable', `PostgreSQL at ${host} cannot be used: ${why} (${where})`, {
       retriable: true,
