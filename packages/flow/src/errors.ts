@@ -24,17 +24,36 @@ export class SluiceError<Code extends string = string> extends Error {
   }
 }
 
-/** A setting or an argument that makes no sense: names the field, the value and what is allowed. */
+/**
+ * A setting or an argument that makes no sense: names the field, the value and what is allowed. Where the value may be a
+ * secret it is left out: see {@link ConfigError.hidden}.
+ */
 export class ConfigError extends SluiceError<'config_invalid'> {
   readonly field: string
   readonly value: unknown
   readonly allowed: string
 
-  constructor(field: string, value: unknown, allowed: string) {
-    super('config_invalid', `${field} is ${show(value)}, but must be ${allowed}`)
+  /** @param message in place of "field is value, but must be allowed" */
+  constructor(
+    field: string,
+    value: unknown,
+    allowed: string,
+    message = `${field} is ${show(value)}, but must be ${allowed}`,
+  ) {
+    super('config_invalid', message)
     this.field = field
     this.value = value
     this.allowed = allowed
+  }
+
+  /** The error about a value that may hold a password: neither its message nor its fields show the value. */
+  static hidden(field: string, allowed: string): ConfigError {
+    return new ConfigError(
+      field,
+      undefined,
+      allowed,
+      `${field} must be ${allowed} (its value is not shown: it may hold a password)`,
+    )
   }
 }
 

@@ -76,7 +76,10 @@ function parseAddress(field: string, address: unknown): Address {
   const host = parts?.[1] ?? parts?.[2]
   const port = parts?.[3] === undefined ? defaultPort : Number(parts[3])
   if (host === undefined || port < 1 || port > 65_535) {
-    throw new ConfigError(field, address, 'a host and a port from 1 to 65535, such as localhost:9092')
+    const allowed = 'a host and a port from 1 to 65535, such as localhost:9092'
+    // What stands before an @ is a login.
+    if (typeof address === 'string' && address.includes('@')) throw ConfigError.hidden(field, allowed)
+    throw new ConfigError(field, address, allowed)
   }
   return Object.freeze({ host, port })
 }
@@ -90,7 +93,7 @@ const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'] as
 
 function parseSasl(sasl: SaslOptions): SaslOptions {
   if (!mechanisms.includes(sasl.mechanism)) {
-    throw new ConfigError('sasl.mechanism', sasl.mechanism, `one of ${mechanisms.join(', ')}`)
+    throw ConfigError.hidden('sasl.mechanism', `one of ${mechanisms.join(', ')}`)
   }
   const needed = sasl.mechanism === 'OAUTHBEARER' ? (['token'] as const) : (['username', 'password'] as const)
   for (const field of needed) {

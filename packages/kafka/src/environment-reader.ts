@@ -15,6 +15,18 @@ export class EnvironmentReader {
     return value === '' ? undefined : value
   }
 
+  /** A password as it stands: a blank at its edge is part of it. */
+  secret(name: string): string | undefined {
+    const value = this.#env[name]
+    return value === '' ? undefined : value
+  }
+
+  requiredSecret(name: string): string {
+    const value = this.secret(name)
+    if (value === undefined) throw new ConfigError(name, undefined, 'set')
+    return value
+  }
+
   required(name: string): string {
     const value = this.text(name)
     if (value === undefined) throw new ConfigError(name, undefined, 'set')

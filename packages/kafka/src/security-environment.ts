@@ -22,7 +22,7 @@ function tlsOf(read: EnvironmentReader): TlsOptions {
   const ca = fileOf(read, 'KAFKA_SSL_CA_LOCATION')
   const cert = fileOf(read, 'KAFKA_SSL_CERTIFICATE_LOCATION')
   const key = fileOf(read, 'KAFKA_SSL_KEY_LOCATION')
-  const passphrase = read.text('KAFKA_SSL_KEY_PASSWORD')
+  const passphrase = read.secret('KAFKA_SSL_KEY_PASSWORD')
   // One without the other would be left out in silence, and the broker would say only that it got no certificate.
   if (cert !== undefined) read.required('KAFKA_SSL_KEY_LOCATION')
   if (key !== undefined) read.required('KAFKA_SSL_CERTIFICATE_LOCATION')
@@ -35,10 +35,18 @@ function tlsOf(read: EnvironmentReader): TlsOptions {
 }
 
 function saslOf(read: EnvironmentReader): SaslOptions {
-  const mechanism = read.oneOf('KAFKA_SASL_MECHANISM', mechanisms) ?? 'PLAIN'
+  const mechanism = mechanismOf(read) ?? 'PLAIN'
   if (mechanism === 'OAUTHBEARER') return { mechanism, token: tokenOf(read) }
   const username = read.required('KAFKA_SASL_USERNAME')
-  return { mechanism, username, password: read.required('KAFKA_SASL_PASSWORD') }
+  return { mechanism, username, password: read.requiredSecret('KAFKA_SASL_PASSWORD') }
+}
+
+/** Stands beside user and password: one of them may have taken its place, so what is wrong is not shown. */
+function mechanismOf(read: EnvironmentReader): SaslOptions['mechanism'] | undefined {
+  const value = read.text('KAFKA_SASL_MECHANISM')
+  const found = mechanisms.find((one) => one === value)
+  if (value === undefined || found !== undefined) return found
+  throw ConfigError.hidden('KAFKA_SASL_MECHANISM', `one of ${mechanisms.join(', ')}`)
 }
 
 /** A file is read anew for every session: whoever renews tokens writes the next one there. */

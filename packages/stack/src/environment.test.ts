@@ -64,6 +64,17 @@ describe('servers that the environment names', () => {
   })
 })
 
+it.each([
+  ['KAFKA_BOOTSTRAP_SERVERS', { KAFKA_BOOTSTRAP_SERVERS: 'SASL_SSL://user:hunter2@h:9092' }],
+  ['DATABASE_URL', { DATABASE_URL: 'user:hunter2@h/db' }],
+  ['POSTGRES_HOST', { POSTGRES_HOST: 'user:hunter2@h' }],
+  ['REDIS_URL', { REDIS_URL: 'http://:hunter2@h' }],
+])('an error about %s shows no password that stands in it', (variable, env) => {
+  expect(() => readEnvironment(env)).toThrow(
+    expect.objectContaining({ variable, message: expect.not.stringContaining('hunter2') }),
+  )
+})
+
 describe('an address for people', () => {
   it('has no password', () => {
     expect(withoutPassword('postgres://me:secret@h:1/d')).toBe('postgres://me:***@h:1/d')

@@ -67,7 +67,9 @@ export function withoutPassword(url: string): string {
   if (!URL.canParse(url)) return url
   const shown = new URL(url)
   if (shown.password) shown.password = '***'
-  if (shown.searchParams.has('password')) shown.searchParams.set('password', '***')
+  for (const name of ['password', 'sslpassword']) {
+    if (shown.searchParams.has(name)) shown.searchParams.set(name, '***')
+  }
   return shown.href
 }
 
@@ -117,7 +119,7 @@ function parseHost(text: string, variable: string): string {
   if (/^[A-Za-z0-9._-]+$|^\[[0-9A-Fa-f.:]+\]$/.test(host) && URL.canParse(`postgres://${host}`)) return host
   throw new StackError(
     'environment_invalid',
-    `${variable} is ${JSON.stringify(text)}, which is no host`,
+    `${variable} is ${shown(text)}, which is not a host`,
     'set it to a host name or an IP address alone; a port has a variable of its own',
     { facts: { variable } },
   )
@@ -127,7 +129,7 @@ function parseRedisDatabase(text: string): string {
   if (/^\d{1,5}$/.test(text)) return text
   throw new StackError(
     'environment_invalid',
-    `REDIS_DB is ${JSON.stringify(text)}`,
+    `REDIS_DB is ${shown(text)}`,
     'set it to the number of a database, such as 0',
     { facts: { variable: 'REDIS_DB' } },
   )
@@ -145,25 +147,25 @@ function parseUrl(text: string, variable: string, protocols: readonly string[]):
 
 function parsePort(text: string, variable: string): string {
   if (/^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535) return text
-  throw new StackError(
-    'environment_invalid',
-    `${variable} is ${JSON.stringify(text)}`,
-    'set it to a port, 1 to 65535',
-    {
-      facts: { variable },
-    },
-  )
+  throw new StackError('environment_invalid', `${variable} is ${shown(text)}`, 'set it to a port, 1 to 65535', {
+    facts: { variable },
+  })
 }
 
 function parseAddress(text: string, variable: string): { readonly host: string; readonly port: number } {
-  const match = /^\s*\[?([^\s\]]+?)\]?:(\d{1,5})\s*$/.exec(text)
+  const match = /^\s*\[?([^\s\]/@]+?)\]?:(\d{1,5})\s*$/.exec(text)
   if (match?.[1] && match[2]) return { host: match[1], port: Number(parsePort(match[2], variable)) }
   throw new StackError(
     'environment_invalid',
-    `${variable} holds ${JSON.stringify(text)}, which is no address`,
+    `${variable} holds ${shown(text)}, which is not an address`,
     'set it to host:port, several with commas between, or unset it to get a private broker',
     { facts: { variable } },
   )
+}
+
+/** What is wrong with a setting, for people; with an @ in it there may be a login. */
+function shown(text: string): string {
+  return text.includes('@') ? 'a text with a login in it (not shown)' : JSON.stringify(text)
 }
 
 function unreachable(variable: string, address: string, server: string, cause: unknown): StackError {

@@ -1,5 +1,6 @@
 import { ConfigError } from '@sluice/flow'
 import { readFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { cacheWorkerConfig, consumerConfig, generatorConfig, seederConfig } from './config.ts'
 
@@ -83,6 +84,23 @@ describe('configuration', () => {
     const { message } = errorOf(() => seederConfig({ DATABASE_URL: url }))
     expect(message).not.toContain('secret')
     expect(message).toContain('mysql://')
+  })
+
+  it.each([
+    ['DATABASE_URL', 'shop:secret@db/shop', seederConfig],
+    ['DATABASE_URL', 'postgres:/shop:secret@db', seederConfig],
+    ['POSTGRES_HOST', 'shop:secret@db', seederConfig],
+    ['KAFKA_BOOTSTRAP_SERVERS', 'SASL_SSL://u:secret@h:9092', generatorConfig],
+  ] as const)('shows nothing of %s where a login may stand in it', (name, value, parse) => {
+    const error = errorOf(() => parse({ [name]: value }))
+    expect(error.field).toBe(name)
+    expect(inspect(error)).not.toContain('secret')
+  })
+
+  it('takes a password with its blanks', () => {
+    const { postgres, redis } = cacheWorkerConfig({ POSTGRES_PASSWORD: ' p ', REDIS_PASSWORD: ' r ' })
+    expect(new URL(postgres.url).password).toBe('%20p%20')
+    expect(new URL(redis.url).password).toBe('%20r%20')
   })
 
   it('is frozen', () => {

@@ -28,6 +28,11 @@ export class Environment {
     return value === '' ? undefined : value
   }
 
+  /** A password as it stands: a blank at its edge is part of it. */
+  secret(name: string): string {
+    return this.#variables[name] ?? ''
+  }
+
   startingWith(prefix: string): Variables {
     return Object.fromEntries(Object.entries(this.#variables).filter(([name]) => name.startsWith(prefix)))
   }
@@ -78,8 +83,11 @@ export class Environment {
     const text = this.optional(name)
     if (text === undefined) return undefined
     const allowed = `a URL that begins with ${protocols.map((one) => `${one}//`).join(' or ')}`
-    if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
-      throw new ConfigError(name, withoutPassword(text), allowed)
+    if (!URL.canParse(text) || !protocols.some((one) => text.toLowerCase().startsWith(`${one}//`))) {
+      // Only of a URL it can be told where the password stands.
+      throw text.includes('://')
+        ? new ConfigError(name, withoutPassword(text), allowed)
+        : ConfigError.hidden(name, allowed)
     }
     return text
   }
@@ -91,7 +99,8 @@ export class Environment {
     for (const address of addresses) {
       const port = /^[^\s:/]+:(\d+)$/.exec(address)?.[1] ?? /^\[[0-9a-fA-F:]+\]:(\d+)$/.exec(address)?.[1]
       if (port === undefined || Number(port) < 1 || Number(port) > 65_535) {
-        throw new ConfigError(name, address, 'host:port, with a port from 1 to 65535, comma-separated')
+        const allowed = 'host:port, with a port from 1 to 65535, comma-separated'
+        throw address.includes('@') ? ConfigError.hidden(name, allowed) : new ConfigError(name, address, allowed)
       }
     }
     return addresses

@@ -58,7 +58,7 @@ export function postgresConfig(env: Environment): PostgresConfig {
   url.hostname = hostname('POSTGRES_HOST', env.text('POSTGRES_HOST', local))
   url.port = String(env.integer('POSTGRES_PORT', { min: 1, max: 65_535, default: 5432 }))
   url.username = encodeURIComponent(env.text('POSTGRES_USER', 'postgres'))
-  url.password = encodeURIComponent(env.optional('POSTGRES_PASSWORD') ?? '')
+  url.password = encodeURIComponent(env.secret('POSTGRES_PASSWORD'))
   url.pathname = `/${encodeURIComponent(env.text('POSTGRES_DB', 'postgres'))}`
   return { url: url.href, tls }
 }
@@ -72,13 +72,14 @@ export function redisConfig(env: Environment): RedisConfig {
   const url = new URL('redis://host')
   url.hostname = hostname('REDIS_HOST', env.text('REDIS_HOST', local))
   url.port = String(env.integer('REDIS_PORT', { min: 1, max: 65_535, default: 6379 }))
-  url.password = encodeURIComponent(env.optional('REDIS_PASSWORD') ?? '')
+  url.password = encodeURIComponent(env.secret('REDIS_PASSWORD'))
   return { url: url.href }
 }
 
 function hostname(name: string, value: string): string {
-  if (!/^[A-Za-z0-9._-]+$|^\[[0-9a-fA-F:]+\]$/.test(value)) throw new ConfigError(name, value, 'a host name or address')
-  return value
+  if (/^[A-Za-z0-9._-]+$|^\[[0-9a-fA-F:]+\]$/.test(value)) return value
+  if (value.includes('@')) throw ConfigError.hidden(name, 'a host name or address')
+  throw new ConfigError(name, value, 'a host name or address')
 }
 
 /** Document 1 has switches for the servers; a program that cannot work without one says so at once. */
