@@ -20,6 +20,7 @@ const samples: readonly flow.SluiceError[] = [
   new kafka.DecodeError(place, 'key', 'text', new Error('m')),
   new kafka.CorruptBatchError(0, 'm'),
   new kafka.BatchTooLargeError(1),
+  new kafka.HeadersTooLargeError({ offset: 7, headers: 2, headerBytes: 4 }, { maxHeaders: 1, maxHeaderBytes: 9 }),
   new kafka.UnreadableBatchError(place, new Error('m')),
   new kafka.HandlerError(place, 3, new Error('m')),
   new kafka.HandlerTimeoutError(place, 10),

@@ -204,9 +204,30 @@ export class BatchTooLargeError extends SluiceError<'batch_too_large'> {
   declare readonly maxBytes: number
 
   constructor(maxBytes: number, cause?: unknown) {
-    super('batch_too_large', `a batch is larger than ${maxBytes} bytes once decompressed`, {
+    super('batch_too_large', `a batch is larger than the ${maxBytes} bytes of maxDecodedBytes once decompressed`, {
       cause,
       facts: { maxBytes },
+    })
+  }
+}
+
+/** A record with more headers than may be read. */
+export class HeadersTooLargeError extends SluiceError<'headers_too_large'> {
+  declare readonly offset: number
+  declare readonly headers: number
+  declare readonly headerBytes: number
+
+  constructor(
+    record: { readonly offset: number; readonly headers: number; readonly headerBytes: number },
+    { maxHeaders, maxHeaderBytes }: { readonly maxHeaders: number; readonly maxHeaderBytes: number },
+  ) {
+    const { offset, headers, headerBytes } = record
+    const what =
+      headers > maxHeaders
+        ? `${headers} headers, more than the ${maxHeaders} of maxHeaders`
+        : `${headerBytes} bytes of headers, more than the ${maxHeaderBytes} of maxHeaderBytes`
+    super('headers_too_large', `the record at offset ${offset} has ${what}`, {
+      facts: { offset, headers, headerBytes },
     })
   }
 }

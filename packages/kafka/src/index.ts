@@ -52,7 +52,14 @@ export {
   UnknownEventTypeError,
   UnreadableBatchError,
 } from './consumer/errors.ts'
-export type { ConsumerActivity, ConsumerEvents, OffsetPlace, PartitionPlace, ResetReason } from './consumer/events.ts'
+export type {
+  ConsumerActivity,
+  ConsumerEvents,
+  OffsetPlace,
+  PartitionPlace,
+  ResetReason,
+  UnreadableRange,
+} from './consumer/events.ts'
 export type { EventTypeSource, HandlersByType } from './consumer/handlers.ts'
 export { deadLetterHeader, deadLetterHeaders, readDeadLetter, type DeadLetter } from './failure/dead-letter-headers.ts'
 export type { DeadLetterLog } from './failure/dead-letter-log.ts'
@@ -71,6 +78,7 @@ export type {
   HandlerRetryOptions,
   ResetPolicy,
 } from './consumer/options.ts'
+export type { UnreadablePolicy } from './consumer/unreadable.ts'
 export type { ConsumerStream } from './consumer/stream.ts'
 export type { Carrier, StreamElement } from './consumer/stream-element.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'

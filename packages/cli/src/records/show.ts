@@ -115,6 +115,7 @@ function tellTrouble(terminal: Terminal, reader: RawReader): void {
     toldMs = performance.now()
     terminal.note(`waiting: ${error instanceof Error ? error.message : String(error)}`)
   })
+  reader.on('unreadable', ({ error }) => terminal.note(`skipped: ${error.message}`))
   reader.on('moved', ({ partition, from, offset }) => {
     terminal.note(`partition ${partition} goes on at offset ${offset}: ${from} is no longer in its log`)
   })

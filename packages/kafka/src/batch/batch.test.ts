@@ -1,11 +1,19 @@
 import fc from 'fast-check'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { BatchTooLargeError, CorruptBatchError } from '../errors.ts'
+import { crc32c } from '../driver/codecs.ts'
+import { BatchTooLargeError, CorruptBatchError, HeadersTooLargeError } from '../errors.ts'
 import type { WireHeaders, WireRecord } from '../record.ts'
 import type { Compression } from './batch.ts'
 import { compressions } from './compression.ts'
-import { decodeRecords, readBatchHeaders, type BatchHeader, type DecodedRecord } from './decode.ts'
+import {
+  decodeRecords,
+  defaultLimits,
+  openBatch,
+  readBatchHeaders,
+  type BatchHeader,
+  type DecodedRecord,
+} from './decode.ts'
 import { batchOverheadBytes, encodeBatch, recordSizeUpperBound } from './encode.ts'
 import { layout } from './layout.ts'
 
@@ -32,6 +40,14 @@ function onlyHeader(batch: Buffer): BatchHeader {
 function decodeAll(buffer: Buffer, maxDecodedBytes?: number): DecodedRecord[] {
   const options = maxDecodedBytes === undefined ? {} : { maxDecodedBytes }
   return [...readBatchHeaders(buffer)].flatMap((header) => decodeRecords(buffer, header, options))
+}
+
+/** A zigzag varint. */
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  let rest = value * 2
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
+  return Buffer.from([...bytes, rest])
 }
 
 function plain(values: readonly string[], timestampMs = 1_000): WireRecord[] {
@@ -200,10 +216,37 @@ describe('damage', () => {
     )
   })
 
-  test('a format older than 2 is refused by name', () => {
+  test('a format that nobody knows is refused by name', () => {
     const batch = encodeBatch(plain(['a']), 'none', null)
-    batch[layout.magic] = 1
-    expect(() => decodeAll(batch)).toThrow(/its format is 1, not 2/)
+    batch[layout.magic] = 3
+    expect(() => decodeAll(batch)).toThrow(/its format is 3, not 0, 1 or 2/)
+  })
+
+  test('a record with too many headers is refused alone, and before they become objects', () => {
+    const name = Buffer.from('h')
+    const headers = Array.from({ length: 3 }, () => [name, null] as const)
+    const [first, last] = [plain(['first'])[0]!, plain(['last'])[0]!]
+    const batch = encodeBatch([first, { ...first, headers }, last], 'zstd', null)
+    for (const bound of [{ maxHeaders: 2 }, { maxHeaderBytes: 8 }]) {
+      const cursor = openBatch(batch, onlyHeader(batch), { ...defaultLimits, ...bound })
+      expect(cursor.next().value?.toString()).toBe('first')
+      expect(() => cursor.next()).toThrow(HeadersTooLargeError)
+      expect(cursor.next().value?.toString()).toBe('last')
+      expect(cursor.left).toBe(0)
+    }
+  })
+
+  test('of a huge number of headers is found without reading them', () => {
+    // 33,000,000 headers of no name and no value, as one zstd record of 6 kB.
+    const record = { key: null, value: null, headers: undefined, timestampMs: 0 }
+    const [start, count] = [Buffer.from([0, 0, 0, 1, 1]), varint(33_000_000)]
+    const body = Buffer.concat([start, count, Buffer.alloc(66_000_000)])
+    const bytes = zstdCompressSync(Buffer.concat([varint(body.length), body]))
+    const batch = Buffer.concat([encodeBatch([record], 'zstd', null).subarray(0, layout.records), bytes])
+    batch.writeInt32BE(batch.length - 12, layout.length)
+    batch.writeUInt32BE(crc32c(batch.subarray(layout.attributes)), layout.crc)
+    expect(batch.length).toBeLessThan(10_000)
+    expect(() => decodeAll(batch)).toThrow(/33000000 headers, more than the 10000 of maxHeaders/)
   })
 })
 

@@ -1,12 +1,15 @@
-import { crc32c } from '../driver/codecs.ts'
-import { BatchTooLargeError, CorruptBatchError } from '../errors.ts'
+import { CorruptBatchError } from '../errors.ts'
 import type { WireHeaders } from '../record.ts'
 import type { Compression } from './batch.ts'
-import { compressions, decompress } from './compression.ts'
-import { attribute, layout, lengthOverhead, magic } from './layout.ts'
+import { openBatchV2, readHeaderV2 } from './batch-v2.ts'
+import { int64, layout, lengthOverhead, magic } from './layout.ts'
+import { openMessage, readMessageHeader, smallestMessageBytes } from './message-set.ts'
 
 /** A batch within a buffer, its records not yet looked at. */
 export interface BatchHeader {
+  /** The message format: 2, or 0 and 1 for a message of before Kafka 0.11, which may be a wrapper around others. */
+  readonly magic: number
+  /** Of a wrapper only a lower bound: nobody knows before it is opened. */
   readonly baseOffset: number
   /** Of the batch as it was written, though compaction may have taken its last record. */
   readonly lastOffset: number
@@ -22,7 +25,7 @@ export interface BatchHeader {
   readonly producerId: bigint
   readonly epoch: number
   readonly baseSequence: number
-  /** How many records it holds. */
+  /** How many records it claims to hold. A wrapper does not say, and counts as 1 until it is opened. */
   readonly count: number
   /** Where the batch lies in its buffer. */
   readonly start: number
@@ -38,180 +41,92 @@ export interface DecodedRecord {
   readonly headers: WireHeaders | undefined
 }
 
+/** What is read of a batch, at most. */
 export interface DecodeOptions {
   /** How many bytes a batch may take once decompressed. Default 134,217,728 (128 MiB). */
   readonly maxDecodedBytes?: number
+  /** Headers of one record. Default 10,000. */
+  readonly maxHeaders?: number
+  /** Bytes of the headers of one record. Default 16,777,216 (16 MiB). */
+  readonly maxHeaderBytes?: number
 }
 
-const defaultMaxDecodedBytes = 134_217_728
+export type DecodeLimits = Required<DecodeOptions>
 
-/** No record is smaller: a length, attributes, two deltas, two lengths and a count, a byte each. */
-const smallestRecordBytes = 7
+export const defaultLimits: DecodeLimits = Object.freeze({
+  maxDecodedBytes: 134_217_728,
+  maxHeaders: 10_000,
+  maxHeaderBytes: 16_777_216,
+})
+
+const EXTRA_HEADERS = 64
+const EXTRA_HEADER_BYTES = 65_536
+
+/** For copies of records in a retry topic, which have some headers more than their records. */
+export function limitsOfCopies(limits: DecodeLimits): DecodeLimits {
+  const { maxHeaders, maxHeaderBytes } = limits
+  return { ...limits, maxHeaders: maxHeaders + EXTRA_HEADERS, maxHeaderBytes: maxHeaderBytes + EXTRA_HEADER_BYTES }
+}
+
+/** The records of one batch, each decoded when it is taken: a batch of a million tiny ones costs no million objects. */
+export interface RecordCursor {
+  /** Records of the batch. */
+  readonly count: number
+  /** Those that were not read yet. */
+  readonly left: number
+  /** What the records take as bytes, decompressed. */
+  readonly bytes: number
+  /**
+   * The next record; there has to be one left.
+   * @throws HeadersTooLargeError: only that record is lost. CorruptBatchError: nothing more of the batch can be read.
+   */
+  next(): DecodedRecord
+  /** Passes over records that were read before. */
+  skip(count: number): void
+  /** Nothing more is to be read. */
+  end(): void
+}
 
 /**
  * Walks the batches of a fetched partition without reading their records. Stops cleanly at a last batch that is cut
  * off, as a broker sends it.
- * @throws CorruptBatchError where the bytes cannot be a batch of format 2
+ * @throws CorruptBatchError where the bytes cannot be a batch
  */
 export function* readBatchHeaders(buffer: Buffer): Generator<BatchHeader, void, void> {
-  let start = 0
-  while (start + layout.records <= buffer.length) {
-    const baseOffset = int64(buffer, start + layout.baseOffset)
+  let previousEnd = 0
+  for (let start = 0; start + smallestMessageBytes <= buffer.length;) {
     const end = start + lengthOverhead + buffer.readInt32BE(start + layout.length)
-    if (buffer[start + layout.magic] !== magic) {
-      throw new CorruptBatchError(baseOffset, `its format is ${buffer[start + layout.magic]}, not ${magic}`)
-    }
-    if (end < start + layout.records) throw new CorruptBatchError(baseOffset, 'its length is impossible')
-    if (end > buffer.length) return
-    yield readHeader(buffer, start, end, baseOffset)
+    const header = readHeader(buffer, start, end, previousEnd)
+    if (header === undefined) return
+    yield header
+    previousEnd = header.lastOffset + 1
     start = end
   }
 }
 
+/** Undefined: it is cut off. */
+function readHeader(buffer: Buffer, start: number, end: number, previousEnd: number): BatchHeader | undefined {
+  const format = buffer[start + layout.magic]!
+  const baseOffset = int64(buffer, start + layout.baseOffset)
+  if (format > magic) throw new CorruptBatchError(baseOffset, `its format is ${format}, not 0, 1 or 2`)
+  const smallest = format === magic ? layout.records : smallestMessageBytes
+  if (end < start + smallest) throw new CorruptBatchError(baseOffset, 'its length is impossible')
+  if (end > buffer.length) return undefined
+  return format === magic ? readHeaderV2(buffer, start, end) : readMessageHeader(buffer, start, end, previousEnd)
+}
+
 /**
- * Checks the batch's CRC, decompresses it and reads its records.
+ * Checks the batch's checksum and decompresses it; its records are read one by one.
  * @throws CorruptBatchError, BatchTooLargeError
  */
+export function openBatch(buffer: Buffer, header: BatchHeader, limits: DecodeLimits): RecordCursor {
+  return header.magic === magic ? openBatchV2(buffer, header, limits) : openMessage(buffer, header, limits)
+}
+
+/** All records of a batch. @throws CorruptBatchError, BatchTooLargeError, HeadersTooLargeError */
 export function decodeRecords(buffer: Buffer, header: BatchHeader, options: DecodeOptions = {}): DecodedRecord[] {
-  const { start, end, baseOffset } = header
-  if (crc32c(buffer.subarray(start + layout.attributes, end)) !== buffer.readUInt32BE(start + layout.crc)) {
-    throw new CorruptBatchError(baseOffset, 'its checksum does not fit its bytes')
-  }
-  const bytes = plainRecords(buffer.subarray(start + layout.records, end), header, options)
-  if (header.count < 0 || header.count > bytes.length / smallestRecordBytes) {
-    throw new CorruptBatchError(baseOffset, `it cannot hold the ${header.count} records that it claims`)
-  }
-  const reader = new RecordReader(bytes, header)
+  const cursor = openBatch(buffer, header, { ...defaultLimits, ...options })
   const records: DecodedRecord[] = []
-  for (let i = 0; i < header.count; i++) records.push(reader.next())
+  while (cursor.left > 0) records.push(cursor.next())
   return records
-}
-
-function plainRecords(bytes: Buffer, header: BatchHeader, { maxDecodedBytes = defaultMaxDecodedBytes }: DecodeOptions) {
-  if (header.compression === 'none') return bytes
-  try {
-    return decompress(header.compression, bytes, maxDecodedBytes)
-  } catch (error) {
-    if (error instanceof BatchTooLargeError) throw error
-    throw new CorruptBatchError(header.baseOffset, `it cannot be decompressed (${header.compression})`, error)
-  }
-}
-
-function readHeader(buffer: Buffer, start: number, end: number, baseOffset: number): BatchHeader {
-  const attributes = buffer.readInt16BE(start + layout.attributes)
-  const compression = compressions[attributes & attribute.compression]
-  if (!compression) throw new CorruptBatchError(baseOffset, 'its compression is unknown')
-  return {
-    baseOffset,
-    lastOffset: baseOffset + buffer.readInt32BE(start + layout.lastOffsetDelta),
-    leaderEpoch: buffer.readInt32BE(start + layout.leaderEpoch),
-    attributes,
-    compression,
-    control: (attributes & attribute.control) !== 0,
-    transactional: (attributes & attribute.transactional) !== 0,
-    logAppendTime: (attributes & attribute.logAppendTime) !== 0,
-    baseTimestampMs: int64(buffer, start + layout.baseTimestamp),
-    maxTimestampMs: int64(buffer, start + layout.maxTimestamp),
-    producerId: buffer.readBigInt64BE(start + layout.producerId),
-    epoch: buffer.readInt16BE(start + layout.producerEpoch),
-    baseSequence: buffer.readInt32BE(start + layout.baseSequence),
-    count: buffer.readInt32BE(start + layout.count),
-    start,
-    end,
-  }
-}
-
-/** A Number is exact here, and an order of magnitude faster than a BigInt. */
-function int64(buffer: Buffer, at: number): number {
-  return buffer.readInt32BE(at) * 4_294_967_296 + buffer.readUInt32BE(at + 4)
-}
-
-class RecordReader {
-  readonly #bytes: Buffer
-  readonly #header: BatchHeader
-  #position = 0
-
-  constructor(bytes: Buffer, header: BatchHeader) {
-    this.#bytes = bytes
-    this.#header = header
-  }
-
-  next(): DecodedRecord {
-    const { baseOffset, baseTimestampMs, maxTimestampMs, logAppendTime } = this.#header
-    const length = this.#int()
-    const end = this.#position + length
-    if (length < 0 || end > this.#bytes.length) throw this.#corrupt()
-    this.#position++
-    const timestampDelta = this.#long()
-    const offset = baseOffset + this.#int()
-    const key = this.#slice()
-    const value = this.#slice()
-    const headers = this.#headers()
-    if (this.#position !== end) throw this.#corrupt()
-    return {
-      offset,
-      timestampMs: logAppendTime ? maxTimestampMs : baseTimestampMs + timestampDelta,
-      key,
-      value,
-      headers,
-    }
-  }
-
-  #headers(): WireHeaders | undefined {
-    const count = this.#int()
-    if (count === 0) return undefined
-    if (count < 0 || count > this.#bytes.length - this.#position) throw this.#corrupt()
-    const headers: Array<readonly [Buffer, Buffer | null]> = []
-    for (let i = 0; i < count; i++) {
-      const name = this.#slice()
-      if (!name) throw this.#corrupt()
-      headers.push([name, this.#slice()])
-    }
-    return headers
-  }
-
-  #slice(): Buffer | null {
-    const length = this.#int()
-    if (length < 0) return null
-    const start = this.#position
-    const end = start + length
-    if (end > this.#bytes.length) throw this.#corrupt()
-    this.#position = end
-    return this.#bytes.subarray(start, end)
-  }
-
-  /** A zigzag varint of 32 bits. */
-  #int(): number {
-    const bytes = this.#bytes
-    let position = this.#position
-    let value = 0
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = bytes[position++]
-      if (byte === undefined) throw this.#corrupt()
-      value |= (byte & 127) << shift
-      if (byte < 128) {
-        this.#position = position
-        return (value >>> 1) ^ -(value & 1)
-      }
-    }
-    throw this.#corrupt()
-  }
-
-  /** A zigzag varint of 64 bits, as a Number. */
-  #long(): number {
-    let value = 0
-    let factor = 1
-    for (let i = 0; i < 10; i++) {
-      const byte = this.#bytes[this.#position++]
-      if (byte === undefined) throw this.#corrupt()
-      value += (byte & 127) * factor
-      if (byte < 128) return value % 2 ? -(value + 1) / 2 : value / 2
-      factor *= 128
-    }
-    throw this.#corrupt()
-  }
-
-  #corrupt(): CorruptBatchError {
-    return new CorruptBatchError(this.#header.baseOffset, 'its records do not lie as they should')
-  }
 }

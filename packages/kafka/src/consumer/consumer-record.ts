@@ -2,6 +2,10 @@ import type { DecodedRecord } from '../batch/decode.ts'
 import type { WireHeaders } from '../record.ts'
 import type { FetchedBatch } from './partition-log.ts'
 
+/** What a record takes in memory beside its bytes, and each of its headers. Measured on Node 24: 432 and 272 bytes. */
+const recordOverheadBytes = 432
+const headerOverheadBytes = 272
+
 /** A record as a handler gets it. Bytes are views into the batch they came in: copy what outlives the handler. */
 export class ConsumerRecord<K = unknown, V = unknown> {
   readonly topic: string
@@ -46,6 +50,12 @@ export class ConsumerRecord<K = unknown, V = unknown> {
   /** Of the batch it was read in: tells it from another record of a log that was cut. -1 unknown, or finished. */
   get leaderEpoch(): number {
     return this.#batch?.header.leaderEpoch ?? -1
+  }
+
+  /** For the runtime: what the record and its headers take in memory beside their bytes. */
+  static overheadOf(record: ConsumerRecord): number {
+    const headers = record.#headers
+    return headers === undefined ? recordOverheadBytes : recordOverheadBytes + headers.length * headerOverheadBytes
   }
 
   /** For the runtime: the record is finished, and holds its batch no longer. Returns the batch, the first time. */

@@ -11,6 +11,7 @@ import { parseConsumerOptions } from './options.ts'
 import { AssignedPartition } from './partition.ts'
 import { FetchedBatch, PartitionLog } from './partition-log.ts'
 import { Tracker } from './tracker.ts'
+import { Unreadables } from './unreadable.ts'
 
 const letters = topic('letters', { value: text })
 const RECORDS = 1_000
@@ -21,7 +22,8 @@ function open(handlerMs: number) {
   const settings = parseConsumerOptions({ group: 'readers', topics: [letters], maxPollRecords: RECORDS })
   const intake = new Intake({ ...settings, onRoom: () => undefined })
   const partition = new AssignedPartition(letters, 'id', 0, 1)
-  const log = new PartitionLog(partition, intake, new Tracker(0), settings.maxDecodedBytes)
+  const unreadables = new Unreadables({ policy: 'stop', limits: settings.limits, clock, emit: () => {} })
+  const log = new PartitionLog(partition, intake, new Tracker(0), unreadables)
   const record = { key: null, value: Buffer.from('a'), headers: undefined, timestampMs: 0 }
   const buffer = encodeBatch(
     Array.from({ length: RECORDS }, () => record),

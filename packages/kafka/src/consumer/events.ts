@@ -1,3 +1,4 @@
+import type { UnreadableBatchError } from './errors.ts'
 import type { ConsumerPressure } from './pressure.ts'
 
 export interface PartitionPlace {
@@ -7,6 +8,13 @@ export interface PartitionPlace {
 
 export interface OffsetPlace extends PartitionPlace {
   readonly offset: number
+}
+
+/** Offsets that cannot be read, from `offset` up to `endOffset`, which is not one of them. */
+export interface UnreadableRange extends OffsetPlace {
+  readonly endOffset: number
+  /** Its `cause` says why. */
+  readonly error: UnreadableBatchError
 }
 
 /** What a consumer tells while it runs. None of these stops it; what does, `run` rejects with. */
@@ -35,6 +43,8 @@ export type ConsumerEvents = {
   deadLettered: OffsetPlace & { readonly to: string; readonly attempts: number; readonly error: unknown }
   /** A dead letter could not be written. It is tried again, and its lane waits. */
   deadLetterFailed: OffsetPlace & { readonly error: unknown }
+  /** Records could not be read and were skipped, since `unreadable` is `skip`: they count as finished. */
+  unreadable: UnreadableRange
   /** A record has been handled for `stuckAfterMs`, and everything behind it in its lane waits for it alone. */
   stuck: OffsetPlace & { readonly key: unknown; readonly runningMs: number; readonly attempt: number }
   /** No heartbeat was answered for `sessionTimeoutMs`: nothing new is handled until one is. */

@@ -154,6 +154,8 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
       takeIn(ask, fetched)
     } catch (error) {
       intake.settle(ask, 0, 0)
+      // The same would come again, as fast as the broker can answer.
+      this.stop()
       return onFatal(error as Error)
     }
     this.#toNearest(broker, partition, fetched.preferredReplica)

@@ -23,6 +23,10 @@ export interface Ask extends FetchAsk<AssignedPartition> {
   readonly shared: SharedReservation | undefined
 }
 
+/** Of the budget, for the record objects of all partitions even when it is used up; and of one partition at least. */
+const OBJECT_SHARE = 1 / 8
+const LEAST_OBJECT_BYTES = 16_384
+
 /**
  * The consumer's budget. Bytes are reserved before a fetch and refunded on the answer; records are counted when they
  * arrive and stop the next fetch. Half of the budget is divided among the partitions, each owning its share, so that
@@ -48,6 +52,8 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   #expandedBytes = 0
   /** Bytes of the common half that shared reservations of fetches under way have taken. */
   #sharedOfCommon = 0
+  /** Record objects that each partition may have whatever else is in memory, or it could not go on. */
+  #ownObjectBytes = Infinity
   /** How much of the budget is used, above 0 and at most 1. */
   #share = 1
 
@@ -63,6 +69,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
 
   add(partition: AssignedPartition): void {
     this.#partitions.add(partition)
+    this.#shareObjects()
   }
 
   /** Takes all that the partition holds out of the books, except what a fetch under way has reserved. */
@@ -71,12 +78,14 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.withdraw(partition)
     this.releaseAll(partition)
     this.#partitions.delete(partition)
+    this.#shareObjects()
   }
 
   /** Nothing that the partition has in memory is needed any more. */
   releaseAll(partition: AssignedPartition): void {
     const { usage } = partition
     this.shrink(partition, usage.expandedBytes)
+    usage.objectBytes = 0
     this.release(partition, usage.heldBytes, usage.heldRecords)
   }
 
@@ -171,6 +180,23 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#expandedBytes -= bytes
   }
 
+  /** Whether a further record may be taken out of an open batch: each is an object, with its headers. */
+  mayTake({ usage }: AssignedPartition): boolean {
+    if (usage.objectBytes < this.#ownObjectBytes || this.#gate.bytes < this.#maxBytes) return true
+    this.#refused = true
+    return false
+  }
+
+  /** Counts record objects that came (or went, where it is negative). */
+  chargeObjects(partition: AssignedPartition, bytes: number): void {
+    if (!this.#partitions.has(partition)) return
+    partition.usage.objectBytes += bytes
+    partition.usage.heldBytes += bytes
+    if (bytes > 0) return this.#gate.charge(bytes, 0)
+    this.#gate.release(-bytes, 0)
+    this.#tellRoom()
+  }
+
   inspect(): GateState & { readonly expandedBytes: number } {
     return { ...this.#gate.inspect(), expandedBytes: this.#expandedBytes }
   }
@@ -179,6 +205,11 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     if (!this.#refused) return
     this.#refused = false
     this.#options.onRoom()
+  }
+
+  #shareObjects(): void {
+    const all = this.#options.maxBytes * OBJECT_SHARE
+    this.#ownObjectBytes = Math.max(LEAST_OBJECT_BYTES, all / Math.max(1, this.#partitions.size))
   }
 
   get #maxBytes(): number {

@@ -46,6 +46,7 @@ export class KeyLanes implements Order {
   /** What had been taken of partitions that are paused. */
   readonly #paused = new Map<AssignedPartition, readonly Invocation[]>()
   readonly #isByKey: boolean
+  #isCleared = false
   /** How important a record says to be; undefined where none is asked. */
   readonly #ranks: ((record: ConsumerRecord) => Priority | undefined) | undefined
 
@@ -151,6 +152,7 @@ export class KeyLanes implements Order {
   }
 
   clear(): void {
+    this.#isCleared = true
     this.#ready.clear()
     this.#parked.clear()
     this.#full.clear()
@@ -195,7 +197,7 @@ export class KeyLanes implements Order {
       this.#host.fatal(error as Error)
       return this.#rest(partition)
     }
-    if (record === undefined) return this.#rest(partition)
+    if (record === undefined) return log.hasMore ? this.#restForATurn(partition) : this.#rest(partition)
     if (--work.turnLeft <= 0) this.#rotate(partition)
     this.#begin(this.#newInvocation(partition, record, log), log)
     return true
@@ -345,6 +347,14 @@ export class KeyLanes implements Order {
     partition.work.status = 'idle'
     partition.log?.settle()
     return false
+  }
+
+  /** A batch could not be read. What follows it may take as long to open, so sockets and timers are next. */
+  #restForATurn(partition: AssignedPartition): false {
+    setImmediate(() => {
+      if (partition.mayHandle && !this.#isCleared) this.offer(partition)
+    })
+    return this.#rest(partition)
   }
 
   #wait(partition: AssignedPartition, status: 'parked' | 'full', waiting: Set<AssignedPartition>): false {

@@ -10,6 +10,7 @@ import { parseConsumerOptions } from './options.ts'
 import { AssignedPartition } from './partition.ts'
 import { PartitionLog } from './partition-log.ts'
 import { Tracker } from './tracker.ts'
+import { Unreadables } from './unreadable.ts'
 import { letters } from './testing/open-session.ts'
 import { SimulatedBroker } from './testing/simulated-broker.ts'
 
@@ -46,7 +47,8 @@ async function open(rackId: string | null = 'near', brokers: readonly BrokerNode
   })
   const intake = new Intake({ ...settings, onRoom: () => undefined })
   const partition = new AssignedPartition(letters, `id-of-${letters.name}`, 0, 0)
-  partition.log = new PartitionLog(partition, intake, new Tracker(0), settings.maxDecodedBytes)
+  const unreadables = new Unreadables({ policy: 'stop', limits: settings.limits, clock, emit: () => {} })
+  partition.log = new PartitionLog(partition, intake, new Tracker(0), unreadables)
   partition.phase = 'active'
   partition.position = 0
   intake.add(partition)

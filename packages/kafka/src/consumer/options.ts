@@ -7,6 +7,7 @@ import {
   requireNumber,
   requireOneOf,
 } from '@sluice/flow'
+import { defaultLimits, type DecodeLimits } from '../batch/decode.ts'
 import type { Isolation } from '../driver/driver.ts'
 import { bytes } from '../codecs/bytes.ts'
 import { requireKnownFields } from '../known-fields.ts'
@@ -15,6 +16,7 @@ import { topicPattern, type TopicPattern } from '../topic.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { PositionStore } from './position-store.ts'
 import type { PrioritySource } from './record-priority.ts'
+import { unreadablePolicies, type UnreadablePolicy } from './unreadable.ts'
 
 // Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -151,8 +153,19 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   readonly partitionMaxBytes?: number
   /** From all partitions of a broker in one fetch. From 1 KiB, default 4 MiB. */
   readonly fetchMaxBytes?: number
-  /** A batch that decompresses to more is refused. Default 64 MiB. */
+  /** A batch that decompresses to more cannot be read. From 1 KiB, default 64 MiB. */
   readonly maxDecodedBytes?: number
+  /** A record with more headers cannot be read. From 1, default 10,000. */
+  readonly maxHeaders?: number
+  /** A record whose headers take more bytes cannot be read. From 1 KiB, default 16 MiB. */
+  readonly maxHeaderBytes?: number
+  /**
+   * What becomes of records that cannot be read: their batch is damaged (one with a bad checksum is fetched once more),
+   * its compression is unknown, or they are past `maxDecodedBytes`, `maxHeaders` or `maxHeaderBytes`. `skip`: they count
+   * as finished, an `unreadable` event names their offsets, and a process warning follows at most once a minute for each
+   * kind. `stop`: the consumer ends with an UnreadableBatchError, and they are not committed. Default `skip`.
+   */
+  readonly unreadable?: UnreadablePolicy
   /** Static membership: the group keeps this member's partitions while it restarts. */
   readonly instanceId?: string
   /**
@@ -208,7 +221,9 @@ export interface ConsumerSettings {
   readonly fetchMaxWaitMs: number
   readonly partitionMaxBytes: number
   readonly fetchMaxBytes: number
-  readonly maxDecodedBytes: number
+  /** How much is read of a batch. */
+  readonly limits: DecodeLimits
+  readonly unreadable: UnreadablePolicy
   readonly instanceId: string | null
   readonly rackId: string | null
   readonly stateDir: string | null
@@ -249,6 +264,9 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   partitionMaxBytes: true,
   fetchMaxBytes: true,
   maxDecodedBytes: true,
+  maxHeaders: true,
+  maxHeaderBytes: true,
+  unreadable: true,
   instanceId: true,
   rackId: true,
   stateDir: true,
@@ -313,7 +331,12 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
     fetchMaxWaitMs: requireInteger('fetchMaxWaitMs', options.fetchMaxWaitMs ?? 250, { min: 0, max: 10_000 }),
     partitionMaxBytes: int32('partitionMaxBytes', options.partitionMaxBytes, MiB, KiB),
     fetchMaxBytes: int32('fetchMaxBytes', options.fetchMaxBytes, 4 * MiB, KiB),
-    maxDecodedBytes: int32('maxDecodedBytes', options.maxDecodedBytes, 64 * MiB, KiB),
+    limits: Object.freeze({
+      maxDecodedBytes: int32('maxDecodedBytes', options.maxDecodedBytes, 64 * MiB, KiB),
+      maxHeaders: int32('maxHeaders', options.maxHeaders, defaultLimits.maxHeaders, 1),
+      maxHeaderBytes: int32('maxHeaderBytes', options.maxHeaderBytes, defaultLimits.maxHeaderBytes, KiB),
+    }),
+    unreadable: requireOneOf('unreadable', options.unreadable ?? 'skip', unreadablePolicies),
     instanceId: optionalText('instanceId', options.instanceId),
     rackId: optionalText('rackId', options.rackId),
     stateDir: optionalText('stateDir', options.stateDir),

@@ -1,13 +1,20 @@
 import { Ring } from '@sluice/flow'
-import type { BatchHeader, DecodedRecord } from '../batch/decode.ts'
-import { decodeRecords } from '../batch/decode.ts'
-import { DecodeError } from '../errors.ts'
+import {
+  limitsOfCopies,
+  openBatch,
+  type BatchHeader,
+  type DecodedRecord,
+  type DecodeLimits,
+  type RecordCursor,
+} from '../batch/decode.ts'
+import { DecodeError, HeadersTooLargeError } from '../errors.ts'
+import { BadChecksumError } from '../batch/bad-checksum.ts'
 import { asOriginal } from '../failure/retry-record.ts'
 import { ConsumerRecord } from './consumer-record.ts'
-import { UnreadableBatchError } from './errors.ts'
 import type { Intake } from './intake.ts'
 import type { AssignedPartition } from './partition.ts'
 import type { Tracker } from './tracker.ts'
+import type { Unreadables } from './unreadable.ts'
 
 /** What one fetch brought for one partition. Its memory can only go as a whole, with the last batch of it. */
 export interface Chunk {
@@ -23,6 +30,8 @@ export class FetchedBatch {
   end: number
   /** Records of it that are not finished. */
   unfinished: number
+  /** Its records are known by their number. */
+  isCounted = false
   /** None of its records is left to be taken. */
   isTaken = false
   /** What decompression added. */
@@ -32,7 +41,7 @@ export class FetchedBatch {
     this.chunk = chunk
     this.header = header
     this.end = header.lastOffset + 1
-    this.unfinished = header.count
+    this.unfinished = Math.max(0, header.count)
   }
 }
 
@@ -43,6 +52,9 @@ interface TakenRecord {
   readonly end: number
   readonly error: DecodeError | undefined
 }
+
+/** Objects are charged in steps of about so much, not one by one. */
+const OBJECTS_AT_ONCE = 16_384
 
 /**
  * The records of one partition, from the batches that were fetched to the offsets that are finished: they are taken in
@@ -59,23 +71,27 @@ export class PartitionLog {
   takenError: DecodeError | undefined
   readonly #partition: AssignedPartition
   readonly #intake: Intake
-  readonly #maxDecodedBytes: number
+  readonly #unreadables: Unreadables
   readonly #queue = new Ring<FetchedBatch>()
   #current: FetchedBatch | undefined
-  #records: readonly DecodedRecord[] = []
-  #index = 0
-  /** Of an open batch whose records were given up to be decoded again: how far it was, and how many were left. */
+  /** Of `#current`: its records, as far as they were not taken. */
+  #cursor: RecordCursor | undefined
+  /** Of an open batch whose bytes were given up to be decompressed again: how far it was, and how many were left. */
   #folded: { readonly index: number; readonly left: number } | undefined
   /** Was taken and is to be taken again. */
   #returned: TakenRecord | undefined
   #freedRecords = 0
   #freedBytes = 0
+  /** Objects that came, less those that went, since they were last charged. */
+  #objectBytes = 0
+  /** A batch with a bad checksum that was asked for again. */
+  #refetched = -1
 
-  constructor(partition: AssignedPartition, intake: Intake, tracker: Tracker, maxDecodedBytes: number) {
+  constructor(partition: AssignedPartition, intake: Intake, tracker: Tracker, unreadables: Unreadables) {
     this.tracker = tracker
     this.#partition = partition
     this.#intake = intake
-    this.#maxDecodedBytes = maxDecodedBytes
+    this.#unreadables = unreadables
   }
 
   /** The next offset behind all that was fetched. */
@@ -87,16 +103,18 @@ export class PartitionLog {
   /** Whether there may be something to take. */
   get hasMore(): boolean {
     return (
-      this.#index < this.#records.length ||
+      (this.#cursor !== undefined && this.#cursor.left > 0) ||
       this.#queue.length > 0 ||
       this.#folded !== undefined ||
       this.#returned !== undefined
     )
   }
 
-  /** Whether the next `take` has to open a batch that would not fit: ask again when there is room. */
+  /** Whether there is no room for what the next `take` would bring: ask again when there is. */
   get mustWait(): boolean {
-    if (this.#index < this.#records.length || this.#returned !== undefined) return false
+    if (this.#returned !== undefined) return false
+    if (!this.#intake.mayTake(this.#partition)) return true
+    if (this.#cursor !== undefined && this.#cursor.left > 0) return false
     const next = this.#folded === undefined ? this.#queue.peek() : this.#current
     return next !== undefined && next.header.compression !== 'none' && !this.#intake.mayExpand()
   }
@@ -112,29 +130,29 @@ export class PartitionLog {
     else this.#passTo(end)
   }
 
+  /** Offsets that were fetched and cannot be read. @throws UnreadableBatchError */
+  skipUnreadable(offset: number, endOffset: number, cause: unknown): void {
+    this.#report(offset, endOffset, cause)
+    this.skipTo(endOffset)
+  }
+
   /**
-   * The next record; `takenFrom`, `takenTo` and `takenError` tell more of it.
+   * The next record; `takenFrom`, `takenTo` and `takenError` tell more of it. Undefined: there is none now, though
+   * `hasMore` may hold, where a batch could not be read: what follows it is for another turn of the event loop.
    * @throws UnreadableBatchError: the batch stays where it is.
    */
   take(): ConsumerRecord | undefined {
     if (this.#returned !== undefined) return this.#takeReturned(this.#returned)
     for (;;) {
-      while (this.#index < this.#records.length) {
-        const decoded = this.#records[this.#index]!
-        if (decoded.offset >= this.tracker.taken && !this.tracker.wasFinished(decoded.offset)) {
-          return this.#takeOut(decoded)
-        }
-        this.#pass(decoded)
-      }
+      const record = this.#takeFromOpen()
+      if (record !== undefined) return record
       if (this.#folded !== undefined) {
         this.#unfold(this.#current!, this.#folded.index)
         continue
       }
       this.#closeCurrent()
       const next = this.#queue.peek()
-      if (next === undefined) return undefined
-      this.#open(next)
-      this.#queue.shift()
+      if (next === undefined || !this.#open(next)) return undefined
     }
   }
 
@@ -149,7 +167,7 @@ export class PartitionLog {
     this.tracker.finish(start, end)
     if (input instanceof ConsumerRecord) this.#free(input)
     else for (const record of input) this.#free(record)
-    const isAllTaken = this.#index === this.#records.length && this.#folded === undefined
+    const isAllTaken = (this.#cursor === undefined || this.#cursor.left === 0) && this.#folded === undefined
     if (isAllTaken && this.#current?.unfinished === 0) this.#closeCurrent()
   }
 
@@ -160,16 +178,16 @@ export class PartitionLog {
   fold(): void {
     const batch = this.#current
     if (batch === undefined || batch.expandedBytes === 0) return
-    const left = this.#records.length - this.#index
-    if (left > 0) this.#folded = { index: this.#index, left }
-    this.#records = []
-    this.#index = 0
+    const { count, left } = this.#cursor ?? { count: 0, left: 0 }
+    if (left > 0) this.#folded = { index: count - left, left }
+    this.#cursor = undefined
     this.#freeExpanded(batch)
     this.settle()
   }
 
   /** Gives back to the budget what was finished since the last time. Apart from `finish`, to do it seldom. */
   settle(): void {
+    if (this.#objectBytes !== 0) this.#chargeObjects()
     if (this.#freedRecords === 0 && this.#freedBytes === 0) return
     const [bytes, records] = [this.#freedBytes, this.#freedRecords]
     this.#freedBytes = 0
@@ -182,19 +200,13 @@ export class PartitionLog {
     this.#returned = undefined
     const batch = this.#current
     if (batch !== undefined) {
-      const left = this.#folded?.left ?? this.#records.length - this.#index
-      this.#freedRecords += left
-      batch.unfinished -= left
+      this.#giveUp(batch, this.#folded?.left ?? this.#cursor?.left ?? 0)
       // The offsets of what was dropped are not finished: only those up to the last one taken are.
       batch.end = this.tracker.taken
       this.#folded = undefined
-      this.#index = this.#records.length
+      this.#cursor = undefined
     }
-    for (const queued of this.#queue) {
-      this.#freedRecords += queued.header.count
-      this.#freeBatch(queued)
-    }
-    this.#queue.clear()
+    this.#dropQueue()
     this.#closeCurrent()
     this.settle()
   }
@@ -207,28 +219,64 @@ export class PartitionLog {
     return record
   }
 
-  #takeOut(decoded: DecodedRecord): ConsumerRecord {
-    const batch = this.#current!
+  /** The next record of the open batch that is to be handled. */
+  #takeFromOpen(): ConsumerRecord | undefined {
+    const batch = this.#current
+    for (let cursor = this.#cursor; cursor !== undefined && cursor.left > 0; cursor = this.#cursor) {
+      let decoded: DecodedRecord
+      try {
+        decoded = cursor.next()
+      } catch (error) {
+        this.#passUnreadable(batch!, cursor, error)
+        continue
+      }
+      if (this.#isWanted(decoded.offset)) return this.#takeOut(decoded, batch!, cursor)
+      this.#pass(decoded.offset, batch!, cursor)
+    }
+    return undefined
+  }
+
+  /** Neither before the position nor finished by an earlier assignment. */
+  #isWanted(offset: number): boolean {
+    return offset >= this.tracker.taken && !this.tracker.wasFinished(offset)
+  }
+
+  #takeOut(decoded: DecodedRecord, batch: FetchedBatch, cursor: RecordCursor): ConsumerRecord {
     const record = this.#decode(decoded, batch)
-    this.takenTo = this.#endOf(decoded.offset)
-    this.#index++
+    this.takenTo = endOf(decoded.offset, batch, cursor)
     this.takenFrom = this.tracker.take(this.takenTo)
+    this.#objectBytes += ConsumerRecord.overheadOf(record)
+    if (this.#objectBytes > OBJECTS_AT_ONCE) this.#chargeObjects()
     return record
   }
 
   /** A record that was finished before this assignment, or that lies before its position. */
-  #pass({ offset }: DecodedRecord): void {
-    const end = this.#endOf(offset)
-    this.#index++
-    this.#freedRecords++
-    this.#current!.unfinished--
+  #pass(offset: number, batch: FetchedBatch, cursor: RecordCursor): void {
+    const end = endOf(offset, batch, cursor)
+    this.#giveUp(batch, 1)
     if (offset >= this.tracker.taken) this.tracker.finish(this.tracker.take(end), end)
   }
 
-  /** Where the offsets end that go with the record at `#index`: the last one takes along what follows its batch. */
-  #endOf(offset: number): number {
-    const isLast = this.#index + 1 === this.#records.length
-    return isLast ? Math.max(offset + 1, this.#current!.end) : offset + 1
+  /** One record is past its bounds, or the rest of the batch is damaged. Their offsets go with the next record. */
+  #passUnreadable(batch: FetchedBatch, cursor: RecordCursor, error: unknown): void {
+    if (error instanceof HeadersTooLargeError) {
+      if (this.#isWanted(error.offset)) this.#report(error.offset, error.offset + 1, error)
+      return this.#giveUp(batch, 1)
+    }
+    this.#report(Math.max(batch.header.baseOffset, this.tracker.taken), batch.header.lastOffset + 1, error)
+    this.#giveUp(batch, cursor.left + 1)
+    this.#cursor = undefined
+  }
+
+  /** So many of its records are not to be taken. */
+  #giveUp(batch: FetchedBatch, records: number): void {
+    this.#freedRecords += records
+    batch.unfinished -= records
+  }
+
+  #report(offset: number, endOffset: number, cause: unknown): void {
+    const { topicName: topic, partition } = this.#partition
+    this.#unreadables.skip({ topic, partition, offset }, endOffset, cause)
   }
 
   #decode(decoded: DecodedRecord, batch: FetchedBatch): ConsumerRecord {
@@ -249,35 +297,90 @@ export class PartitionLog {
     }
   }
 
-  #open(batch: FetchedBatch): void {
-    this.#records = this.#decodeBatch(batch)
-    this.#index = 0
+  /** Opens the first batch of the queue. False: it cannot be read, and is passed over or asked for again. */
+  #open(batch: FetchedBatch): boolean {
+    const { header, chunk } = batch
+    let cursor: RecordCursor
+    try {
+      cursor = openBatch(chunk.buffer, header, this.#limits())
+    } catch (error) {
+      this.#openFailed(batch, error)
+      return false
+    }
+    this.#queue.shift()
     this.#current = batch
-    this.epoch = batch.header.leaderEpoch
-    this.#expand(batch)
+    this.#cursor = cursor
+    this.epoch = header.leaderEpoch
+    if (!batch.isCounted) this.#count(batch, cursor.count)
+    this.#expand(batch, cursor)
+    return true
+  }
+
+  #openFailed(batch: FetchedBatch, error: unknown): void {
+    const { header } = batch
+    const mayFetchAgain = this.#partition.position >= 0 && this.#refetched !== header.lastOffset
+    if (error instanceof BadChecksumError && mayFetchAgain) {
+      this.#refetched = header.lastOffset
+      return this.#fetchAgain()
+    }
+    const offset = Math.max(header.baseOffset, this.tracker.taken)
+    if (offset <= header.lastOffset) this.#report(offset, header.lastOffset + 1, error)
+    this.#queue.shift()
+    this.#giveUp(batch, batch.unfinished)
+    this.#current = batch
+    this.#closeCurrent()
+  }
+
+  /** What is queued may have been spoilt on its way: it is dropped and fetched once more. */
+  #fetchAgain(): void {
+    this.#partition.position = this.tracker.taken
+    this.#partition.lastEpoch = -1
+    this.#dropQueue()
+    this.settle()
+  }
+
+  #dropQueue(): void {
+    for (const queued of this.#queue) {
+      this.#freedRecords += queued.unfinished
+      this.#freeBatch(queued)
+    }
+    this.#queue.clear()
   }
 
   #unfold(batch: FetchedBatch, index: number): void {
-    this.#records = this.#decodeBatch(batch)
-    this.#index = index
+    const cursor = openBatch(batch.chunk.buffer, batch.header, this.#limits())
+    cursor.skip(index)
+    this.#cursor = cursor
     this.#folded = undefined
-    this.#expand(batch)
+    this.#expand(batch, cursor)
   }
 
-  #decodeBatch({ header, chunk }: FetchedBatch): readonly DecodedRecord[] {
-    try {
-      return decodeRecords(chunk.buffer, header, { maxDecodedBytes: this.#maxDecodedBytes })
-    } catch (cause) {
-      const { topicName, partition } = this.#partition
-      throw new UnreadableBatchError({ topic: topicName, partition, offset: header.baseOffset }, cause)
-    }
+  /** A copy for later has some headers more than its record. */
+  #limits(): DecodeLimits {
+    const { limits } = this.#unreadables
+    return this.#partition.retryOf === undefined ? limits : limitsOfCopies(limits)
   }
 
-  #expand(batch: FetchedBatch): void {
+  /** Only now it is known how many messages of an old format lie in their wrapper. */
+  #count(batch: FetchedBatch, records: number): void {
+    batch.isCounted = true
+    const more = records - Math.max(0, batch.header.count)
+    if (more === 0) return
+    batch.unfinished += more
+    this.#intake.hold(this.#partition, 0, more)
+  }
+
+  #expand(batch: FetchedBatch, { bytes }: RecordCursor): void {
     const { header } = batch
     if (header.compression === 'none') return
-    batch.expandedBytes = Math.max(0, decodedBytes(this.#records) - (header.end - header.start))
+    batch.expandedBytes = Math.max(0, bytes - (header.end - header.start))
     this.#intake.expand(this.#partition, batch.expandedBytes)
+  }
+
+  #chargeObjects(): void {
+    const bytes = this.#objectBytes
+    this.#objectBytes = 0
+    this.#intake.chargeObjects(this.#partition, bytes)
   }
 
   /** The record is done with: its batch goes with the last one. */
@@ -285,6 +388,7 @@ export class PartitionLog {
     this.#freedRecords++
     const batch = ConsumerRecord.detach(record)
     if (batch === undefined) return
+    this.#objectBytes -= ConsumerRecord.overheadOf(record)
     batch.unfinished--
     if (batch.unfinished === 0 && batch.isTaken) this.#freeBatch(batch)
   }
@@ -293,8 +397,7 @@ export class PartitionLog {
     const batch = this.#current
     if (batch === undefined) return
     this.#current = undefined
-    this.#records = []
-    this.#index = 0
+    this.#cursor = undefined
     batch.isTaken = true
     if (batch.unfinished === 0) this.#freeBatch(batch)
     this.#passTo(batch.end)
@@ -318,8 +421,7 @@ export class PartitionLog {
   }
 }
 
-function decodedBytes(records: readonly DecodedRecord[]): number {
-  let bytes = 0
-  for (const { key, value } of records) bytes += (key?.length ?? 0) + (value?.length ?? 0)
-  return bytes
+/** Where the offsets end that go with a record: the last one takes along what follows its batch. */
+function endOf(offset: number, batch: FetchedBatch, cursor: RecordCursor): number {
+  return cursor.left === 0 ? Math.max(offset + 1, batch.end) : offset + 1
 }

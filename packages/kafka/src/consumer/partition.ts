@@ -17,6 +17,8 @@ export interface Usage {
   heldBytes: number
   /** Of the held bytes, those that decompression added. */
   expandedBytes: number
+  /** Of the held bytes, those of record objects and their headers. */
+  objectBytes: number
   reservedRecords: number
   reservedBytes: number
 }
@@ -30,6 +32,8 @@ export interface BatchSizes {
   caughtUp: boolean
   /** Answers since the last one that held a whole batch. */
   cutInARow: number
+  /** Where the last answer held bytes that are no batch; -1: nowhere. */
+  damagedAt: number
 }
 
 /**
@@ -52,7 +56,7 @@ export interface Work {
   readonly unfinished: Map<number, Invocation>
 }
 
-const FIRST_BATCH_BYTES = 64 * 1_024
+export const FIRST_BATCH_BYTES = 64 * 1_024
 const FIRST_BATCH_RECORDS = 256
 
 /**
@@ -91,12 +95,20 @@ export class AssignedPartition {
   /** How long the offset map may become. */
   readonly mapBudget = new MapBudget()
   readonly work: Work = { status: 'idle', invocation: undefined, readySinceMs: 0, turnLeft: 0, unfinished: new Map() }
-  readonly usage: Usage = { heldRecords: 0, heldBytes: 0, expandedBytes: 0, reservedRecords: 0, reservedBytes: 0 }
+  readonly usage: Usage = {
+    heldRecords: 0,
+    heldBytes: 0,
+    expandedBytes: 0,
+    objectBytes: 0,
+    reservedRecords: 0,
+    reservedBytes: 0,
+  }
   readonly sizes: BatchSizes = {
     batchBytes: FIRST_BATCH_BYTES,
     batchRecords: FIRST_BATCH_RECORDS,
     caughtUp: true,
     cutInARow: 0,
+    damagedAt: -1,
   }
 
   constructor(topic: AnyTopic, topicId: string, partition: number, incarnation: number) {

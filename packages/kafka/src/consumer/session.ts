@@ -27,6 +27,7 @@ import type { StateFile } from './state-file.ts'
 import { Subscription } from './subscription.ts'
 import type { TimeLimit } from '../time-limit.ts'
 import { Tracker } from './tracker.ts'
+import { Unreadables } from './unreadable.ts'
 
 export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch' | 'hasDemand'> {
   readonly cluster: Cluster
@@ -77,11 +78,18 @@ export class Session implements MembershipListener {
   readonly #fetcher: Fetcher
   readonly #assignment: Assignment
   readonly #pressure: Pressure | undefined
+  readonly #unreadables: Unreadables
   readonly #closing = new AbortController()
 
   constructor(options: SessionOptions) {
     const { settings, onFatal } = options
     this.#options = options
+    this.#unreadables = new Unreadables({
+      policy: settings.unreadable,
+      limits: settings.limits,
+      clock: options.clock,
+      emit: (event) => options.events.emit('unreadable', event),
+    })
     this.#intake = new Intake({ ...settings, onRoom: () => this.#roomed() })
     this.#subscription = new Subscription({ ...options, onChanged: (added) => this.#resubscribed(added) })
     this.#membership = new Membership({ ...options, subscription: this.#subscription, listener: this })
@@ -200,6 +208,7 @@ export class Session implements MembershipListener {
       dispatcher: this.#dispatcher.inspect(),
       committer: this.#committer.inspect(),
       pressure: this.#pressure?.inspect(),
+      unreadable: this.#unreadables.inspect(),
       partitions: withRetries(this.#assignment.partitions).map(inspectPartition),
     }
   }
@@ -256,7 +265,7 @@ export class Session implements MembershipListener {
     const { cluster, clock, settings, events, onFatal } = this.#options
     const { partition, offset, finished = [] } = found
     const backoff = new Backoff(50, 2_000)
-    const scan = { cluster, clock, of, backlog: of.retries!, offset, finished }
+    const scan = { cluster, clock, of, backlog: of.retries!, offset, finished, limits: settings.limits }
     while (partition.isLive && settings.order === 'key') {
       try {
         await scanRetries(scan)
@@ -274,7 +283,7 @@ export class Session implements MembershipListener {
 
   /** (Re)starts a partition at a position. */
   #begin({ partition, offset, leaderEpoch, reset, finished, isStored }: FoundPosition): void {
-    const { settings, events } = this.#options
+    const { events } = this.#options
     const from = partition.log?.tracker.taken ?? null
     if (reset !== undefined) events.emit('reset', { ...placeOf(partition), offset, from, reason: reset })
     const { log } = partition
@@ -286,7 +295,7 @@ export class Session implements MembershipListener {
     }
     if (log === undefined) {
       const tracker = new Tracker(offset, finished)
-      partition.log = new PartitionLog(partition, this.#intake, tracker, settings.maxDecodedBytes)
+      partition.log = new PartitionLog(partition, this.#intake, tracker, this.#unreadables)
       partition.committed = reset === undefined && isStored !== true ? offset : -1
     } else log.skipTo(offset)
     this.#goOn(partition, offset, leaderEpoch)
@@ -325,7 +334,7 @@ export class Session implements MembershipListener {
       finished.map(({ start, end }) => ({ start, end: Math.min(end, offset) })),
     )
     this.#commits.outputs?.rewound(partition, isShared ? offset : from)
-    partition.log = new PartitionLog(partition, this.#intake, tracker, settings.maxDecodedBytes)
+    partition.log = new PartitionLog(partition, this.#intake, tracker, this.#unreadables)
     partition.log.epoch = sharedEpoch
     partition.committed = -1
     partition.committedRevision = 0

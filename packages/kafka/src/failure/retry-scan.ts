@@ -1,6 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import { Deadline } from '../admin/deadline.ts'
 import { offsetsAt } from '../admin/offsets.ts'
+import { limitsOfCopies, type DecodeLimits } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetRange } from '../consumer/tracker.ts'
 import { Tracker } from '../consumer/tracker.ts'
@@ -20,15 +21,22 @@ export interface RetryScanOptions {
   /** From here, without what is finished beyond. */
   readonly offset: number
   readonly finished: readonly OffsetRange[]
+  /** What the consumer cannot read is not waited for. */
+  readonly limits: DecodeLimits
 }
 
 /** Notes whose records wait in a retry partition, from its commit to the end that it has now. */
-export async function scanRetries({ cluster, clock, of, backlog, offset, finished }: RetryScanOptions): Promise<void> {
+export async function scanRetries(options: RetryScanOptions): Promise<void> {
+  const { cluster, clock, of, backlog, offset, finished, limits } = options
   const { topicName, partition } = backlog.partition
   const tracker = new Tracker(offset, finished)
   await awaitStable(cluster, clock, backlog.partition)
   const from = { offsets: [{ topic: topicName, partition, offset }] }
-  await using reader = await Reader.open(cluster, { topics: [rawTopic(topicName)], from }, clock)
+  await using reader = await Reader.open(
+    cluster,
+    { topics: [rawTopic(topicName)], from, ...limitsOfCopies(limits) },
+    clock,
+  )
   backlog.clear()
   let end = offset
   for await (const record of reader) {

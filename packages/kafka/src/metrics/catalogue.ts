@@ -70,6 +70,11 @@ export const catalogue = {
     labels: ['client'],
     help: 'Commits a second, over the last 30 seconds or so.',
   },
+  sluice_consumer_unreadable_total: {
+    type: 'counter',
+    labels: ['client', 'topic'],
+    help: 'Batches, parts of them and single records that could not be read and were skipped.',
+  },
 } as const satisfies Record<string, Definition>
 
 export interface Definition {

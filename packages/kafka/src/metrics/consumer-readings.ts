@@ -46,6 +46,13 @@ export class ConsumerReadings implements Readings {
     return Array.from(byTopic, ([topic, value]) => ({ value, labels: { client: this.#client, topic } }))
   }
 
+  sluice_consumer_unreadable_total(): Sample[] {
+    return (this.#consumer.inspect().unreadable ?? []).map(({ topic, skipped }) => ({
+      value: skipped,
+      labels: { client: this.#client, topic },
+    }))
+  }
+
   #countFinished(partitions: readonly PartitionState[]): void {
     const finishedTo = new Map<number, number>()
     for (const partition of partitions) {

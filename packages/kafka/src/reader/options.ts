@@ -1,6 +1,8 @@
-import { ConfigError, requireInteger, requireNumber } from '@sluice/flow'
+import { ConfigError, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
+import { defaultLimits, type DecodeLimits } from '../batch/decode.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
+import { unreadablePolicies, type UnreadablePolicy } from '../consumer/unreadable.ts'
 import type { Isolation } from '../driver/driver.ts'
 import { requireKnownFields } from '../known-fields.ts'
 
@@ -31,6 +33,15 @@ export interface ReaderOptions<T extends AnyTopic = AnyTopic> {
   readonly maxBytes?: number | undefined
   /** What one batch may take once decompressed, from 1. Default 134,217,728. */
   readonly maxDecodedBytes?: number | undefined
+  /** Headers of one record, from 1. Default 10,000. */
+  readonly maxHeaders?: number | undefined
+  /** Bytes of the headers of one record, from 1. Default 16,777,216. */
+  readonly maxHeaderBytes?: number | undefined
+  /**
+   * What becomes of records that cannot be read. `skip`: an `unreadable` event names them (a process warning, where
+   * nobody listens to it), and reading goes on behind them. `stop`: an UnreadableBatchError. Default `skip`.
+   */
+  readonly unreadable?: UnreadablePolicy | undefined
   /** How long no broker may answer before reading fails, from 1. Default 60,000: a frozen leader is given up by then. `Infinity` with `follow`. */
   readonly patienceMs?: number | undefined
   /**
@@ -48,7 +59,8 @@ export interface ReaderSettings<T extends AnyTopic = AnyTopic> {
   readonly follow: boolean
   readonly isolation: Isolation
   readonly maxBytes: number
-  readonly maxDecodedBytes: number
+  readonly limits: DecodeLimits
+  readonly unreadable: UnreadablePolicy
   readonly patienceMs: number
   readonly fetchMaxWaitMs: number
   readonly rackId: string | null
@@ -62,6 +74,9 @@ const fields: Readonly<Record<keyof ReaderOptions, true>> = {
   isolation: true,
   maxBytes: true,
   maxDecodedBytes: true,
+  maxHeaders: true,
+  maxHeaderBytes: true,
+  unreadable: true,
   patienceMs: true,
   rackId: true,
 }
@@ -81,7 +96,8 @@ export function parseReaderOptions<T extends AnyTopic>(options: ReaderOptions<T>
     follow,
     isolation,
     maxBytes: requireInteger('maxBytes', options.maxBytes ?? 16_777_216, { min: 65_536 }),
-    maxDecodedBytes: requireInteger('maxDecodedBytes', options.maxDecodedBytes ?? 134_217_728, { min: 1 }),
+    limits: parseLimits(options),
+    unreadable: requireOneOf('unreadable', options.unreadable ?? 'skip', unreadablePolicies),
     patienceMs: requireNumber('patienceMs', options.patienceMs ?? (follow ? Infinity : 60_000), {
       min: 1,
       max: Infinity,
@@ -95,6 +111,16 @@ function parseRack(rackId: string | undefined): string | null {
   if (rackId === undefined) return null
   if (typeof rackId === 'string' && rackId.length > 0 && rackId.length <= 4_096) return rackId
   throw new ConfigError('rackId', rackId, 'a text of 1 to 4,096 characters')
+}
+
+function parseLimits(options: ReaderOptions): DecodeLimits {
+  const limit = (field: keyof DecodeLimits): number =>
+    requireInteger(field, options[field] ?? defaultLimits[field], { min: 1 })
+  return {
+    maxDecodedBytes: limit('maxDecodedBytes'),
+    maxHeaders: limit('maxHeaders'),
+    maxHeaderBytes: limit('maxHeaderBytes'),
+  }
 }
 
 function parseFrom(from: ReadFrom): ReadFrom {

@@ -1,17 +1,17 @@
 import { ClosedError, Emitter, Ring, type Clock } from '@sluice/flow'
-import { committedBatches } from '../batch/committed.ts'
-import { decodeRecords, type BatchHeader } from '../batch/decode.ts'
-import { layout, lengthOverhead } from '../batch/layout.ts'
+import { committedBatches, type Damage } from '../batch/committed.ts'
+import { openBatch, type BatchHeader, type DecodedRecord, type RecordCursor } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { ConsumerRecord } from '../consumer/consumer-record.ts'
-import { UnreadableBatchError } from '../consumer/errors.ts'
-import type { OffsetPlace } from '../consumer/events.ts'
+import { ConsumerRecord } from '../consumer/consumer-record.ts'
+import type { OffsetPlace, UnreadableRange } from '../consumer/events.ts'
 import { FetchLoops } from '../consumer/fetch-loops.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { RecordOf } from '../consumer/consumer.ts'
 import { Signal } from '../consumer/signal.ts'
+import { Unreadables } from '../consumer/unreadable.ts'
 import type { FetchedPartition } from '../driver/driver.ts'
-import { ClusterTimeoutError } from '../errors.ts'
+import { ClusterTimeoutError, HeadersTooLargeError } from '../errors.ts'
+import { BadChecksumError } from '../batch/bad-checksum.ts'
 import { decodeRecord } from './decode-record.ts'
 import { parseReaderOptions, type ReaderOptions, type ReaderSettings } from './options.ts'
 import { Places } from './places.ts'
@@ -24,17 +24,25 @@ export type ReaderEvents = {
   error: { readonly during: 'metadata' | 'fetch' | 'positions'; readonly error: unknown }
   /** A position is no longer in the log, or the log was replaced from there on: records were lost or come again. */
   moved: OffsetPlace & { readonly from: number }
+  /** Records could not be read and were skipped, since `unreadable` is `skip`. */
+  unreadable: UnreadableRange
 }
 
 /** What a fetch brought for one partition, undecoded. */
 interface Fetched<T extends AnyTopic> {
   readonly partition: ReadPartition<T>
+  readonly generation: number
   readonly buffer: Buffer
   readonly batches: readonly BatchHeader[]
+  /** What follows them cannot be read. */
+  readonly unreadable: Damage | undefined
   readonly nextOffset: number
 }
 
 const CHECK_MS = 1_000
+/** A list that is given out: records at most, and what their objects and headers take. */
+const LIST_RECORDS = 1_000
+const LIST_OBJECT_BYTES = 1_048_576
 
 /**
  * Reads topics without a group: joins nothing and commits nothing, so that nobody else notices. Each partition in its
@@ -53,6 +61,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   readonly #fetched = new Ring<Fetched<T>>()
   readonly #signal: Signal
   readonly #topics: TopicWatch<T>
+  readonly #unreadables: Unreadables
   /** When a broker last answered. */
   #heardMs = 0
   #lastError: unknown
@@ -75,6 +84,13 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     this.#places = places
     this.#budget = new ReadBudget(settings.maxBytes, () => this.#loops.wake())
     this.#signal = new Signal(clock)
+    this.#unreadables = new Unreadables({
+      policy: settings.unreadable,
+      limits: settings.limits,
+      clock,
+      emit: (event) => this.#events.emit('unreadable', event),
+      mayWarn: () => this.#events.listenerCount('unreadable') === 0,
+    })
     this.#topics = new TopicWatch(cluster, clock, settings)
     this.#loops = new FetchLoops<ReadPartition, ReadAsk>({
       cluster,
@@ -111,6 +127,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
       /** Offsets up to the end; null where there is none. */
       left: this.#settings.follow ? null : left,
       fetchedBytes: this.#budget.usedBytes,
+      unreadable: this.#unreadables.inspect(),
     }
   }
 
@@ -119,8 +136,8 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   }
 
   /**
-   * The records of a batch at a time, never none. Their bytes are views into it: copy what is to be kept long.
-   * Leaving the iteration leaves the reader open: another one goes on behind the last batch that was given out.
+   * Records of one batch, 1 to 1,000 at a time. Their bytes are views into it: copy what is to be kept long.
+   * Leaving the iteration leaves the reader open: another one goes on behind the last list that was given out.
    * @throws DecodeError, UnreadableBatchError, ClusterTimeoutError, ClosedError, BrokerError
    */
   async *batches(): AsyncGenerator<RecordOf<T>[], void, undefined> {
@@ -128,16 +145,9 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     this.#isReading = true
     try {
       for (let next = await this.#next(); next; next = await this.#next()) {
-        const { partition, buffer, batches } = next
-        for (const header of batches) {
-          if (header.lastOffset < partition.delivered || header.baseOffset >= partition.end) continue
-          const records = this.#decode(next, header)
-          partition.delivered = Math.min(header.lastOffset + 1, partition.end)
-          if (records.length > 0) yield records
-        }
-        partition.delivered = Math.max(partition.delivered, Math.min(next.nextOffset, partition.end))
+        yield* this.#lists(next)
         this.#fetched.shift()
-        this.#budget.release(buffer.length)
+        this.#budget.release(next.buffer.length)
       }
     } finally {
       this.#isReading = false
@@ -170,12 +180,22 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
       if (this.#topics.isDue) await this.#look()
       // What was fetched before the failure is good.
       const head = this.#fetched.peek()
-      if (head) return head
+      if (head && head.generation === head.partition.generation) return head
+      if (head) {
+        this.#drop(head)
+        continue
+      }
       if (this.#failure) throw this.#failure
       if (this.#partitions.every(({ position, end }) => position >= end)) return undefined
       await this.#signal.wait(CHECK_MS)
       if (this.#fetched.length === 0) await this.#check(sinceMs)
     }
+  }
+
+  /** It was fetched of another place of the log, or is fetched again. */
+  #drop({ buffer }: Fetched<T>): void {
+    this.#fetched.shift()
+    this.#budget.release(buffer.length)
   }
 
   /** Nothing came for a while, and somebody waits. */
@@ -198,25 +218,96 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     const partition = ask.partition as ReadPartition<T>
     this.#heardMs = this.#clock.monotonicMs()
     const { records, aborted } = fetched
-    const { batches, nextOffset } = records === null ? nothing : scan(partition, records, aborted)
-    if (records === null || nextOffset === undefined) {
-      if (records !== null && records.length > 0) learnCutBatch(partition, records)
-      this.#budget.settle(ask, 0)
-      return
+    if (records === null || records.length === 0) return this.#budget.settle(ask, 0)
+    const { batches, nextOffset, damage } = committedBatches(records, aborted, partition.position)
+    if (nextOffset !== undefined) {
+      partition.position = nextOffset
+      partition.lastEpoch = batches.at(-1)?.leaderEpoch ?? partition.lastEpoch
+      partition.cutInARow = 0
     }
-    partition.position = nextOffset
-    partition.lastEpoch = batches.at(-1)?.leaderEpoch ?? partition.lastEpoch
+    const unreadable = damage ? partition.noteDamage(damage) : nextOffset === undefined && partition.noteCut(records)
+    if (unreadable) partition.position = unreadable.endOffset
+    if (nextOffset === undefined && !unreadable) return this.#budget.settle(ask, 0)
     this.#budget.settle(ask, records.length)
-    this.#fetched.push({ partition, buffer: records, batches, nextOffset })
+    const { generation, position } = partition
+    this.#fetched.push({
+      partition,
+      generation,
+      buffer: records,
+      batches,
+      nextOffset: position,
+      unreadable: unreadable || undefined,
+    })
   }
 
-  #decode({ partition, buffer }: Fetched<T>, header: BatchHeader): RecordOf<T>[] {
+  /** The records of what was fetched, some at a time. */
+  *#lists(fetched: Fetched<T>): Generator<RecordOf<T>[], void, undefined> {
+    const { partition, generation, batches, unreadable, nextOffset } = fetched
+    for (const header of batches) {
+      if (header.lastOffset < partition.delivered || header.baseOffset >= partition.end) continue
+      const cursor = this.#open(fetched, header)
+      while (cursor !== undefined && cursor.left > 0) {
+        const records = this.#decode(partition, header, cursor)
+        if (records.length > 0) yield records
+        if (partition.generation !== generation) return
+      }
+      if (partition.generation !== generation) return
+      partition.deliveredTo(header.lastOffset + 1)
+    }
+    if (partition.generation !== generation) return
+    if (unreadable !== undefined && unreadable.endOffset > partition.delivered && unreadable.offset < partition.end) {
+      this.#skip(partition, Math.max(unreadable.offset, partition.delivered), unreadable.endOffset, unreadable.error)
+    }
+    partition.deliveredTo(nextOffset)
+  }
+
+  /** Undefined: it cannot be read. One with a bad checksum is asked for again first. */
+  #open({ partition, buffer }: Fetched<T>, header: BatchHeader): RecordCursor | undefined {
+    try {
+      return openBatch(buffer, header, this.#settings.limits)
+    } catch (error) {
+      if (error instanceof BadChecksumError && partition.refetched !== header.lastOffset) {
+        partition.refetched = header.lastOffset
+        partition.moveTo(partition.delivered)
+        this.#loops.wake()
+      } else this.#skip(partition, Math.max(header.baseOffset, partition.delivered), header.lastOffset + 1, error)
+      return undefined
+    }
+  }
+
+  #decode(partition: ReadPartition<T>, header: BatchHeader, cursor: RecordCursor): RecordOf<T>[] {
     const { topic, partition: number, delivered } = partition
     const records: ConsumerRecord[] = []
-    for (const record of decodeBatch(partition, buffer, header, this.#settings.maxDecodedBytes)) {
-      if (record.offset >= delivered) records.push(decodeRecord(topic, number, record))
+    let next = delivered
+    for (let objects = 0; cursor.left > 0 && records.length < LIST_RECORDS && objects < LIST_OBJECT_BYTES;) {
+      const decoded = this.#nextOf(partition, header, cursor)
+      if (decoded === undefined || decoded.offset < delivered) continue
+      const record = decodeRecord(topic, number, decoded)
+      next = decoded.offset + 1
+      objects += ConsumerRecord.overheadOf(record)
+      records.push(record)
     }
+    partition.deliveredTo(cursor.left === 0 ? header.lastOffset + 1 : next)
     return records as RecordOf<T>[]
+  }
+
+  /** Undefined: the next record, or all that follow in its batch, cannot be read. */
+  #nextOf(partition: ReadPartition<T>, header: BatchHeader, cursor: RecordCursor): DecodedRecord | undefined {
+    try {
+      return cursor.next()
+    } catch (error) {
+      if (error instanceof HeadersTooLargeError) {
+        if (error.offset >= partition.delivered) this.#skip(partition, error.offset, error.offset + 1, error)
+      } else {
+        cursor.end()
+        this.#skip(partition, Math.max(header.baseOffset, partition.delivered), header.lastOffset + 1, error)
+      }
+      return undefined
+    }
+  }
+
+  #skip({ topicName: topic, partition }: ReadPartition, offset: number, endOffset: number, cause: unknown): void {
+    this.#unreadables.skip({ topic, partition, offset }, endOffset, cause)
   }
 
   async #seek(partition: ReadPartition): Promise<void> {
@@ -251,32 +342,4 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     this.#loops.stop()
     this.#signal.notify()
   }
-}
-
-const nothing = { batches: [], nextOffset: undefined } as const
-
-function scan(partition: ReadPartition, records: Buffer, aborted: FetchedPartition['aborted']) {
-  try {
-    return committedBatches(records, aborted, partition.position)
-  } catch (cause) {
-    throw unreadable(partition, partition.position, cause)
-  }
-}
-
-function decodeBatch(partition: ReadPartition, buffer: Buffer, header: BatchHeader, maxDecodedBytes: number) {
-  try {
-    return decodeRecords(buffer, header, { maxDecodedBytes })
-  } catch (cause) {
-    throw unreadable(partition, header.baseOffset, cause)
-  }
-}
-
-function unreadable({ topicName, partition }: ReadPartition, offset: number, cause: unknown): UnreadableBatchError {
-  return new UnreadableBatchError({ topic: topicName, partition, offset }, cause)
-}
-
-/** Not even one batch fitted: the next time ask for as much as its header says. */
-function learnCutBatch(partition: ReadPartition, records: Buffer): void {
-  const length = records.length >= lengthOverhead ? lengthOverhead + records.readInt32BE(layout.length) : 0
-  partition.fetchBytes = Math.max(length, partition.fetchBytes)
 }

@@ -26,6 +26,8 @@ type ConsumerPart<T extends AnySource> = Pick<
   | 'instanceName'
   | 'isolation'
   | 'maxDecodedBytes'
+  | 'maxHeaderBytes'
+  | 'maxHeaders'
   | 'partitionMaxBytes'
   | 'patternRefreshMs'
   | 'rackId'
@@ -33,6 +35,7 @@ type ConsumerPart<T extends AnySource> = Pick<
   | 'reset'
   | 'sessionTimeoutMs'
   | 'stateDir'
+  | 'unreadable'
 >
 
 export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, ConsumerPart<T> {

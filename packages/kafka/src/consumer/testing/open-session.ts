@@ -83,6 +83,7 @@ const eventNames = [
   'handlerTimedOut',
   'handlerAbandoned',
   'stuck',
+  'unreadable',
   'pressure',
   'suspended',
   'clusterLost',

@@ -58,6 +58,8 @@ export class SimulatedBroker {
   epoch = 0
   readonly driver: Driver
   readonly clock: ManualClock
+  /** Changes the records of the next answer on their way. */
+  spoil: ((records: Buffer) => unknown) | undefined
   readonly #logs = new Map<string, Log>()
   #target: { topic: string; partitions: readonly number[] }[] = []
   #told = true
@@ -91,7 +93,6 @@ export class SimulatedBroker {
   }
 
   write(topic: string, partition: number, values: readonly string[], compression: Compression = 'none'): void {
-    const log = this.#log(topic, partition)
     const records = values.map((value) => ({
       key: value.includes(':') ? Buffer.from(value.slice(0, value.indexOf(':'))) : null,
       value: Buffer.from(value),
@@ -99,10 +100,16 @@ export class SimulatedBroker {
       timestampMs: this.clock.now(),
     }))
     const bytes = encodeBatch(records, compression, null)
-    bytes.writeBigInt64BE(BigInt(log.end), layout.baseOffset)
     bytes.writeInt32BE(0, layout.leaderEpoch)
-    log.batches.push({ base: log.end, end: log.end + values.length, timestampMs: this.clock.now(), bytes })
-    log.end += values.length
+    this.writeBytes(topic, partition, values.length, bytes)
+  }
+
+  /** A batch as it is, of so many offsets. */
+  writeBytes(topic: string, partition: number, offsets: number, bytes: Buffer): void {
+    const log = this.#log(topic, partition)
+    bytes.writeBigInt64BE(BigInt(log.end), layout.baseOffset)
+    log.batches.push({ base: log.end, end: log.end + offsets, timestampMs: this.clock.now(), bytes })
+    log.end += offsets
     this.#writes.resolve()
     this.#writes = Promise.withResolvers()
   }
@@ -266,6 +273,10 @@ export class SimulatedBroker {
       const lastStableOffset = this.stableOffset(topic, partition) ?? log.end
       const visible = { ...log, batches: log.batches.filter(({ end }) => end <= lastStableOffset) }
       const records = take(visible, fetchOffset, Math.min(left, ownBytes), left === maxBytes)
+      if (records !== null) {
+        this.spoil?.(records)
+        this.spoil = undefined
+      }
       left -= records?.length ?? 0
       return { ...answered(topicId, partition, 'NONE'), ...marks(log), lastStableOffset, records }
     })
