@@ -94,9 +94,9 @@ describe('offsets and lag', () => {
     await running
     for (let n = 0; n < 5; n++) await producer.send(orders, { value: n, partition: 0 })
     expect(await admin.lag('laggards')).toEqual([
-      { topic: 'lagging', partition: 0, committed: 10, end: 15, lag: 5 },
-      { topic: 'lagging', partition: 1, committed: 0, end: 0, lag: 0 },
-      { topic: 'lagging', partition: 2, committed: 0, end: 0, lag: 0 },
+      { topic: 'lagging', partition: 0, committed: 10, start: 0, end: 15, held: 0, lag: 5 },
+      { topic: 'lagging', partition: 1, committed: 0, start: 0, end: 0, held: 0, lag: 0 },
+      { topic: 'lagging', partition: 2, committed: 0, start: 0, end: 0, held: 0, lag: 0 },
     ])
     expect(await admin.lag('nobody', { topics: ['lagging'] })).toMatchObject([
       { committed: null, lag: 15 },

@@ -36,7 +36,9 @@ describe('sluice topics', () => {
     expect((await sluice('topics', 'list')).stdout).toBe(
       'TOPIC   PARTITIONS  REPLICAS  RECORDS\norders           3         1    1,200\n',
     )
-    expect(await read('topics', 'list')).toEqual([{ name: 'orders', partitions: 3, replicas: 1, records: 1_200 }])
+    expect(await read('topics', 'list')).toEqual([
+      { name: 'orders', partitions: 3, replicas: 1, records: 1_200, unknown: [] },
+    ])
     const { stdout } = await sluice('topics', 'describe', 'orders')
     expect(stdout).toMatch(/^orders: 3 partitions, 1,200 records\nretention\.ms = 86400000\n\nPARTITION  LEADER/)
     expect(await read('topics', 'describe', 'orders')).toMatchObject([

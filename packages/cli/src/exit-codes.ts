@@ -8,6 +8,11 @@ export const ExitCode = {
   usage: 2,
   /** It was done, and what it looked at is beyond the threshold that was asked about, such as `lag --fail-above`. */
   beyondThreshold: 3,
+  /**
+   * It shows what is known, and some of what was asked for could not be told, such as the lag of a partition without a
+   * leader: the output says what and why. `lag --fail-above` ends so where no known lag is beyond the threshold.
+   */
+  incomplete: 4,
   /** Interrupted by Ctrl-C, after putting things in order. */
   interrupted: 130,
 } as const

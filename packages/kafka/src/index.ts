@@ -97,9 +97,19 @@ export type { ReaderOptions, ReadFrom } from './reader/options.ts'
 export type { Reader, ReaderEvents } from './reader/reader.ts'
 
 export type { Admin } from './admin/admin.ts'
-export type { GroupDescription, MemberDescription, OwnedTopic } from './admin/groups.ts'
-export type { LagQuery, OffsetAt, PartitionLag, PartitionOffset } from './admin/offsets.ts'
-export type { AdminCallOptions } from './admin/options.ts'
+export type {
+  GroupDescription,
+  GroupListing,
+  MemberDescription,
+  OwnedTopic,
+  UnknownBroker,
+} from './admin/describe-groups.ts'
+export type { OffsetAt, PartitionOffset, UnknownPartition } from './admin/find-offsets.ts'
+export type { LagQuery, PartitionLag, UnknownLag, UnknownTopic } from './admin/lag.ts'
+export type { OffsetSurvey } from './admin/offsets.ts'
+export type { AdminCallOptions, SurveyOptions } from './admin/options.ts'
+export type { GroupsSurvey, GroupSurvey } from './admin/survey-groups.ts'
+export type { PartitionSurvey, TopicsSurvey, TopicSurvey } from './admin/survey-topics.ts'
 export type { LogStart } from './admin/records.ts'
 export type { CreatedTopic, TopicChange, TopicDescription, TopicSpec } from './admin/topics.ts'
 export type { CommittedOffset, Isolation, ListedGroup, PartitionMetadata } from './driver/driver.ts'

@@ -8,6 +8,9 @@ export interface SluiceResult {
   readonly stderr: string
 }
 
+/** The machine that runs the tests may be busy: slow is not silent. */
+const patience = { KAFKA_CONNECT_TIMEOUT_MS: '10000' }
+
 /** Runs a `sluice` command line in this process, on the Kafka that is named: its code and what it wrote. */
 export async function sluice(
   bootstrap: string,
@@ -17,7 +20,7 @@ export async function sluice(
   const [out, err] = [new PassThrough(), new PassThrough()]
   const texts = [collect(out), collect(err)]
   const terminal = new Terminal(out as unknown as WriteStream, err as unknown as WriteStream)
-  const code = await run(args, { ...process.env, KAFKA_BOOTSTRAP_SERVERS: bootstrap, ...env }, terminal)
+  const code = await run(args, { ...process.env, ...patience, KAFKA_BOOTSTRAP_SERVERS: bootstrap, ...env }, terminal)
   out.end()
   err.end()
   const [stdout = '', stderr = ''] = await Promise.all(texts)

@@ -3,11 +3,28 @@ import { duration, wholeNumber } from '../arguments.ts'
 import type { CommandContext, RegisterCommand } from '../command.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { interruptible } from '../interruptible.ts'
-import { type GroupLag, lagsOfGroups, partitionRow, partitionTitles } from '../kafka/groups.ts'
-import { type ConnectionFlags, withConnectionOptions, withKafka } from '../kafka/open-kafka.ts'
+import {
+  type GroupLag,
+  type GroupLags,
+  isPresent,
+  lagsOfGroups,
+  throwRefusedGroup,
+  unknownIn,
+} from '../kafka/groups.ts'
+import {
+  behind,
+  goneLines,
+  heldLines,
+  lagCell,
+  partitionJson,
+  partitionLines,
+  unknownJson,
+} from '../kafka/lag-output.ts'
+import { type ConnectionFlags, patienceOf, withConnectionOptions, withKafka } from '../kafka/open-kafka.ts'
 import { counted, figure } from '../output/figures.ts'
 import { printable } from '../output/printable.ts'
 import { tableLines } from '../output/table.ts'
+import { belowTable, unknownLines } from '../output/unknown.ts'
 import { clockOf, watch } from '../output/watch.ts'
 
 interface LagFlags extends ConnectionFlags {
@@ -24,9 +41,13 @@ export const registerLag: RegisterCommand = (program, context) => {
       .command('lag')
       .description('Show how many records groups are behind; of one group, by partition')
       .argument('[group]', 'default: all')
-      .option('--fail-above <count>', 'end with code 3 where a group is further behind', wholeNumber(0, 1e15))
+      .option(
+        '--fail-above <count>',
+        'end with code 3 where a group is further behind, with 4 where that is not known',
+        wholeNumber(0, 1e15),
+      )
       .option('-w, --watch [interval]', 'look again and again until Ctrl-C (default: every 2s)', duration)
-      .option('--json', 'for programs: [{ group, state, members, lag, partitions }]; with --watch one a line'),
+      .option('--json', 'for programs: [{ group, state, members, lag, partitions, unknown }]; with --watch one a line'),
   ).action((group: string | undefined, flags: LagFlags) =>
     flags.watch === undefined
       ? withKafka(context, flags, (kafka) => showOnce(kafka.admin(), group, flags, context))
@@ -42,10 +63,13 @@ async function showOnce(
   flags: LagFlags,
   context: CommandContext,
 ): Promise<void> {
-  const lags = await lagsOfGroups(admin, group === undefined ? [] : [group])
-  if (flags.json) context.terminal.json(lags.map(jsonOf))
-  else context.terminal.lines(lagLines(lags, group))
-  judge(lags, flags, context)
+  const lags = await look(admin, group, context)
+  if (flags.json) {
+    context.terminal.json(lags.groups.map(jsonOf))
+    // The groups are what programs read: why some are missing stands beside them.
+    for (const line of [...unknownLines(lags.unknown), ...othersLines(lags)]) context.terminal.note(line)
+  } else context.terminal.lines(lagLines(lags, group))
+  if (!judge(lags, flags, context) && unknownIn(lags).length > 0) context.exitWith(ExitCode.incomplete)
 }
 
 /** Until Ctrl-C, or a group is further behind than it may be. */
@@ -57,41 +81,81 @@ async function showAgain(
   signal: AbortSignal,
 ): Promise<void> {
   const enough = new AbortController()
-  const look = async () => {
-    const lags = await lagsOfGroups(admin, group === undefined ? [] : [group])
+  const snapshot = async () => {
+    const lags = await look(admin, group, context)
     if (judge(lags, flags, context)) enough.abort()
-    return { lines: [clockOf(new Date()), '', ...lagLines(lags, group)], json: lags.map(jsonOf) }
+    return { lines: [clockOf(new Date()), '', ...lagLines(lags, group)], json: lags.groups.map(jsonOf) }
   }
-  await watch(context.terminal, look, {
+  await watch(context.terminal, snapshot, {
     intervalMs: typeof flags.watch === 'number' ? flags.watch : defaultIntervalMs,
     json: flags.json ?? false,
     signal: AbortSignal.any([signal, enough.signal]),
   })
 }
 
-/** True: a group is further behind than was asked for. */
-function judge(lags: readonly GroupLag[], { failAbove }: LagFlags, { terminal, exitWith }: CommandContext): boolean {
-  const beyond = failAbove === undefined ? [] : lags.filter(({ lag }) => lag > failAbove)
-  for (const { group, lag } of beyond) {
-    terminal.note(printable(`${group} is ${counted(lag, 'record')} behind, more than ${figure(failAbove!)}`))
+async function look(admin: Admin, group: string | undefined, context: CommandContext): Promise<GroupLags> {
+  const lags = await lagsOfGroups(admin, group === undefined ? [] : [group], patienceOf(context))
+  if (group !== undefined) await throwRefusedGroup(admin, lags)
+  return { ...lags, groups: lags.groups.filter(isPresent) }
+}
+
+/** True: a group is further behind than was asked for, by what is known of it. */
+function judge({ groups }: GroupLags, { failAbove }: LagFlags, { terminal, exitWith }: CommandContext): boolean {
+  const beyond = failAbove === undefined ? [] : groups.filter(({ lag }) => lag !== null && lag > failAbove)
+  for (const one of beyond) {
+    const records = one.lag === 1 ? 'record' : 'records'
+    terminal.note(printable(`${one.group} is ${behind(one)} ${records} behind, more than ${figure(failAbove!)}`))
   }
   if (beyond.length > 0) exitWith(ExitCode.beyondThreshold)
   return beyond.length > 0
 }
 
-function lagLines(lags: readonly GroupLag[], group: string | undefined): string[] {
-  if (group === undefined) {
-    if (lags.length === 0) return ['there are no groups']
-    const rows = lags.map((one) => [one.group, one.state, one.members.length, one.lag])
-    return tableLines(['GROUP', 'STATE', 'MEMBERS', 'LAG'], rows)
-  }
-  return lags.flatMap(({ group: name, state, lag, partitions }) => [
-    `${printable(name)}: ${state}, ${counted(lag, 'record')} behind`,
-    '',
-    ...(partitions.length === 0 ? ['nothing is committed'] : tableLines(partitionTitles, partitions.map(partitionRow))),
-  ])
+function lagLines(lags: GroupLags, group: string | undefined): string[] {
+  if (group !== undefined) return lags.groups.flatMap(linesOf)
+  const { groups } = lags
+  const rows = groups.map((one) => {
+    return [one.group, one.description?.state, one.description?.members.length, lagCell(one)]
+  })
+  const empty = lags.unknown.length > 0 ? 'no group is known' : 'there are no groups'
+  const below = [
+    ...groups.flatMap(heldLines),
+    ...groups.flatMap(goneLines),
+    ...unknownLines(unknownIn(lags)),
+    ...othersLines(lags),
+  ]
+  return [
+    ...(rows.length === 0 ? [empty] : tableLines(['GROUP', 'STATE', 'MEMBERS', 'LAG'], rows)),
+    ...belowTable(below),
+  ]
 }
 
-function jsonOf({ group, state, members, lag, partitions }: GroupLag) {
-  return { group, state, members: members.length, lag, partitions }
+/** Groups that have no lag, so that nobody looks for them in vain. */
+function othersLines({ others }: GroupLags): string[] {
+  return Array.from(
+    Map.groupBy(others, ({ protocol }) => protocol),
+    ([protocol, own]) =>
+      printable(`left out: ${counted(own.length, `${protocol} group`)} (${own.map(({ group }) => group).join(', ')})`),
+  )
+}
+
+function linesOf(one: GroupLag): string[] {
+  const { group, description, lag } = one
+  const records = lag === null ? '' : lag === 1 ? ' record' : ' records'
+  return [
+    `${printable(group)}: ${description?.state ?? 'not known'}, ${behind(one)}${records} behind`,
+    '',
+    ...partitionLines(one),
+  ]
+}
+
+function jsonOf(one: GroupLag) {
+  const { group, description, lag, partitions } = one
+  return {
+    group,
+    state: description?.state ?? null,
+    members: description?.members.length ?? null,
+    lag,
+    partitions: partitions.map(partitionJson),
+    unknown: unknownJson(one),
+  }
 }

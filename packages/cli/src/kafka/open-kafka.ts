@@ -1,4 +1,4 @@
-import type { Environment, Kafka } from '@sluice/kafka'
+import type { Environment, Kafka, SurveyOptions } from '@sluice/kafka'
 import { kafkaEnvironment, projectDataDir, readStatus } from '@sluice/stack'
 import { type Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
@@ -21,12 +21,28 @@ export async function withKafka<T>(
   work: (kafka: Kafka) => Promise<T>,
 ): Promise<T> {
   const { servers, source, settings } = findServers(flags, env)
-  const named: Environment = { KAFKA_CLIENT_ID: 'sluice-cli', ...env, ...settings, KAFKA_BOOTSTRAP_SERVERS: servers }
+  const named: Environment = {
+    KAFKA_CLIENT_ID: 'sluice-cli',
+    KAFKA_CONNECT_TIMEOUT_MS: `${connectTimeoutMs}`,
+    ...env,
+    ...settings,
+    KAFKA_BOOTSTRAP_SERVERS: servers,
+  }
   // The client library is large; commands that do not need it start without it.
   const { Kafka } = await import('@sluice/kafka')
   await using kafka = Kafka.fromEnv(named)
   terminal.note(`Kafka at ${servers} (${source})`)
   return await work(kafka)
+}
+
+/** So that a command answers within 3 s beside a broker that is frozen: its own start takes the rest. */
+const connectTimeoutMs = 1_800
+const silentMs = 1_000
+
+/** How long one silent broker is waited for before the rest is shown: as long as the environment says, else 1 s. */
+export function patienceOf({ env }: Pick<CommandContext, 'env'>): SurveyOptions {
+  const given = Number(env['KAFKA_CONNECT_TIMEOUT_MS']?.trim())
+  return { silentMs: Number.isSafeInteger(given) && given > 0 ? given : silentMs }
 }
 
 /** Where Kafka is, and who says so. @throws CliError where nobody does */

@@ -1,7 +1,16 @@
-import type { Admin, PartitionMetadata, TopicDescription } from '@sluice/kafka'
+import type {
+  Admin,
+  PartitionMetadata,
+  PartitionSurvey,
+  SurveyOptions,
+  TopicDescription,
+  UnknownTopic,
+} from '@sluice/kafka'
 import { CliError } from '../cli-error.ts'
 import { nearest } from '../nearest.ts'
-import { isRefused } from './refused.ts'
+import { figure } from '../output/figures.ts'
+import { reasonOf, type Unknown } from '../output/unknown.ts'
+import { isRefused, isRefusedForGood } from './refused.ts'
 
 /** A topic with the number of offsets between the ends of its log. */
 export interface SizedTopic {
@@ -14,6 +23,22 @@ export interface SizedTopic {
 export interface SizedPartition extends PartitionMetadata {
   readonly start: number
   readonly end: number
+}
+
+/** A topic whose size is known as far as its leaders answered. */
+export interface SurveyedTopic {
+  readonly name: string
+  readonly partitions: readonly PartitionSurvey[]
+  /** Of the partitions that are known; null where none is. */
+  readonly records: number | null
+  /** The partitions that are not, and why. */
+  readonly unknown: readonly Unknown[]
+}
+
+/** Topics as far as they are known, and why the others are not. */
+export interface SurveyedTopics {
+  readonly topics: readonly SurveyedTopic[]
+  readonly unknown: readonly Unknown[]
 }
 
 /** That these topics are there and may be seen. @throws CliError that names what is most like the one that is missing */
@@ -46,7 +71,7 @@ async function throwUnknown(admin: Admin, names: readonly string[]): Promise<nev
   )
 }
 
-/** Partitions with their ends. */
+/** Partitions with their ends, all of them. @throws ClusterTimeoutError where a leader does not tell them */
 export async function sizesOf(admin: Admin, names: readonly string[]): Promise<readonly SizedTopic[]> {
   const described = await admin.describeTopics(names, { configs: false })
   const starts = await endsByPlace(admin, names, 'earliest')
@@ -59,6 +84,54 @@ export async function sizesOf(admin: Admin, names: readonly string[]): Promise<r
     return { name, partitions, records: partitions.reduce((sum, { start, end }) => sum + Math.max(0, end - start), 0) }
   })
   return sized.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Topics with their ends as far as these are known: of these, else of all. */
+export async function surveyTopics(
+  admin: Admin,
+  names: readonly string[] | null,
+  options: SurveyOptions & { readonly internal?: boolean },
+): Promise<SurveyedTopics> {
+  const survey = await admin.surveyTopics(names, options)
+  const topics = survey.topics.map(({ name, partitions }) => {
+    const unknown = partitions.flatMap(({ partition, error }) =>
+      error === undefined ? [] : [{ what: `${name}/${partition}`, error }],
+    )
+    return { name, partitions, unknown, records: recordsIn(partitions) }
+  })
+  // Of a list, one that is gone meanwhile is no longer in it.
+  const missing = survey.unknown.filter(
+    ({ error }) => names !== null || !isRefused(error, 'UNKNOWN_TOPIC_OR_PARTITION'),
+  )
+  return { topics, unknown: missing.map(({ topic, error }) => ({ what: topic, error })) }
+}
+
+/** @throws CliError or BrokerError for the first that is not there or may not be seen */
+export async function throwRefusedTopic(admin: Admin, unknown: readonly UnknownTopic[]): Promise<void> {
+  const refused = unknown.find(({ error }) => isRefusedForGood(error))
+  if (!refused) return
+  if (isRefused(refused.error, 'UNKNOWN_TOPIC_OR_PARTITION')) await throwUnknown(admin, [refused.topic])
+  throw refused.error
+}
+
+/** `1,200`; `>= 1,200` where some partitions are not known, and nothing where none is. */
+export function recordsCell({ records, unknown }: SurveyedTopic): string | number | null {
+  return records === null || unknown.length === 0 ? records : `>= ${figure(records)}`
+}
+
+/** For programs: which partitions are not known, and why. */
+export function unknownJson(partitions: readonly PartitionSurvey[]) {
+  return partitions.flatMap(({ partition, error }) =>
+    error === undefined ? [] : [{ partition, error: reasonOf(error) }],
+  )
+}
+
+function recordsIn(partitions: readonly PartitionSurvey[]): number | null {
+  const known = partitions.flatMap(({ start, end }) =>
+    start === null || end === null ? [] : [Math.max(0, end - start)],
+  )
+  if (known.length === 0 && partitions.length > 0) return null
+  return known.reduce((sum, count) => sum + count, 0)
 }
 
 async function endsByPlace(

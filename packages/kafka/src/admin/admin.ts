@@ -3,23 +3,20 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { CommittedOffset, Isolation, ListedGroup, PartitionKey, RecordsPlace } from '../driver/driver.ts'
 import { Deadline } from './deadline.ts'
 import {
-  alterGroupOffsets,
-  deleteGroup,
-  deleteGroupOffsets,
   describeGroups,
-  listGroups,
   type GroupDescription,
-} from './groups.ts'
-import {
-  committedOffsets,
-  lagsOf,
-  type LagQuery,
-  offsetsOf,
-  type OffsetAt,
-  type PartitionLag,
-  type PartitionOffset,
-} from './offsets.ts'
-import type { AdminCallOptions } from './options.ts'
+  type GroupListing,
+  listGroups,
+  surveyGroupList,
+} from './describe-groups.ts'
+import type { OffsetAt, PartitionOffset } from './find-offsets.ts'
+import { alterGroupOffsets, deleteGroup, deleteGroupOffsets } from './groups.ts'
+import { Inquiry } from './inquiry.ts'
+import { lagsOf, type LagQuery, type PartitionLag } from './lag.ts'
+import { committedOffsets, type OffsetSurvey, offsetsOf, surveyOffsets } from './offsets.ts'
+import { type AdminCallOptions, defaultAdminTimeoutMs, type SurveyOptions } from './options.ts'
+import { type GroupsSurvey, surveyGroups } from './survey-groups.ts'
+import { surveyTopics, type TopicsSurvey } from './survey-topics.ts'
 import { deleteRecords, type LogStart } from './records.ts'
 import {
   alterTopic,
@@ -33,7 +30,13 @@ import {
   type TopicSpec,
 } from './topics.ts'
 
-/** Topics, groups and offsets of a cluster. Shares the connections of its `Kafka` and needs no closing. */
+/**
+ * Topics, groups and offsets of a cluster. Shares the connections of its `Kafka` and needs no closing.
+ *
+ * `offsets`, `lag`, `lags`, `listGroups` and `describeGroups` return all that was asked for or reject. The surveys are
+ * for tools: they ask all brokers at the same time, wait `silentMs` for a silent one, and return what is known with the
+ * reason for each part that is not. They reject only where no broker answers at all.
+ */
 export class Admin {
   readonly #cluster: Cluster
   readonly #clock: Clock
@@ -101,14 +104,40 @@ export class Admin {
     return await deleteRecords(this.#cluster, before, this.#deadline(options))
   }
 
-  /** The groups of all brokers, of every protocol. */
+  /**
+   * Topics with the ends of their logs: these, else all.
+   * @param options.internal Kafka's own topics as well, where all are asked for. Default false.
+   * @throws ConnectionError and the like where no broker answers
+   */
+  async surveyTopics(
+    names: readonly string[] | null = null,
+    options: SurveyOptions & { readonly internal?: boolean } = {},
+  ): Promise<TopicsSurvey> {
+    return await surveyTopics(this.#cluster, names, options.internal ?? false, new Inquiry(this.#clock, options))
+  }
+
+  /** The groups of all brokers, of every protocol. @throws what a broker failed with that did not tell its own */
   async listGroups(): Promise<readonly ListedGroup[]> {
-    return await listGroups(this.#cluster)
+    return await listGroups(this.#cluster, this.#patiently())
+  }
+
+  /** The same of the brokers that answer. @throws ConnectionError and the like where none does */
+  async surveyGroupList(options: SurveyOptions = {}): Promise<GroupListing> {
+    const { groups, unknown } = await surveyGroupList(this.#cluster, new Inquiry(this.#clock, options))
+    return { groups: groups.map(({ group, state, type }) => ({ group, state, type })), unknown }
+  }
+
+  /**
+   * Groups with their members and how far they are behind: these, else all.
+   * @throws ConnectionError and the like where no broker answers
+   */
+  async surveyGroups(names: readonly string[] | null = null, options: SurveyOptions = {}): Promise<GroupsSurvey> {
+    return await surveyGroups(this.#cluster, names, new Inquiry(this.#clock, options))
   }
 
   /** Members and who owns what. @throws BrokerError `GROUP_ID_NOT_FOUND` */
   async describeGroups(groups: readonly string[]): Promise<readonly GroupDescription[]> {
-    return await describeGroups(this.#cluster, groups)
+    return await describeGroups(this.#cluster, groups, this.#patiently())
   }
 
   /** Deletes a group with all that it has committed. @throws BrokerError `NON_EMPTY_GROUP`, `GROUP_ID_NOT_FOUND` */
@@ -144,10 +173,22 @@ export class Admin {
     at: OffsetAt = 'latest',
     options: AdminCallOptions & { readonly isolation?: Isolation } = {},
   ): Promise<readonly PartitionOffset[]> {
-    if (typeof at === 'number' && !(Number.isSafeInteger(at) && at >= 0)) {
-      throw new ConfigError('at', at, "'earliest', 'latest' or milliseconds since the epoch")
-    }
+    requireAt(at)
     return await offsetsOf(this.#cluster, topics, at, options.isolation ?? 'read_uncommitted', this.#deadline(options))
+  }
+
+  /**
+   * The offsets that can be told now, and why the others cannot; as `offsets` otherwise.
+   * @throws BrokerError for a topic that is not there; ConnectionError and the like where no broker answers
+   */
+  async surveyOffsets(
+    topics: readonly string[],
+    at: OffsetAt = 'latest',
+    options: SurveyOptions & { readonly isolation?: Isolation } = {},
+  ): Promise<OffsetSurvey> {
+    requireAt(at)
+    const inquiry = new Inquiry(this.#clock, options)
+    return await surveyOffsets(this.#cluster, topics, at, options.isolation ?? 'read_uncommitted', inquiry)
   }
 
   /** How far a group is behind, for each partition of the topics that it has committed in, and of `topics`. */
@@ -175,4 +216,14 @@ export class Admin {
   #deadline(options: AdminCallOptions): Deadline {
     return new Deadline(this.#clock, options)
   }
+
+  /** For calls that want all or nothing: a slow broker is waited for. */
+  #patiently(): Inquiry {
+    return new Inquiry(this.#clock, { silentMs: defaultAdminTimeoutMs })
+  }
+}
+
+function requireAt(at: OffsetAt): void {
+  if (typeof at !== 'number' || (Number.isSafeInteger(at) && at >= 0)) return
+  throw new ConfigError('at', at, "'earliest', 'latest' or milliseconds since the epoch")
 }

@@ -1,7 +1,9 @@
 import type { Clock } from '@sluice/flow'
 import { requireInteger } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
-import { ClusterTimeoutError } from '../errors.ts'
+import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'
+import { orAborted } from '../or-aborted.ts'
+import { answerWithin, type AskBroker } from './inquiry.ts'
 import { defaultAdminTimeoutMs, type AdminCallOptions } from './options.ts'
 
 /** How long an admin call may go on trying, and the waits between its tries. */
@@ -27,6 +29,12 @@ export class Deadline {
   /** At least 1. */
   get leftMs(): number {
     return Math.max(1, Math.ceil(this.#dueMs - this.#clock.monotonicMs()))
+  }
+
+  /** Waits for an answer until the time is over. @throws RequestTimeoutError then */
+  readonly ask: AskBroker = async ({ host, port }, api, question) => {
+    const late = (): Error => new RequestTimeoutError(`${host}:${port}`, api, this.timeoutMs)
+    return await orAborted(answerWithin(this.#clock, question(), this.leftMs, late), this.#signal)
   }
 
   /** @throws ClusterTimeoutError `what` has not come about in time */

@@ -6,3 +6,10 @@ export interface AdminCallOptions {
 }
 
 export const defaultAdminTimeoutMs = 30_000
+
+/** How long a survey waits for a broker that does not answer. */
+export interface SurveyOptions {
+  /** From 1, in milliseconds: what only this broker knows is then reported as unknown. Default 2,000. */
+  readonly silentMs?: number
+  readonly signal?: AbortSignal
+}

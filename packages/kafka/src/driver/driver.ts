@@ -336,11 +336,11 @@ export interface AdminDriver {
   ): Promise<readonly DeletedRecords[]>
   /** Sets a broker-wide client quota; `null` removes it. Bytes a second. */
   alterClientQuota(clientId: string, producerBytesPerSecond: number | null): Promise<void>
-  /** From every broker. */
-  listGroups(): Promise<readonly ListedGroup[]>
-  describeConsumerGroups(groups: readonly string[]): Promise<readonly DescribedGroup[]>
+  /** The groups that this broker coordinates. */
+  listGroups(broker: BrokerNode): Promise<readonly ListedGroup[]>
+  describeConsumerGroups(coordinator: BrokerNode, groups: readonly string[]): Promise<readonly DescribedGroup[]>
   /** Groups of the protocol before KIP-848. One that is not there is `Dead`. */
-  describeClassicGroups(groups: readonly string[]): Promise<readonly DescribedClassicGroup[]>
+  describeClassicGroups(coordinator: BrokerNode, groups: readonly string[]): Promise<readonly DescribedClassicGroup[]>
   deleteGroup(coordinator: BrokerNode, group: string): Promise<GroupResult>
   /** What a group has committed for partitions that it is not subscribed to. */
   deleteOffsets(

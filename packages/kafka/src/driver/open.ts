@@ -30,7 +30,7 @@ import {
   describeTopicConfigs,
 } from './apis/topics.ts'
 import { Connections, type Address, type SaslOptions } from './connections.ts'
-import type { AdminDriver, BrokerNode, ClusterMetadata, Driver, ListedGroup } from './driver.ts'
+import type { AdminDriver, ClusterMetadata, Driver } from './driver.ts'
 import { endsWithin } from '../within.ts'
 
 export interface DriverOptions {
@@ -76,17 +76,12 @@ export function openDriver(options: DriverOptions): Driver {
     heartbeat: (coordinator, request) => heartbeat(connections, coordinator, request),
     commitOffsets: (coordinator, request) => commitOffsets(connections, coordinator, request),
     fetchOffsets: (coordinator, request) => fetchOffsets(connections, coordinator, request),
-    admin: adminOf(connections, brokers, ask, clock),
+    admin: adminOf(connections, brokers, clock),
     close: (graceMs) => connections.close(graceMs),
   }
 }
 
-function adminOf(
-  connections: Connections,
-  brokers: AnyBroker,
-  ask: (topics: readonly string[] | null) => Promise<ClusterMetadata>,
-  clock: Clock,
-): AdminDriver {
+function adminOf(connections: Connections, brokers: AnyBroker, clock: Clock): AdminDriver {
   // What changes something is sent once, to one broker that was just seen alive: never hedged, never repeated.
   const living = (): Promise<Address> =>
     brokers.ask(async (broker) => {
@@ -117,38 +112,8 @@ function adminOf(
     deleteOffsets: (coordinator, group, places) => deleteOffsets(connections, coordinator, group, places),
     alterClientQuota: async (clientId, bytesPerSecond) =>
       alterClientQuota(connections, await living(), clientId, bytesPerSecond),
-    async listGroups() {
-      const found: ListedGroup[] = []
-      const { brokers: all } = await ask([])
-      for (const broker of all) found.push(...(await listGroups(connections, broker)))
-      return found
-    },
-    describeConsumerGroups: (groups) =>
-      atCoordinators(brokers, connections, groups, (coordinator, own) =>
-        describeConsumerGroups(connections, coordinator, own),
-      ),
-    describeClassicGroups: (groups) =>
-      atCoordinators(brokers, connections, groups, (coordinator, own) =>
-        describeClassicGroups(connections, coordinator, own),
-      ),
+    listGroups: (broker) => listGroups(connections, broker),
+    describeConsumerGroups: (coordinator, groups) => describeConsumerGroups(connections, coordinator, groups),
+    describeClassicGroups: (coordinator, groups) => describeClassicGroups(connections, coordinator, groups),
   }
-}
-
-/** Asks each coordinator once about those of the groups that it keeps. */
-async function atCoordinators<Answer>(
-  brokers: AnyBroker,
-  connections: Connections,
-  groups: readonly string[],
-  ask: (coordinator: BrokerNode, groups: readonly string[]) => Promise<readonly Answer[]>,
-): Promise<readonly Answer[]> {
-  const byCoordinator = new Map<number, { node: BrokerNode; groups: string[] }>()
-  for (const group of groups) {
-    const node = await brokers.ask((broker) => findCoordinator(connections, broker, 'group', group))
-    const entry = byCoordinator.get(node.id)
-    if (entry) entry.groups.push(group)
-    else byCoordinator.set(node.id, { node, groups: [group] })
-  }
-  const answers: Answer[] = []
-  for (const entry of byCoordinator.values()) answers.push(...(await ask(entry.node, entry.groups)))
-  return answers
 }

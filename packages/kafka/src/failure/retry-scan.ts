@@ -1,6 +1,6 @@
 import type { Clock } from '@sluice/flow'
 import { Deadline } from '../admin/deadline.ts'
-import { offsetsAt } from '../admin/offsets.ts'
+import { offsetsAt } from '../admin/find-offsets.ts'
 import { limitsOfCopies, type DecodeLimits } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetRange } from '../consumer/tracker.ts'

@@ -1,6 +1,6 @@
 import type { Clock } from '@sluice/flow'
 import { Deadline } from '../admin/deadline.ts'
-import { offsetsAt, type OffsetAt } from '../admin/offsets.ts'
+import { offsetsAt, type OffsetAt } from '../admin/find-offsets.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import { brokerError } from '../driver/classify.ts'

@@ -1,10 +1,12 @@
 import { type FoundLetter, type Kafka, isDeadLetterTopic } from '@sluice/kafka'
 import { wholeNumber } from '../../arguments.ts'
 import type { CommandContext, RegisterCommand } from '../../command.ts'
-import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
-import { sizesOf } from '../../kafka/topics.ts'
+import { ExitCode } from '../../exit-codes.ts'
+import { type ConnectionFlags, patienceOf, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import { recordsCell, surveyTopics } from '../../kafka/topics.ts'
 import { counted } from '../../output/figures.ts'
 import { cutTo, tableLines } from '../../output/table.ts'
+import { belowTable, unknownLines } from '../../output/unknown.ts'
 import {
   type LetterFlags,
   letterJson,
@@ -39,18 +41,27 @@ export const registerList: RegisterCommand = (dlq, context) => {
   )
 }
 
-async function listTopics({ terminal }: CommandContext, kafka: Kafka, { json }: ListFlags): Promise<void> {
-  const admin = kafka.admin()
-  const names = (await admin.listTopics()).filter(isDeadLetterTopic)
-  const sized = await sizesOf(admin, names)
-  if (json) return terminal.json(sized.map(({ name, records }) => ({ topic: name, letters: records })))
+async function listTopics(
+  { terminal, env, exitWith }: CommandContext,
+  kafka: Kafka,
+  { json }: ListFlags,
+): Promise<void> {
+  const { topics, unknown } = await surveyTopics(kafka.admin(), null, patienceOf({ env }))
+  const sized = topics.filter(({ name }) => isDeadLetterTopic(name))
+  const missing = [...sized.flatMap((topic) => topic.unknown), ...unknown.filter(({ what }) => isDeadLetterTopic(what))]
+  if (missing.length > 0) exitWith(ExitCode.incomplete)
+  if (json) {
+    for (const line of unknownLines(missing)) terminal.note(line)
+    return terminal.json(sized.map(({ name, records }) => ({ topic: name, letters: records })))
+  }
   if (sized.length === 0) return terminal.line('there are no dead letters')
   terminal.lines(
     tableLines(
       ['TOPIC', 'LETTERS'],
-      sized.map(({ name, records }) => [name, records]),
+      sized.map((topic) => [topic.name, recordsCell(topic)]),
     ),
   )
+  terminal.lines(belowTable(unknownLines(missing)))
 }
 
 async function listLetters(

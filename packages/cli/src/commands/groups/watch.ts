@@ -1,10 +1,18 @@
-import type { Admin } from '@sluice/kafka'
 import { duration } from '../../arguments.ts'
 import type { RegisterCommand } from '../../command.ts'
 import { interruptible } from '../../interruptible.ts'
-import { lagsOfGroups } from '../../kafka/groups.ts'
-import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import {
+  type GroupLag,
+  type GroupLags,
+  isPresent,
+  lagsOfGroups,
+  throwRefusedGroup,
+  unknownIn,
+} from '../../kafka/groups.ts'
+import { lagCell, unknownJson } from '../../kafka/lag-output.ts'
+import { type ConnectionFlags, patienceOf, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
 import { tableLines } from '../../output/table.ts'
+import { belowTable, unknownLines } from '../../output/unknown.ts'
 import { clockOf, type Snapshot, watch } from '../../output/watch.ts'
 import { Rates } from '../../rates.ts'
 
@@ -22,29 +30,52 @@ export const registerWatch: RegisterCommand = (groups, context) => {
       .option('-i, --interval <duration>', 'how often', duration, 2_000)
       .option(
         '--json',
-        'for programs, an object a line: { time, groups: [{ group, state, members, lag, perSecond }] }',
+        'for programs, an object a line: { time, groups: [{ group, state, members, lag, perSecond, unknown }] }',
       ),
   ).action((names: string[], flags: WatchFlags) =>
     interruptible(context, (signal) =>
       withKafka(context, flags, async (kafka) => {
         const admin = kafka.admin()
         const rates = new Rates()
-        const look = (): Promise<Snapshot> => snapshotOf(admin, names, rates)
+        const look = async () => {
+          const lags = await lagsOfGroups(admin, names, patienceOf(context))
+          await throwRefusedGroup(admin, lags)
+          return snapshotOf(lags, rates)
+        }
         await watch(context.terminal, look, { intervalMs: flags.interval, json: flags.json ?? false, signal })
       }),
     ),
   )
 }
 
-async function snapshotOf(admin: Admin, names: readonly string[], rates: Rates): Promise<Snapshot> {
+function snapshotOf(lags: GroupLags, rates: Rates): Snapshot {
   const nowMs = performance.now()
-  const groups = (await lagsOfGroups(admin, names)).map(({ group, state, members, lag, partitions }) => {
-    const committed = partitions.reduce((sum, one) => sum + (one.committed ?? 0), 0)
-    return { group, state, members: members.length, lag, perSecond: rates.next(group, committed, nowMs) }
+  const shown = lags.groups.filter(isPresent).map((one) => ({ one, perSecond: rateOf(one, rates, nowMs) }))
+  const rows = shown.map(({ one, perSecond }) => {
+    return [one.group, one.description?.state, one.description?.members.length, lagCell(one), perSecond]
   })
-  const rows = groups.map((one) => [one.group, one.state, one.members, one.lag, one.perSecond])
+  const groups = shown.map(({ one, perSecond }) => {
+    const { group, description, lag } = one
+    const { state = null, members } = description ?? {}
+    return { group, state, members: members?.length ?? null, lag, perSecond, unknown: unknownJson(one) }
+  })
   return {
-    lines: [clockOf(new Date()), '', ...tableLines(['GROUP', 'STATE', 'MEMBERS', 'LAG', 'DONE/S'], rows)],
+    lines: [
+      clockOf(new Date()),
+      '',
+      ...tableLines(['GROUP', 'STATE', 'MEMBERS', 'LAG', 'DONE/S'], rows),
+      ...belowTable(unknownLines(unknownIn(lags))),
+    ],
     json: { time: new Date().toISOString(), groups },
   }
+}
+
+/** Null while what it has committed is not known. */
+function rateOf({ group, partitions, description }: GroupLag, rates: Rates, nowMs: number): number | null {
+  if (description === undefined) return null
+  return rates.next(
+    group,
+    partitions.reduce((sum, one) => sum + (one.committed ?? 0), 0),
+    nowMs,
+  )
 }

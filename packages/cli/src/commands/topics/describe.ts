@@ -1,11 +1,13 @@
-import type { Admin } from '@sluice/kafka'
+import type { Admin, PartitionSurvey } from '@sluice/kafka'
 import type { RegisterCommand } from '../../command.ts'
-import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import { ExitCode } from '../../exit-codes.ts'
+import { type ConnectionFlags, patienceOf, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
 import { isRefused } from '../../kafka/refused.ts'
-import { requireTopics, type SizedTopic, sizesOf } from '../../kafka/topics.ts'
+import { type SurveyedTopic, surveyTopics, throwRefusedTopic } from '../../kafka/topics.ts'
 import { counted } from '../../output/figures.ts'
 import { printable } from '../../output/printable.ts'
-import { tableLines } from '../../output/table.ts'
+import { type Cell, tableLines } from '../../output/table.ts'
+import { belowTable, hasNoLeader, reasonOf, unknownLines } from '../../output/unknown.ts'
 
 interface DescribeFlags extends ConnectionFlags {
   readonly allConfigs?: boolean
@@ -28,15 +30,23 @@ export const registerDescribe: RegisterCommand = (topics, context) => {
   ).action((names: string[], flags: DescribeFlags) =>
     withKafka(context, flags, async (kafka) => {
       const admin = kafka.admin()
-      await requireTopics(admin, names)
+      const { topics: surveyed, unknown } = await surveyTopics(admin, names, patienceOf(context))
       const described = await Promise.all(
-        (await sizesOf(admin, names)).map(async (topic) => ({ ...topic, ...(await configsOf(admin, topic.name)) })),
+        surveyed.map(async (topic) => ({ ...topic, ...(await configsOf(admin, topic.name)) })),
       )
-      if (flags.json) return context.terminal.json(described)
-      for (const [index, topic] of described.entries()) {
+      const missing = [...described.flatMap((topic) => topic.unknown), ...unknown]
+      if (missing.length > 0) context.exitWith(ExitCode.incomplete)
+      if (flags.json && unknown.length === 0) context.terminal.json(described.map(topicJson))
+      for (const [index, topic] of (flags.json ? [] : described).entries()) {
         if (index > 0) context.terminal.line()
         context.terminal.lines(describeLines(topic, flags.allConfigs ?? false))
       }
+      // Those that are there were shown.
+      await throwRefusedTopic(
+        admin,
+        unknown.map(({ what, error }) => ({ topic: what, error })),
+      )
+      if (!flags.json) context.terminal.lines(belowTable(unknownLines(unknown)))
     }),
   )
 }
@@ -52,24 +62,35 @@ async function configsOf(admin: Admin, name: string): Promise<Configs | { readon
   }
 }
 
-function describeLines(topic: SizedTopic & (Configs | { readonly configs: null }), allConfigs: boolean): string[] {
-  const { name, partitions, records } = topic
+type DescribedTopic = SurveyedTopic & (Configs | { readonly configs: null })
+
+function topicJson({ name, partitions, records, unknown: _, ...configs }: DescribedTopic) {
+  const own = partitions.map((one) => ({ ...one, error: one.error === undefined ? null : reasonOf(one.error) }))
+  return { name, partitions: own, records, ...configs }
+}
+
+function describeLines(topic: DescribedTopic, allConfigs: boolean): string[] {
+  const { name, partitions, records, unknown } = topic
+  const known = records === null ? 'records not known' : counted(records, 'record')
+  const atLeast = records !== null && unknown.length > 0 ? 'at least ' : ''
   return [
-    `${printable(name)}: ${counted(partitions.length, 'partition')}, ${counted(records, 'record')}`,
+    `${printable(name)}: ${counted(partitions.length, 'partition')}, ${atLeast}${known}`,
     ...configLines(topic, allConfigs),
     '',
-    ...tableLines(
-      ['PARTITION', 'LEADER', 'REPLICAS', 'IN SYNC', 'START', 'END', 'RECORDS'],
-      partitions.map(({ partition, leader, replicas, inSync, start, end }) => [
-        partition,
-        leader < 0 ? 'none' : String(leader),
-        replicas.join(','),
-        inSync.length < replicas.length ? `${inSync.join(',')} of ${replicas.length}` : inSync.join(','),
-        start,
-        end,
-        end - start,
-      ]),
-    ),
+    ...tableLines(['PARTITION', 'LEADER', 'REPLICAS', 'IN SYNC', 'START', 'END', 'RECORDS'], partitions.map(rowOf)),
+    ...belowTable(unknownLines(unknown)),
+  ]
+}
+
+function rowOf({ partition, leader, replicas, inSync, start, end, error }: PartitionSurvey): readonly Cell[] {
+  return [
+    partition,
+    leader < 0 || hasNoLeader(error) ? 'no leader' : String(leader),
+    replicas.join(','),
+    inSync.length < replicas.length ? `${inSync.join(',')} of ${replicas.length}` : inSync.join(','),
+    start,
+    end,
+    start === null || end === null ? null : end - start,
   ]
 }
 

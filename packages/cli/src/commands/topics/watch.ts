@@ -1,11 +1,19 @@
 import { duration } from '../../arguments.ts'
 import type { RegisterCommand } from '../../command.ts'
 import { interruptible } from '../../interruptible.ts'
-import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
-import { requireTopics, type SizedTopic, sizesOf } from '../../kafka/topics.ts'
+import { type ConnectionFlags, patienceOf, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
+import {
+  recordsCell,
+  requireTopics,
+  type SurveyedTopic,
+  type SurveyedTopics,
+  surveyTopics,
+  unknownJson,
+} from '../../kafka/topics.ts'
 import { tableLines } from '../../output/table.ts'
 import { Rates } from '../../rates.ts'
-import { clockOf, watch } from '../../output/watch.ts'
+import { belowTable, unknownLines } from '../../output/unknown.ts'
+import { clockOf, type Snapshot, watch } from '../../output/watch.ts'
 
 interface WatchFlags extends ConnectionFlags {
   readonly interval: number
@@ -19,17 +27,18 @@ export const registerWatch: RegisterCommand = (topics, context) => {
       .description('Show how topics grow, drawn again in place until Ctrl-C')
       .argument('[topic...]', 'default: all')
       .option('-i, --interval <duration>', 'how often', duration, 2_000)
-      .option('--json', 'for programs, an object a line: { time, topics: [{ name, records, end, perSecond }] }'),
+      .option(
+        '--json',
+        'for programs, an object a line: { time, topics: [{ name, records, end, perSecond, unknown }] }',
+      ),
   ).action((names: string[], flags: WatchFlags) =>
     interruptible(context, (signal) =>
       withKafka(context, flags, async (kafka) => {
         const admin = kafka.admin()
         await requireTopics(admin, names)
         const rates = new Rates()
-        const look = async () => {
-          const shown = names.length > 0 ? names : await admin.listTopics()
-          return snapshotOf(await sizesOf(admin, shown), rates)
-        }
+        const look = async () =>
+          snapshotOf(await surveyTopics(admin, names.length > 0 ? names : null, patienceOf(context)), rates)
         const options = { intervalMs: flags.interval, json: flags.json ?? false, signal }
         await watch(context.terminal, look, options)
       }),
@@ -37,15 +46,28 @@ export const registerWatch: RegisterCommand = (topics, context) => {
   )
 }
 
-function snapshotOf(sized: readonly SizedTopic[], rates: Rates) {
+function snapshotOf({ topics: surveyed, unknown }: SurveyedTopics, rates: Rates): Snapshot {
   const nowMs = performance.now()
-  const topics = sized.map(({ name, partitions, records }) => {
-    const end = partitions.reduce((sum, partition) => sum + partition.end, 0)
-    return { name, partitions: partitions.length, records, end, perSecond: rates.next(name, end, nowMs) }
+  const shown = surveyed.map((topic) => ({ topic, ...growthOf(topic, rates, nowMs) }))
+  const rows = shown.map(({ topic, perSecond }) => [topic.name, topic.partitions.length, recordsCell(topic), perSecond])
+  const missing = [...surveyed.flatMap((topic) => topic.unknown), ...unknown]
+  const topics = shown.map(({ topic: { name, partitions, records }, end, perSecond }) => {
+    return { name, partitions: partitions.length, records, end, perSecond, unknown: unknownJson(partitions) }
   })
-  const rows = topics.map((topic) => [topic.name, topic.partitions, topic.records, topic.perSecond])
   return {
-    lines: [clockOf(new Date()), '', ...tableLines(['TOPIC', 'PARTITIONS', 'RECORDS', 'IN/S'], rows)],
+    lines: [
+      clockOf(new Date()),
+      '',
+      ...tableLines(['TOPIC', 'PARTITIONS', 'RECORDS', 'IN/S'], rows),
+      ...belowTable(unknownLines(missing)),
+    ],
     json: { time: new Date().toISOString(), topics },
   }
+}
+
+/** Null while some partition is not known: what comes back with it did not come in meanwhile. */
+function growthOf({ name, partitions, unknown }: SurveyedTopic, rates: Rates, nowMs: number) {
+  if (unknown.length > 0) return { end: null, perSecond: null }
+  const end = partitions.reduce((sum, partition) => sum + (partition.end ?? 0), 0)
+  return { end, perSecond: rates.next(name, end, nowMs) }
 }
