@@ -101,7 +101,9 @@ describe('sluice dlq', () => {
     expect(planned.stdout).toContain('every group that reads orders sees them again')
     expect(planned.stdout).toContain('Plan: send 3 letters of orders.dlq back')
     expect(planned.stdout).toContain('Nothing was changed. Add --execute to do it.')
-    expect(await read('topics', 'list')).toContainEqual({ name: 'orders', partitions: 2, replicas: 1, records: 6 })
+    expect(await read('topics', 'list')).toContainEqual(
+      expect.objectContaining({ name: 'orders', partitions: 2, replicas: 1, records: 6 }),
+    )
     expect(await read('dlq', 'replay', 'orders', '--error', 'TypeError', '--to-origin', '--execute')).toMatchObject({
       executed: true,
       plan: { replayed: 3, filtered: 1, to: [{ topic: 'orders', letters: 3 }] },

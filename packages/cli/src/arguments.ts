@@ -6,14 +6,14 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   return (text) => {
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
     if (value >= min && value <= max) return value
-    throw new InvalidArgumentError(`a whole number from ${min} to ${max} is wanted`)
+    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}`)
   }
 }
 
 /** `2s`, `500ms`. */
 export function duration(text: string): number {
   const ms = parseDuration(text)
-  if (ms === undefined) throw new InvalidArgumentError('a duration is wanted, such as 60s, 5m or 2h')
+  if (ms === undefined) throw new InvalidArgumentError('expected a duration, such as 60s, 5m or 2h')
   return ms
 }
 
@@ -27,7 +27,7 @@ export function partitionList(text: string): readonly number[] {
     const first = Number(range?.[1])
     const last = Number(range?.[2] ?? range?.[1])
     if (!range || last < first) {
-      throw new InvalidArgumentError(`partitions from 0 to ${MAX_PARTITION} are wanted, such as 0,2,5-7`)
+      throw new InvalidArgumentError(`expected partitions from 0 to ${MAX_PARTITION}, such as 0,2,5-7`)
     }
     for (let partition = first; partition <= last; partition++) numbers.add(partition)
   }
@@ -37,7 +37,7 @@ export function partitionList(text: string): readonly number[] {
 /** Adds `name=value` to those of earlier options of the same name. */
 export function assignment(text: string, earlier: ReadonlyMap<string, string> = new Map()): Map<string, string> {
   const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError('name=value is wanted')
+  if (at < 1) throw new InvalidArgumentError('expected name=value')
   return new Map(earlier).set(text.slice(0, at), text.slice(at + 1))
 }
 

@@ -33,6 +33,9 @@ describe('a place in a partition', () => {
     '2026-11-25T',
     '@x',
     '9'.repeat(400),
+    // What every object has, and no place is.
+    'constructor',
+    '__proto__',
   ])('%s is refused with what is allowed', (text) => {
     expect(() => parsePlace(text, nowMs)).toThrow(/earliest, latest, an offset, or a time/)
   })

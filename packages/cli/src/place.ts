@@ -9,12 +9,12 @@ export type Place =
   /** So many offsets before the end. */
   | { readonly at: 'last'; readonly count: number }
 
-const words: Readonly<Record<string, Place>> = {
-  earliest: { at: 'earliest' },
-  beginning: { at: 'earliest' },
-  latest: { at: 'latest' },
-  end: { at: 'latest' },
-}
+const words: ReadonlyMap<string, Place> = new Map([
+  ['earliest', { at: 'earliest' }],
+  ['beginning', { at: 'earliest' }],
+  ['latest', { at: 'latest' }],
+  ['end', { at: 'latest' }],
+])
 
 export const placeHelp = 'earliest, latest, an offset, or a time: 2026-11-26T10:30, 10:30 (today), 15m (ago), @<ms>'
 
@@ -23,13 +23,13 @@ export const placeHelp = 'earliest, latest, an offset, or a time: 2026-11-26T10:
  * @param nowMs since the epoch
  */
 export function parsePlace(text: string, nowMs = Date.now()): Place {
-  const word = words[text.toLowerCase()]
+  const word = words.get(text.toLowerCase())
   if (word) return word
   if (/^\d{1,15}$/.test(text)) return { at: 'offset', offset: Number(text) }
   if (/^-\d{1,9}$/.test(text)) return { at: 'last', count: Number(text.slice(1)) }
   const timestampMs = parseTime(text, nowMs)
   if (timestampMs !== undefined && timestampMs >= 0) return { at: 'time', timestampMs }
-  throw new InvalidArgumentError(`one of these is wanted: ${placeHelp}`)
+  throw new InvalidArgumentError(`expected one of ${placeHelp}`)
 }
 
 function parseTime(text: string, nowMs: number): number | undefined {

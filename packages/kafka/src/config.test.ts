@@ -28,12 +28,17 @@ describe('the settings of a Kafka', () => {
     expect(Object.isFrozen(config)).toBe(true)
   })
 
-  test.each(['localhost:notaport', 'localhost:0', 'localhost:65536', '', 'two words:9092', 'http://localhost:9092'])(
+  test.each(['localhost:notaport', 'localhost:0', 'localhost:65536', 'two words:9092', 'http://localhost:9092'])(
     'the address %j is refused by name',
     (address) => {
       expect(refusal({ brokers: [address] })).toMatchObject({ field: 'brokers', value: address })
     },
   )
+
+  test('ignore empty addresses, as a trailing comma leaves them, but want one', () => {
+    expect(parseKafkaOptions({ brokers: ['a:1', '', ' '] }).brokers).toEqual([{ host: 'a', port: 1 }])
+    expect(refusal({ brokers: ['', ' '] }).field).toBe('brokers')
+  })
 
   test('what makes no sense is refused with the field, the value and what is allowed', () => {
     expect(refusal({ brokers: [] }).field).toBe('brokers')

@@ -4,7 +4,10 @@ import type { Address, SaslOptions } from './driver/connections.ts'
 import { requireKnownFields } from './known-fields.ts'
 
 export interface KafkaOptions {
-  /** Where to begin: `host:port` each, port 9092 where none is given. The others are found from there. */
+  /**
+   * Where to begin: `host:port` each, port 9092 where none is given. The others are found from there. Empty elements are
+   * ignored. Kafka: `bootstrap.servers`.
+   */
   readonly brokers: readonly string[]
   /** What brokers know this client by, in logs, metrics and quotas. Default `sluice`. */
   readonly clientId?: string | undefined
@@ -63,11 +66,14 @@ export function parseKafkaOptions(options: KafkaOptions): KafkaConfig {
   })
 }
 
+/** Empty elements are ignored, as Java's client does: they are what a trailing comma leaves. */
 function parseBrokers(field: string, brokers: unknown): readonly Address[] {
-  if (!Array.isArray(brokers) || brokers.length === 0) {
+  const given: readonly unknown[] = Array.isArray(brokers) ? brokers : []
+  const addresses = given.filter((broker) => typeof broker !== 'string' || broker.trim() !== '')
+  if (addresses.length === 0) {
     throw new ConfigError(field, brokers, 'a list of at least one address, such as localhost:9092')
   }
-  return Object.freeze(brokers.map((broker) => parseAddress(field, broker)))
+  return Object.freeze(addresses.map((broker) => parseAddress(field, broker)))
 }
 
 /** `host`, `host:port`, `[::1]:port`. */

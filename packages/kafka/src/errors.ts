@@ -93,12 +93,16 @@ export class BrokerError extends SluiceError<'broker_refused'> {
   }
 }
 
-/** Something the cluster has to settle (a leader, a coordinator, a topic) was not settled in time. */
+/**
+ * Something the cluster has to settle (a leader, a coordinator, a topic) was not settled in time. The message ends with
+ * what was wrong last, which is the `cause`.
+ */
 export class ClusterTimeoutError extends SluiceError<'cluster_timed_out'> {
   declare readonly timeoutMs: number
 
   constructor(what: string, timeoutMs: number, cause?: unknown) {
-    super('cluster_timed_out', `${what} within ${timeoutMs} ms`, { retriable: true, cause, facts: { timeoutMs } })
+    const why = cause === undefined ? '' : `: ${messageOf(cause)}`
+    super('cluster_timed_out', `${what} within ${timeoutMs} ms${why}`, { retriable: true, cause, facts: { timeoutMs } })
   }
 }
 

@@ -142,7 +142,7 @@ function linesOf(one: GroupLag): string[] {
   const { group, description, lag } = one
   const records = lag === null ? '' : lag === 1 ? ' record' : ' records'
   return [
-    `${printable(group)}: ${description?.state ?? 'not known'}, ${behind(one)}${records} behind`,
+    printable(`${group}: ${description?.state ?? 'not known'}, ${behind(one)}${records} behind`),
     '',
     ...partitionLines(one),
   ]

@@ -3,7 +3,8 @@ import { partitionList, wholeNumber } from '../arguments.ts'
 import { UsageError } from '../cli-error.ts'
 import type { CommandContext, RegisterCommand } from '../command.ts'
 import { interruptible } from '../interruptible.ts'
-import { type ConnectionFlags, withConnectionOptions, withKafka } from '../kafka/open-kafka.ts'
+import { ExitCode } from '../exit-codes.ts'
+import { type ConnectionFlags, patienceOf, withConnectionOptions, withKafka } from '../kafka/open-kafka.ts'
 import { requirePartitions } from '../kafka/topics.ts'
 import { counted, figure } from '../output/figures.ts'
 import { parsePlace, placeHelp, type Place } from '../place.ts'
@@ -17,6 +18,7 @@ import {
   templateHelp,
 } from '../records/formats.ts'
 import { type RawTopic, rawTopic } from '../records/raw-topic.ts'
+import { followLate, type Reach, reachLines, reachOf } from '../records/reach.ts'
 import { showNewest, showRecords, type Shown, type ShowOptions } from '../records/show.ts'
 
 interface TailFlags extends ConnectionFlags, RecordFilter {
@@ -44,14 +46,14 @@ export const registerTail: RegisterCommand = (program, context) => {
       .argument('<topic>')
       .option('--from <place>', placeHelp, (text) => parsePlace(text))
       .option('-f, --follow', 'go on with what comes, until Ctrl-C')
-      .option('-n, --newest <count>', 'begin with the newest so many (default: 10)', wholeNumber(0, MAX_COUNT))
-      .option('-l, --limit <count>', 'end after so many', wholeNumber(1, 1e15))
+      .option('-n, --newest <count>', 'start with the newest N (default: 10)', wholeNumber(0, MAX_COUNT))
+      .option('-l, --limit <count>', 'stop after N', wholeNumber(1, 1e15))
       .option('-p, --partitions <list>', 'only these, such as 0,2-5', partitionList)
       .option('-k, --key <text>', 'only records with this key')
       .option('--header <name[=value]>', 'only records with this header; more than once for more', parseHeaderFilter)
       .option('-g, --grep <text>', 'only records with this text in their key or value')
       .option('--uncommitted', 'also records of transactions that are open or were aborted')
-      .option('--json', 'an object a line: { topic, partition, offset, timestamp, key, value, headers }')
+      .option('--json', 'one JSON object per line: { topic, partition, offset, timestamp, key, value, headers }')
       .option('--raw', 'the value alone, byte by byte')
       .option('--format <template>', `a line of your own: ${templateHelp}`, templateFormat)
       .addHelpText(
@@ -69,24 +71,50 @@ Examples:
     return interruptible(context, (signal) =>
       withKafka(context, flags, async (kafka) => {
         await requirePartitions(kafka.admin(), name, flags.partitions)
-        const { read, shown } = await tail(context, kafka, flags, {
-          ...optionsOf(await rawTopic(name), flags),
-          format,
-          signal,
-        })
-        const all = counted(read, 'record')
-        context.terminal.note(read === shown ? all : `${figure(shown)} of ${all}`)
+        const reach = await reachOf(kafka.admin(), name, flags.partitions, patienceOf(context))
+        for (const line of reachLines(reach, flags)) context.terminal.note(line)
+        const options = { ...optionsOf(await rawTopic(name), flags), format, signal }
+        const unread = await tailReachable(context, kafka, flags, { reach, options })
+        if (unread > 0) context.exitWith(ExitCode.incomplete)
       }),
     )
   })
 }
 
+/** Shows what can be read, and follows what comes back. Returns how many partitions could not be read. */
+async function tailReachable(
+  context: CommandContext,
+  kafka: Kafka,
+  flags: TailFlags,
+  { reach, options }: { readonly reach: Reach; readonly options: ShowOptions },
+): Promise<number> {
+  const { terminal } = context
+  const enough = new AbortController()
+  const signal = AbortSignal.any([options.signal, enough.signal])
+  const lateOptions = { ...options, signal, patience: patienceOf(context) }
+  const late = flags.follow ? followLate(terminal, kafka, reach, lateFrom(flags), lateOptions) : undefined
+  // Without a choice of partitions those that are added are followed too.
+  const partitions = reach.unknown.length === 0 ? flags.partitions : reach.partitions
+  const { read, shown } = await tail(context, kafka, flags, { ...options, read: { ...options.read, partitions } })
+  if (reach.partitions.length > 0) enough.abort()
+  const unread = (await late) ?? reach.unknown
+  const all = counted(read, 'record')
+  terminal.note(read === shown ? all : `${figure(shown)} of ${all}`)
+  return unread.length
+}
+
+/** What comes back has to be shown from where the user said; where that is the end, from when it is back. */
+function lateFrom(flags: TailFlags): ReadFrom {
+  const from = beginning(flags)
+  return from.at === 'last' ? 'latest' : readFrom(from)
+}
+
 function requireSense({ from, newest, follow }: TailFlags): void {
   if (from !== undefined && newest !== undefined) {
-    throw new UsageError('where to begin is said twice', 'give one of --from and --newest')
+    throw new UsageError('--from and --newest exclude each other', 'give one of them')
   }
   if (from?.at === 'latest' && !follow) {
-    throw new UsageError('there is nothing behind the end yet', 'add --follow to see what comes')
+    throw new UsageError('nothing comes after `latest` without --follow', 'add --follow to see what comes')
   }
   if (from?.at === 'last' && from.count > MAX_COUNT) {
     throw new UsageError(

@@ -1,4 +1,5 @@
 import type { Terminal } from '../terminal.ts'
+import { printable } from './printable.ts'
 import { type Cell, tableLines } from './table.ts'
 
 /** What a dangerous command is about to do. */
@@ -35,9 +36,9 @@ export async function planned(
 }
 
 function showPlan(terminal: Terminal, { summary, titles, rows, warnings = [] }: Plan, execute: boolean): void {
-  terminal.line(`${execute ? 'Doing' : 'Plan'}: ${summary}`)
+  terminal.line(printable(`${execute ? 'Doing' : 'Plan'}: ${summary}`))
   terminal.line()
   for (const line of tableLines(titles, rows)) terminal.line(line)
   terminal.line()
-  for (const warning of warnings) terminal.line(`Note: ${warning}`)
+  for (const warning of warnings) terminal.line(printable(`Note: ${warning}`))
 }

@@ -86,6 +86,10 @@ describe('a template', () => {
   })
 
   it('that names no field is refused with the fields there are', () => {
-    expect(() => templateFormat('{values}')).toThrow(/\{values\} is none of \{topic\} .*\{header\.NAME\}/)
+    for (const name of ['values', 'constructor', '__proto__']) {
+      expect(() => templateFormat(`{${name}}`)).toThrow(
+        new RegExp(`unknown placeholder \\{${name}\\}; use one of \\{topic\\} .*\\{header\\.NAME\\}`),
+      )
+    }
   })
 })

@@ -31,19 +31,21 @@ export function rawFormat({ isScreen }: { readonly isScreen: boolean }): RecordF
 
 const newline = Buffer.from('\n')
 
-const fields: Readonly<Record<string, (record: RawRecord) => string>> = {
-  topic: ({ topic }) => topic,
-  partition: ({ partition }) => String(partition),
-  offset: ({ offset }) => String(offset),
-  time: ({ timestampMs }) => isoTime(timestampMs),
-  timestamp: ({ timestampMs }) => String(timestampMs),
-  key: ({ key }) => shownBytes(key),
-  value: ({ value }) => shownBytes(value),
-  headers: shownHeaders,
-  bytes: ({ key, value }) => String((key?.length ?? 0) + (value?.length ?? 0)),
-}
+const fields: ReadonlyMap<string, (record: RawRecord) => string> = new Map(
+  Object.entries({
+    topic: ({ topic }) => topic,
+    partition: ({ partition }) => String(partition),
+    offset: ({ offset }) => String(offset),
+    time: ({ timestampMs }) => isoTime(timestampMs),
+    timestamp: ({ timestampMs }) => String(timestampMs),
+    key: ({ key }) => shownBytes(key),
+    value: ({ value }) => shownBytes(value),
+    headers: shownHeaders,
+    bytes: ({ key, value }) => String((key?.length ?? 0) + (value?.length ?? 0)),
+  } satisfies Record<string, (record: RawRecord) => string>),
+)
 
-export const templateHelp = `{${Object.keys(fields).join('} {')}} {header.NAME}, \\t, \\n`
+export const templateHelp = `{${[...fields.keys()].join('} {')}} {header.NAME}, \\t, \\n`
 
 /** `{partition} {key}\t{value}`; what the record brings is made printable. */
 export function templateFormat(template: string): RecordFormat {
@@ -59,11 +61,11 @@ export function templateFormat(template: string): RecordFormat {
 }
 
 function fieldOf(name: string): (record: RawRecord) => string {
-  const field = fields[name]
+  const field = fields.get(name)
   if (field) return field
   const header = /^header\.(.+)$/.exec(name)?.[1]
   if (header !== undefined) return ({ headers }) => printable(headers.get(header) ?? '')
-  throw new InvalidArgumentError(`{${name}} is none of ${templateHelp}`)
+  throw new InvalidArgumentError(`unknown placeholder {${name}}; use one of ${templateHelp}`)
 }
 
 function unescaped(text: string): string {

@@ -1,5 +1,6 @@
 import type { Kafka, Reader, ReaderOptions } from '@sluice/kafka'
 import { counted, figure } from '../output/figures.ts'
+import { printable } from '../output/printable.ts'
 import type { Terminal } from '../terminal.ts'
 import type { RecordFormat } from './formats.ts'
 import { Newest } from './newest.ts'
@@ -113,7 +114,7 @@ function tellTrouble(terminal: Terminal, reader: RawReader): void {
   reader.on('error', ({ error }) => {
     if (performance.now() - toldMs < TELL_TROUBLE_EVERY_MS) return
     toldMs = performance.now()
-    terminal.note(`waiting: ${error instanceof Error ? error.message : String(error)}`)
+    terminal.note(printable(`waiting: ${error instanceof Error ? error.message : String(error)}`))
   })
   reader.on('unreadable', ({ error }) => terminal.note(`skipped: ${error.message}`))
   reader.on('moved', ({ partition, from, offset }) => {

@@ -37,7 +37,7 @@ export class Deadline {
     return await orAborted(answerWithin(this.#clock, question(), this.leftMs, late), this.#signal)
   }
 
-  /** @throws ClusterTimeoutError `what` has not come about in time */
+  /** @throws ClusterTimeoutError `what` has not come about in time, with the last reason as its cause */
   async pause(what: string, cause?: unknown): Promise<void> {
     const waitMs = this.#backoff.nextMs()
     if (this.#clock.monotonicMs() + waitMs > this.#dueMs) throw new ClusterTimeoutError(what, this.timeoutMs, cause)

@@ -54,14 +54,14 @@ function describeLines(one: GroupLag): string[] {
   if (description === undefined) return [`${printable(group)}: not known`, ...belowTable(unknownLines(unknown))]
   const { state, protocol, assignor, members } = description
   const head = [
-    `${printable(group)}: ${state}`,
+    `${group}: ${state}`,
     counted(members.length, 'member'),
     `${behind(one)} behind`,
     `${protocol} protocol`,
   ]
   const idle = members.filter(({ assignment }) => assignment.length === 0)
   return [
-    [...head, ...(assignor === '' ? [] : [`assignor ${printable(assignor)}`])].join(', '),
+    printable([...head, ...(assignor === '' ? [] : [`assignor ${assignor}`])].join(', ')),
     '',
     ...partitionLines(one),
     ...idle.map(({ clientId, host }) => printable(`${clientId} at ${addressOf(host)} reads nothing`)),

@@ -61,12 +61,12 @@ Examples:
 
 function parseShift(text: string): number {
   if (/^[+-]?\d{1,15}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('a whole number is wanted, such as 100 or -100')
+  throw new InvalidArgumentError('expected a whole number, such as 100 or -100')
 }
 
 function targetOf({ to, shiftBy }: ResetFlags): Target {
   if ((to === undefined) === (shiftBy === undefined)) {
-    throw new UsageError('where to is not said, or said twice', 'give either --to or --shift-by')
+    throw new UsageError('exactly one of --to and --shift-by is required', 'give one of them')
   }
   return to ?? { at: 'shift', by: shiftBy! }
 }
@@ -74,7 +74,7 @@ function targetOf({ to, shiftBy }: ResetFlags): Target {
 async function selectionOf(admin: Admin, group: string, flags: ResetFlags): Promise<readonly Selection[]> {
   const { topic = [], allTopics = false } = flags
   if (allTopics === topic.length > 0) {
-    throw new UsageError('which topics is not said, or said twice', 'give either --topic or --all-topics')
+    throw new UsageError('exactly one of --topic and --all-topics is required', 'give one of them')
   }
   if (allTopics) {
     const names = new Set((await admin.committedOffsets(group)).map((offset) => offset.topic))

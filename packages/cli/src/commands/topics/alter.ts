@@ -48,8 +48,8 @@ async function planOf(admin: Admin, name: string, { partitions, configs = {} }: 
   const [topic] = await admin.describeTopics([name])
   const rows: [string, string | number | null, string | number | null][] = []
   if (partitions !== undefined) rows.push(['partitions', topic?.partitions.length ?? null, partitions])
-  for (const [key, value] of Object.entries(configs))
-    rows.push([key, topic?.configs[key] ?? null, value ?? '(default)'])
+  const now = new Map(Object.entries(topic?.configs ?? {}))
+  for (const [key, value] of Object.entries(configs)) rows.push([key, now.get(key) ?? null, value ?? '(default)'])
   return {
     summary: `alter ${name}`,
     titles: ['SETTING', 'FROM', 'TO'],
