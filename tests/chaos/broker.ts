@@ -16,6 +16,7 @@ const stallMs = 60_000
 export const broker: Proof = {
   title: 'three brokers that are killed, frozen and restarted in turn while records are produced and consumed',
   usage: 'broker [--times 18] [--seed 1]',
+  quick: ['--times', '2'],
   async run(args, tell) {
     const { times, seed } = numberOptions(args, { times: 18, seed: 1 })
     tell(`broker --times ${times} --seed ${seed}`)

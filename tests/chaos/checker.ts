@@ -7,6 +7,7 @@ import { type Proof, seededRandom } from './proof.ts'
 export const checker: Proof = {
   title: 'the checker of histories itself: faults are planted, and every one has to be found',
   usage: 'checker [--records 1000000] [--planted 1000] [--seed 1]',
+  quick: ['--records', '100000', '--planted', '100'],
   async run(args, tell) {
     const { records, planted, seed } = parse(args)
     tell(`checker --records ${records} --planted ${planted} --seed ${seed}`)

@@ -18,6 +18,7 @@ const batchRecords = 5
 export const commit: Proof = {
   title: 'COMMITs whose answer is lost, which are lost themselves, or which arrive when nobody waits for them any more',
   usage: 'commit [--times 10000] [--seed 1]',
+  quick: ['--times', '300'],
   async run(args, tell) {
     const { times, seed } = numberOptions(args, { times: 10_000, seed: 1 })
     tell(`commit --times ${times} --seed ${seed}`)

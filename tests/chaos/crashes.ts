@@ -14,6 +14,7 @@ const names = ['m0', 'm1', 'm2']
 export const crashes: Proof = {
   title: 'kill -9 at any time and at each named point of what happens once: pipe, sink, handler with its marks',
   usage: 'crashes [--way pipe|sink|handler|all] [--kills 500] [--records 1000000] [--seed 1]',
+  quick: ['--kills', '9', '--records', '4000'],
   async run(args, tell) {
     const { way, kills, records, seed } = optionsWithWay(args, allWays, { kills: 500, records: 1_000_000, seed: 1 })
     tell(`crashes --way ${way} --kills ${kills} --records ${records} --seed ${seed}`)

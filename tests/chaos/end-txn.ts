@@ -19,6 +19,7 @@ const requestTimeoutMs = 800
 export const endTxn: Proof = {
   title: 'the end of a transaction that arrives late, in the middle of the next one of the same producer',
   usage: 'end-txn [--times 20] [--seed 1]',
+  quick: ['--times', '2'],
   async run(args, tell) {
     const { times, seed } = numberOptions(args, { times: 20, seed: 1 })
     tell(`end-txn --times ${times} --seed ${seed}, with each version of transactions`)

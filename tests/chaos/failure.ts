@@ -22,6 +22,7 @@ const group = 'failing'
 export const failure: Proof = {
   title: 'a handler that fails for one in twenty, order by key, the retry topic, and members that are killed',
   usage: 'failure [--times 6] [--seed 1]',
+  quick: ['--times', '2'],
   async run(args, tell) {
     const { times, seed } = numberOptions(args, { times: 6, seed: 1 })
     tell(`failure --times ${times} --seed ${seed}`)

@@ -11,6 +11,7 @@ export const lostOffsets: Proof = {
   title:
     'offsets that are lost: forgotten by the group, cut from the log, of a topic that was deleted and created again',
   usage: 'lost-offsets [--times 30] [--seed 1]',
+  quick: ['--times', '3'],
   async run(args, tell) {
     const { times, seed } = numberOptions(args, { times: 30, seed: 1 })
     tell(`lost-offsets --times ${times} --seed ${seed}`)

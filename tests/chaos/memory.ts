@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export const memory: Proof = {
   title: 'memory under a tenfold overload: a producer that is fed too much, and a consumer whose handler is too slow',
   usage: 'memory [--overload 10] [--seconds 30]',
+  quick: ['--overload', '5', '--seconds', '8'],
   async run(args, tell) {
     const { overload, seconds } = numberOptions(args, { overload: 10, seconds: 30 })
     const options = ['--overload', `${overload}`, '--slowness', `${overload}`, '--seconds', `${seconds}`]

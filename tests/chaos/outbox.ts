@@ -22,6 +22,7 @@ const relays = 2
 export const outbox: Proof = {
   title: 'rows written by many transactions at once, some rolled back, and relays that are killed while they send them',
   usage: 'outbox [--times 50] [--writers 16] [--seed 1]',
+  quick: ['--times', '3'],
   async run(args, tell) {
     const { times, writers, seed } = numberOptions(args, { times: 50, writers: 16, seed: 1 })
     tell(`outbox --times ${times} --writers ${writers} --seed ${seed}`)

@@ -27,6 +27,7 @@ export interface PipelineOptions {
 export const pipeline: Proof = {
   title: 'orders from the generator through Kafka into PostgreSQL, with a kill -9 in the middle',
   usage: `pipeline [--rate 2000] [--seconds 60] [--kill ${victims.join('|')}] [--brokers 1|3] [--seed 1]`,
+  quick: ['--rate', '1000', '--seconds', '8', '--kill', 'consumer'],
   async run(args, tell) {
     const options = parse(args)
     tell(

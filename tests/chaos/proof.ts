@@ -2,6 +2,8 @@
 export interface Proof {
   readonly title: string
   readonly usage: string
+  /** The options of a brief run, for `--quick`: less than a minute. */
+  readonly quick: readonly string[]
   /** Runs it and returns what must not have happened, one sentence each. @throws TypeError for options it does not have. */
   run(args: readonly string[], tell: (line: string) => void): Promise<readonly string[]>
 }

@@ -17,6 +17,7 @@ const fed = { topic: 'storm', partitions: 12, keys: 60, recordsPerSecond: 300 }
 export const rebalance: Proof = {
   title: 'a group whose members join, leave, freeze past their session and are killed',
   usage: 'rebalance [--times 200] [--seed 1]',
+  quick: ['--times', '10'],
   async run(args, tell) {
     const { times, seed } = numberOptions(args, { times: 200, seed: 1 })
     tell(`rebalance --times ${times} --seed ${seed}`)

@@ -11,6 +11,7 @@ const test = 'packages/kafka/src/consumer/commit-safety.test.ts'
 export const watermark: Proof = {
   title: 'commits and offset maps under a simulated scheduler: whatever the interleaving, none passes unfinished work',
   usage: 'watermark [--interleavings 1000000] [--seed 1]',
+  quick: ['--interleavings', '50000'],
   async run(args, tell) {
     const { interleavings, seed } = numberOptions(args, { interleavings: 1_000_000, seed: 1 })
     tell(`watermark --interleavings ${interleavings} --seed ${seed}`)

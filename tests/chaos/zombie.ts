@@ -24,6 +24,7 @@ const outlastMs = { pipe: transactionTimeoutMs + 1_000, sink: 11_000 } as const
 export const zombie: Proof = {
   title: 'an owner that is frozen in its transaction, past its session, and wakes when another has taken over',
   usage: 'zombie [--way pipe|sink|all] [--times 100] [--seed 1]',
+  quick: ['--times', '2'],
   async run(args, tell) {
     const { way, times, seed } = optionsWithWay(args, ways, { times: 100, seed: 1 })
     tell(`zombie --way ${way} --times ${times} --seed ${seed}`)

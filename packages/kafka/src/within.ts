@@ -10,3 +10,19 @@ export async function endsWithin(clock: Clock, work: Promise<unknown>, timeoutMs
     timer.cancel()
   }
 }
+
+/** The answer, if it comes within `timeoutMs`. @throws what `late` makes otherwise; the work then goes on by itself */
+export async function answerWithin<Answer>(
+  clock: Clock,
+  work: Promise<Answer>,
+  timeoutMs: number,
+  late: () => Error,
+): Promise<Answer> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = clock.setTimeout(() => reject(late()), timeoutMs)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    timer.cancel()
+  }
+}

@@ -22,7 +22,10 @@ export function unknownLines(all: readonly Unknown[]): string[] {
 
 /** In a few words where that is enough. */
 export function reasonOf(error: Error): string {
-  return hasNoLeader(error) ? 'no leader' : error.message.replaceAll(/\s*\n\s*/g, ' ')
+  if (hasNoLeader(error)) return 'no leader'
+  const { apiError } = error as { apiError?: unknown }
+  // What it is about stands before it.
+  return typeof apiError === 'string' ? apiError : error.message.replaceAll(/\s*\n\s*/g, ' ')
 }
 
 export function hasNoLeader(error: Error | undefined): boolean {

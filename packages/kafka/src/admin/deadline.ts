@@ -3,7 +3,8 @@ import { requireInteger } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'
 import { orAborted } from '../or-aborted.ts'
-import { answerWithin, type AskBroker } from './inquiry.ts'
+import { answerWithin } from '../within.ts'
+import type { AskBroker } from './inquiry.ts'
 import { defaultAdminTimeoutMs, type AdminCallOptions } from './options.ts'
 
 /** How long an admin call may go on trying, and the waits between its tries. */
@@ -39,8 +40,14 @@ export class Deadline {
 
   /** @throws ClusterTimeoutError `what` has not come about in time, with the last reason as its cause */
   async pause(what: string, cause?: unknown): Promise<void> {
+    if (!(await this.pauses())) throw new ClusterTimeoutError(what, this.timeoutMs, cause)
+  }
+
+  /** Waits before another try, longer each time; false at once where the time would be over by then. */
+  async pauses(): Promise<boolean> {
     const waitMs = this.#backoff.nextMs()
-    if (this.#clock.monotonicMs() + waitMs > this.#dueMs) throw new ClusterTimeoutError(what, this.timeoutMs, cause)
+    if (this.#clock.monotonicMs() + waitMs > this.#dueMs) return false
     await this.#clock.sleep(waitMs, this.#signal)
+    return true
   }
 }

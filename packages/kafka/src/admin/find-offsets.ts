@@ -48,8 +48,9 @@ export function byPlace(a: Place, b: Place): number {
 }
 
 /**
- * Asks all leaders at the same time, each once. A leader that has just moved is asked again where it is now; what is
- * still unknown then is in `errors`. What is known of the topics has to be fresh.
+ * Asks all leaders at the same time. Where a leader has just moved, or has just been elected, it is asked again for as
+ * long as a silent broker is waited for; what is still unknown then is in `errors`. What is known of the topics has to be
+ * fresh.
  */
 export async function surveyOffsetsAt(
   cluster: Cluster,
@@ -58,17 +59,18 @@ export async function surveyOffsetsAt(
   isolation: Isolation,
   inquiry: Inquiry,
 ): Promise<FoundOffsets> {
-  const first = await askLeaders(cluster, places, at, isolation, inquiry.ask)
-  const moved = places.filter((place) => mayHaveMoved(first.errors.get(keyOf(place))))
-  if (moved.length === 0) return first
-  const topics = [...new Set(moved.map(({ topic }) => topic))]
-  await inquiry.refresh(cluster, topics).catch(() => undefined)
-  const again = await askLeaders(cluster, moved, at, isolation, inquiry.ask)
-  const errors = new Map(first.errors)
-  for (const place of moved) errors.delete(keyOf(place))
-  return {
-    offsets: new Map([...first.offsets, ...again.offsets]),
-    errors: new Map([...errors, ...again.errors]),
+  const deadline = inquiry.deadline()
+  const offsets = new Map<string, PartitionOffset>()
+  const errors = new Map<string, Error>()
+  for (let left = places; ;) {
+    const round = await askLeaders(cluster, left, at, isolation, inquiry.ask)
+    for (const [key, offset] of round.offsets) offsets.set(key, offset)
+    for (const place of left) errors.delete(keyOf(place))
+    for (const [key, error] of round.errors) errors.set(key, error)
+    left = left.filter((place) => mayHaveMoved(round.errors.get(keyOf(place))))
+    if (left.length === 0 || !(await deadline.pauses())) return { offsets, errors }
+    // What a refresh fails with says less than why the leaders did not tell.
+    await inquiry.refresh(cluster, [...new Set(left.map(({ topic }) => topic))]).catch(() => undefined)
   }
 }
 

@@ -4,12 +4,14 @@ import type { BrokerNode } from '../driver/driver.ts'
 import { hedgeMs } from '../driver/any-broker.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'
 import { orAborted } from '../or-aborted.ts'
+import { answerWithin } from '../within.ts'
+import { Deadline } from './deadline.ts'
 import type { SurveyOptions } from './options.ts'
 
 /** A question that only this broker can answer. `api` names the request in errors, such as `ListOffsets`. */
 export type AskBroker = <Answer>(broker: BrokerNode, api: string, question: () => Promise<Answer>) => Promise<Answer>
 
-export const defaultSilentMs = 2_000
+const defaultSilentMs = 2_000
 
 /**
  * Questions to single brokers, asked at the same time. A broker that is silent for `silentMs`, or that cannot be
@@ -51,25 +53,14 @@ export class Inquiry {
     return await orAborted(answerWithin(this.#clock, work, timeoutMs, late), this.#signal)
   }
 
+  /** The waits between questions that are asked again, as long as a silent broker is waited for. */
+  deadline(): Deadline {
+    return new Deadline(this.#clock, { timeoutMs: this.silentMs, ...(this.#signal && { signal: this.#signal }) })
+  }
+
   /** Asks for these topics: see `Cluster.refresh`. */
   async refresh(cluster: Cluster, topics: readonly string[]): Promise<void> {
     await this.fromAny('no broker told its topics', cluster.refresh(topics))
-  }
-}
-
-/** The answer, if it comes within `timeoutMs`. @throws what `late` makes otherwise; the work then goes on by itself */
-export async function answerWithin<Answer>(
-  clock: Clock,
-  work: Promise<Answer>,
-  timeoutMs: number,
-  late: () => Error,
-): Promise<Answer> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = clock.setTimeout(() => reject(late()), timeoutMs)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    timer.cancel()
   }
 }
 

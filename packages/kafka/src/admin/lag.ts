@@ -153,6 +153,6 @@ async function allOffsets(
 const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 
 /** What a group has committed in a topic outlives the topic for a while. */
-export function isGone(cluster: Cluster, name: string): boolean {
+function isGone(cluster: Cluster, name: string): boolean {
   return cluster.topic(name)?.errorCode === unknownTopic
 }

@@ -128,6 +128,19 @@ describe('a survey of topics', () => {
     expect(topics[0]!.partitions[1]!.error?.message).toContain('ENOTFOUND')
   })
 
+  test('asks again where a leader was elected just now', async () => {
+    const outage = new Outage()
+    outage.topics.set('new', [1])
+    const answer = outage.listOffsets.getMockImplementation()!
+    for (let n = 0; n < 4; n++) {
+      outage.listOffsets.mockImplementationOnce(async (...args) =>
+        (await answer(...args)).map((one) => ({ ...one, errorCode: errorCode('NOT_LEADER_OR_FOLLOWER') })),
+      )
+    }
+    const { topics } = await outage.within(1_000, outage.admin.surveyTopics())
+    expect(topics[0]!.partitions).toMatchObject([{ start: 0, end: 10, error: undefined }])
+  })
+
   test('leaves out what is not there, with the reason', async () => {
     const outage = new Outage()
     outage.topics.set('orders', [1])

@@ -194,7 +194,7 @@ describe('a reader', () => {
     await reading
     expect(failure.mock.calls[0]?.[0]).toMatchObject({
       code: 'cluster_timed_out',
-      message: 'letters/0 could not be read within 5000 ms',
+      message: expect.stringMatching(/^letters\/0 could not be read within 5000 ms: KAFKA_STORAGE_ERROR/),
       cause: { apiError: 'KAFKA_STORAGE_ERROR' },
     })
   })

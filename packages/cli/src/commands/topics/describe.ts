@@ -64,7 +64,9 @@ async function configsOf(admin: Admin, name: string): Promise<Configs | { readon
 
 type DescribedTopic = SurveyedTopic & (Configs | { readonly configs: null })
 
-function topicJson({ name, partitions, records, unknown: _, ...configs }: DescribedTopic) {
+function topicJson(topic: DescribedTopic) {
+  const { name, partitions, records } = topic
+  const configs = topic.configs === null ? { configs: null } : { configs: topic.configs, ownConfigs: topic.ownConfigs }
   const own = partitions.map((one) => ({ ...one, error: one.error === undefined ? null : reasonOf(one.error) }))
   return { name, partitions: own, records, ...configs }
 }
