@@ -72,10 +72,8 @@ const leaderless: Fault = {
     await cluster.servers.stop(sick)
     return {
       expectations: await besides(cluster, /no leader/, /no leader/),
-      end: async () => {
-        await cluster.servers.restart(sick)
-        await cluster.heal()
-      },
+      // The last fault: a broker with so long a session would be taken for a second one of its id.
+      end: () => Promise.resolve(),
     }
   },
 }
@@ -184,11 +182,5 @@ const hangingTransaction: Fault = {
   },
 }
 
-export const faults: readonly Fault[] = [
-  // First: a broker that was away leads nothing of what has other replicas, nor coordinates a group.
-  frozen,
-  leaderless,
-  unresolvable,
-  deletedTopic,
-  hangingTransaction,
-]
+/** In this order: what follows a broker that is stopped finds no partition that it leads. */
+export const faults: readonly Fault[] = [frozen, unresolvable, deletedTopic, hangingTransaction, leaderless]
