@@ -14,7 +14,7 @@ export interface RedisIdempotencyOptions {
   readonly expiryMs?: number
   /**
    * How long a record is claimed while it is handled; renewed while that goes on. Who was killed keeps it for so long.
-   * From 1,000, default 30,000.
+   * From 1,000 to 2,147,483,647, default 30,000.
    */
   readonly claimMs?: number
   /**
@@ -55,6 +55,9 @@ const DONE = `
   if not epoch or epoch <= tonumber(ARGV[4]) then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
   return (found == ARGV[1] or found == ARGV[2]) and 1 or 0`
 
+/** What a timer of Node keeps: a longer one would run every millisecond. */
+const MAX_CLAIM_MS = 2 ** 31 - 1
+
 /** A record that was handled, and Redis could not be told. */
 interface Unmarked {
   readonly mark: Mark
@@ -93,7 +96,7 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
     if (typeof client?.eval !== 'function') throw new ConfigError('client', client, 'a client of @redis/client')
     this.#client = client
     this.#expiryMs = requireInteger('expiryMs', expiryMs ?? EXPIRY_MS, { min: 1_000 })
-    this.#claimMs = requireInteger('claimMs', claimMs ?? 30_000, { min: 1_000 })
+    this.#claimMs = requireInteger('claimMs', claimMs ?? 30_000, { min: 1_000, max: MAX_CLAIM_MS })
     this.#prefix = prefix
     requireFunction('onClaimLost', onClaimLost)
     this.#onClaimLost = onClaimLost
@@ -116,18 +119,16 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
       if (found.startsWith('done:')) return 'duplicate'
       throw new ClaimHeldError(mark.key)
     }
-    // One that fails is followed by the next, and what was handled is marked whoever has the claim by then.
-    const renew = (): void => void this.#eval(RENEW, key, claim, this.#claimMs).catch(() => {})
-    const renewal = setInterval(renew, this.#claimMs / 3)
+    const stopRenewing = this.#renewWhileHandled(key, claim)
     try {
       await handle(undefined)
     } catch (error) {
-      clearInterval(renewal)
+      stopRenewing()
       // Where that fails too the claim expires by itself.
       await this.#eval(RELEASE, key, claim).catch(() => {})
       throw error
     }
-    clearInterval(renewal)
+    stopRenewing()
     const facts = JSON.stringify({ processed_at: Date.now(), topic, partition, offset })
     const handled = { mark, claim, done: `done:${leaderEpoch}:${facts}` }
     try {
@@ -137,6 +138,20 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
       throw error
     }
     return 'handled'
+  }
+
+  /** One that fails is followed by the next, and what was handled is marked whoever has the claim by then. */
+  #renewWhileHandled(key: string, claim: string): () => void {
+    let isUnderWay = false
+    const renew = async (): Promise<void> => {
+      // While Redis is away, the client may keep what it is told: one renewal says as much as many.
+      if (isUnderWay) return
+      isUnderWay = true
+      await this.#eval(RENEW, key, claim, this.#claimMs).catch(() => {})
+      isUnderWay = false
+    }
+    const renewal = setInterval(() => void renew(), this.#claimMs / 3)
+    return () => clearInterval(renewal)
   }
 
   async #markDone(key: string, { mark, claim, done }: Unmarked): Promise<void> {
