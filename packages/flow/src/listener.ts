@@ -1,3 +1,4 @@
+import { promiseOf } from './promise-of.ts'
 import { stackOf } from './thrown.ts'
 
 /** Calls a callback that must not be able to break its caller: what it throws or rejects with becomes a warning. */
@@ -9,7 +10,7 @@ export function callListener<Payload>(
   if (listener === undefined) return
   try {
     const result = listener(payload)
-    if (result instanceof Promise) result.catch((error: unknown) => warn(name, error))
+    promiseOf(result)?.catch((error: unknown) => warn(name, error))
   } catch (error) {
     warn(name, error)
   }

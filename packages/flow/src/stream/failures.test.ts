@@ -1,3 +1,5 @@
+// Objects with a `then` are what is tested here.
+/* oxlint-disable unicorn/no-thenable */
 import { describe, expect, test, vi } from 'vitest'
 import { Flow, ManualClock } from '../index.ts'
 import type { Publisher } from '../index.ts'
@@ -80,6 +82,24 @@ describe('failures', () => {
     await expect(iterator.next()).rejects.toThrow('thrown')
     expect(await iterator.next()).toEqual({ done: true, value: undefined })
   })
+
+  test.each(['mapAsync', 'mapAsyncUnordered'] as const)(
+    '%s takes one result of each thenable, however often it settles',
+    async (name) => {
+      const work = (n: number) =>
+        ({
+          ['then'](resolve: (value: number) => void) {
+            resolve(n)
+            resolve(n + 100)
+            throw new Error('late')
+          },
+        }) as unknown as Promise<number>
+      const out: number[] = []
+      const source = Flow.range(0, 4)
+      await source[name](2, work).forEach((n) => void out.push(n))
+      expect(out).toEqual([0, 1, 2, 3])
+    },
+  )
 
   test('in order, a failure waits for its place; unordered, it comes at once', async () => {
     const work = (n: number) => (n === 1 ? Promise.reject(new Error('second')) : settled().then(() => n))

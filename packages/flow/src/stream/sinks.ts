@@ -1,4 +1,4 @@
-import { isPromiseLike } from './promise-like.ts'
+import { promiseOf } from '../promise-of.ts'
 import { closeSource, leaveClosing, warnOfFailedClose } from './puller.ts'
 
 export interface SinkOptions {
@@ -20,8 +20,8 @@ export async function forEach<T>(
   try {
     for (let result = await source.next(); !result.done; result = await source.next()) {
       signal?.throwIfAborted()
-      const consumed = consume(result.value)
-      if (isPromiseLike(consumed)) await consumed
+      const consuming = promiseOf(consume(result.value))
+      if (consuming !== undefined) await consuming
     }
     signal?.throwIfAborted()
   } catch (error) {

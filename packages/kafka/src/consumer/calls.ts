@@ -1,5 +1,4 @@
-import type { Clock, Emitter } from '@sluice/flow'
-import { isThenable } from '../thenable.ts'
+import { promiseOf, type Clock, type Emitter } from '@sluice/flow'
 import { Deadlines } from './deadlines.ts'
 import { HandlerTimeoutError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
@@ -63,14 +62,15 @@ export class Calls {
       this.#options.onFailed(invocation, error)
       return false
     }
-    if (!isThenable(result)) {
+    const promise = promiseOf(result)
+    if (promise === undefined) {
       token?.ignore()
       this.#handledRecords += invocation.recordCount
       return true
     }
     invocation.token = token
     this.#deadlines.add(invocation)
-    result.then(
+    promise.then(
       () => this.#settle(invocation, false, undefined),
       (error: unknown) => this.#settle(invocation, true, error),
     )

@@ -27,6 +27,8 @@ export interface CommitterOptions {
 /** How long a commit waits for the heartbeat that tells the new member epoch. */
 const EPOCH_WAIT_MS = 1_000
 const RENEW_MS = 86_400_000
+/** How long a topic may be unknown to the brokers, and still be there. */
+const UNKNOWN_TOPIC_MS = 1_000
 const METADATA_TOO_LARGE = errorCode('OFFSET_METADATA_TOO_LARGE')
 /** A broker that allows less than this allows no map at all. */
 const MIN_MAP_LENGTH = 64
@@ -78,13 +80,17 @@ export class Committer {
    */
   async flush(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<void> {
     const { clock } = this.#options
-    const untilMs = clock.monotonicMs() + timeoutMs
+    const startedAtMs = clock.monotonicMs()
     for (;;) {
       await this.#commit(partitions)
-      if (this.#isRefused || this.uncommitted(partitions).length === 0) return
+      const left = this.uncommitted(partitions)
+      if (this.#isRefused || left.length === 0) return
+      // Those of a topic that stays unknown are not waited for: it was deleted.
+      const limitMs = left.every((one) => this.#isUnknown(one)) ? Math.min(timeoutMs, UNKNOWN_TOPIC_MS) : timeoutMs
       const waitMs = this.#backoff.nextMs()
-      if (clock.monotonicMs() + waitMs >= untilMs) return
+      if (clock.monotonicMs() + waitMs >= startedAtMs + limitMs) return
       await clock.sleep(waitMs)
+      await this.#lookForUnknown(left)
     }
   }
 
@@ -121,7 +127,7 @@ export class Committer {
     if (partition.phase === 'released' || partition.phase === 'starting') return false
     const { finishedTo, committed, committedRevision, log } = partition
     const isNews = finishedTo !== committed || log?.tracker.revision !== committedRevision || this.#isStale(partition)
-    return finishedTo >= 0 && isNews && this.#isSameTopic(partition)
+    return finishedTo >= 0 && isNews && !this.#isReplaced(partition)
   }
 
   /** Offsets of topics that nobody subscribes to are forgotten by the broker after a while. */
@@ -130,9 +136,22 @@ export class Committer {
   }
 
   /** Commits go by name: what belongs to a deleted topic must not become the position of its successor. */
-  #isSameTopic({ topicName, topicId }: AssignedPartition): boolean {
+  #isReplaced({ topicName, topicId }: AssignedPartition): boolean {
     const known = this.#options.cluster.topic(topicName)
-    return known === undefined || known.id === topicId
+    return known !== undefined && known.errorCode === 0 && known.id !== topicId
+  }
+
+  /** The broker that was asked last does not know its topic: it was deleted, or the broker has not caught up yet. */
+  #isUnknown({ topicName }: AssignedPartition): boolean {
+    return (this.#options.cluster.topic(topicName)?.errorCode ?? 0) !== 0
+  }
+
+  async #lookForUnknown(partitions: readonly AssignedPartition[]): Promise<void> {
+    const names = new Set(partitions.filter((one) => this.#isUnknown(one)).map(({ topicName }) => topicName))
+    if (names.size === 0) return
+    await this.#options.cluster
+      .refresh([...names])
+      .catch((error: unknown) => this.#options.events.emit('error', { during: 'metadata', error }))
   }
 
   /** One commit, after the one in flight. */
@@ -140,7 +159,8 @@ export class Committer {
     const next = this.#inFlight.then(async () => {
       const entries: CommitEntry[] = []
       for (const partition of partitions) {
-        if (this.#isDirty(partition)) entries.push(entryOf(partition))
+        // While its topic is unknown nobody can say whether the name still means the same one.
+        if (this.#isDirty(partition) && !this.#isUnknown(partition)) entries.push(entryOf(partition))
       }
       if (entries.length > 0 && this.#options.membership.epoch > 0) await this.#send(entries)
     })

@@ -1,4 +1,4 @@
-import { Emitter, type Clock } from '@sluice/flow'
+import { Emitter, promiseOf, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output } from '../consumer/commit-route.ts'
 import { Consumer, type CloseOptions, type PauseTarget } from '../consumer/consumer.ts'
@@ -7,7 +7,6 @@ import type { ConsumerEvents } from '../consumer/events.ts'
 import type { HandlerContext, Invocation } from '../consumer/invocation.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { CloseReport } from '../consumer/session.ts'
-import { isThenable } from '../thenable.ts'
 import { OutputTopics } from './output-topics.ts'
 import { parsePipeOptions, TopicOutput, type PipeConfig, type PipeOptions, type PipeOutput } from './pipe-options.ts'
 import { PipeRoute } from './pipe-route.ts'
@@ -133,9 +132,10 @@ export class Pipe implements AsyncDisposable {
   /** Without a promise where the handler returns none. */
   #handle(record: ConsumerRecord, context: HandlerContext): unknown {
     const returned = this.#config.handler(record as never, context)
-    return isThenable(returned)
-      ? returned.then((settled) => this.#collect(settled, context))
-      : this.#collect(returned, context)
+    const promise = promiseOf(returned)
+    return promise === undefined
+      ? this.#collect(returned as Returned, context)
+      : promise.then((settled) => this.#collect(settled, context))
   }
 
   /** What cannot be written fails its record: it is an error of the handler. */

@@ -111,6 +111,21 @@ describe.each([1, 2] as const)('a transaction of version %d', (version) => {
     expect(broker.committed).toEqual(['a'])
   })
 
+  test('that was open while the machine slept is aborted, and can be written again', async () => {
+    const { clock, broker, write } = setUp(version)
+    broker.fate = (name) => {
+      if (name !== 'end') return undefined
+      // The monotonic clock stands still meanwhile.
+      clock.shiftWall(60_000)
+      broker.fence()
+      broker.fate = () => undefined
+      return undefined
+    }
+    await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'aborted', retriable: true })
+    await write(['a'], 1)
+    expect(broker.committed).toEqual(['a'])
+  })
+
   test('whose end is never answered may be committed', async () => {
     const { broker, write, fated } = setUp(version)
     fated('end', 'answer_lost', ...Array.from({ length: 1_000 }, () => 'request_lost' as const))

@@ -80,8 +80,8 @@ export class TransactionWriter {
     if (content.outputs.length === 0 && content.offsets === undefined) return
     const { version, ...identity } = await this.#known()
     const transactional = { transactionalId, ...identity }
-    const startedAtMs = clock.monotonicMs()
-    const deadlineMs = startedAtMs + timeoutMs
+    const hasTimedOut = timeoutWatch(clock, timeoutMs)
+    const deadlineMs = clock.monotonicMs() + timeoutMs
     const transaction = new Transaction({ cluster, clock, version, transactional, deadlineMs })
     try {
       const batches = await this.#untilClosed(this.#encode(content, identity))
@@ -89,7 +89,7 @@ export class TransactionWriter {
     } catch (error) {
       transaction.stop()
       this.#aborted++
-      throw await this.#discard(error, 'aborted', startedAtMs)
+      throw await this.#discard(error, 'aborted', hasTimedOut())
     }
     const isInDoubt = transaction.isInDoubt
     try {
@@ -101,7 +101,7 @@ export class TransactionWriter {
       transaction.stop()
       const outcome = transaction.isInDoubt || this.#closing.signal.aborted ? 'unknown' : 'aborted'
       if (outcome === 'aborted') this.#aborted++
-      throw await this.#discard(error, outcome, startedAtMs)
+      throw await this.#discard(error, outcome, hasTimedOut())
     }
   }
 
@@ -145,11 +145,10 @@ export class TransactionWriter {
   }
 
   /** The identity is of no use any more. Returns what to throw. */
-  async #discard(cause: unknown, outcome: 'aborted' | 'unknown', startedAtMs: number): Promise<Error> {
-    const { transactionalId, clock, timeoutMs } = this.#options
+  async #discard(cause: unknown, outcome: 'aborted' | 'unknown', hasTimedOut: boolean): Promise<Error> {
+    const { transactionalId } = this.#options
     this.#identity = undefined
-    const isLate = clock.monotonicMs() - startedAtMs >= timeoutMs
-    if (cause instanceof BrokerError && fencing.has(cause.apiError) && !isLate) {
+    if (cause instanceof BrokerError && fencing.has(cause.apiError) && !hasTimedOut) {
       this.#isFenced = true
       return new ProducerFencedError(transactionalId, cause)
     }
@@ -199,6 +198,15 @@ export class TransactionWriter {
     if (next.epoch !== epoch || next.producerId !== producerId) this.#sequences.clear()
     this.#identity = next
   }
+}
+
+/**
+ * Whether the brokers have aborted by now what is begun now. By both clocks: while a machine sleeps or a virtual one is
+ * paused, the monotonic clock stands still.
+ */
+function timeoutWatch(clock: Clock, timeoutMs: number): () => boolean {
+  const [startedAtMs, startedAtWallMs] = [clock.monotonicMs(), clock.now()]
+  return () => Math.max(clock.monotonicMs() - startedAtMs, clock.now() - startedAtWallMs) >= timeoutMs
 }
 
 /** Whether another transaction with the same content can succeed. */

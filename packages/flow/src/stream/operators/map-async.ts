@@ -1,6 +1,6 @@
+import { promiseOf } from '../../promise-of.ts'
 import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
-import { isPromiseLike } from '../promise-like.ts'
 import { Puller, leaveClosing } from '../puller.ts'
 
 export type AsyncMapper<T, R> = (value: T, signal: AbortSignal) => R | PromiseLike<R>
@@ -63,17 +63,18 @@ export function mapAsync<T, R>(
   }
   const call = (value: T, slot: Slot<R>): void => {
     inFlight++
+    let mapped: R | PromiseLike<R>
     try {
-      const mapped = mapper(value, abort.signal)
-      if (isPromiseLike(mapped)) {
-        mapped.then(
-          (value) => settle(slot, { ok: true, value }),
-          (error: unknown) => settle(slot, { ok: false, error }),
-        )
-      } else settle(slot, { ok: true, value: mapped })
+      mapped = mapper(value, abort.signal)
     } catch (error) {
-      settle(slot, { ok: false, error })
+      return settle(slot, { ok: false, error })
     }
+    const promise = promiseOf(mapped)
+    if (promise === undefined) return settle(slot, { ok: true, value: mapped as R })
+    promise.then(
+      (value) => settle(slot, { ok: true, value }),
+      (error: unknown) => settle(slot, { ok: false, error }),
+    )
   }
 
   const puller = new Puller<T>(source, {
