@@ -108,15 +108,20 @@ describe('sluice dlq', () => {
       executed: true,
       plan: { replayed: 3, filtered: 1, to: [{ topic: 'orders', letters: 3 }] },
     })
-    const replayed = (await readTopic(kafka, texts('orders'), 9)).filter(({ headers }) => headers.get('replay-count'))
+    const replayed = (await readTopic(kafka, texts('orders'), 9)).filter(({ headers }) => headers.get('sluice-replay-count'))
     expect(replayed.map(({ key, value }) => [key, value])).toEqual([
       ['k1', 'bad type 1'],
       ['k1', 'bad type 2'],
       ['k1', 'bad type 3'],
     ])
     const [{ headers }] = replayed as [(typeof replayed)[number]]
-    expect([...headers].map(([name]) => name)).toEqual(['trace-id', 'timestamp', 'original-timestamp', 'replay-count'])
-    expect(headers.get('replay-count')).toBe('1')
+    expect([...headers].map(([name]) => name)).toEqual([
+      'trace-id',
+      'timestamp',
+      'sluice-original-timestamp',
+      'sluice-replay-count',
+    ])
+    expect(headers.get('sluice-replay-count')).toBe('1')
 
     // They fail once more: what is known of it says that it is not the first time.
     await handle('orders', 3, (value) => {
@@ -197,7 +202,7 @@ describe('a replay', () => {
     expect([first.replayed, second.replayed, third.replayed]).toEqual([11, 19, 0])
     const records = await readTopic(kafka, texts('named'), 60)
     for (const partition of [0, 1]) {
-      const replayed = records.filter((one) => one.partition === partition && one.headers.get('replay-count'))
+      const replayed = records.filter((one) => one.partition === partition && one.headers.get('sluice-replay-count'))
       expect(replayed.map(({ value }) => value)).toEqual(many.filter((_, index) => index % 2 === partition))
     }
     await letters.purge(second.positions)

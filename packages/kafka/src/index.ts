@@ -61,7 +61,14 @@ export type {
   UnreadableRange,
 } from './consumer/events.ts'
 export type { EventTypeSource, HandlersByType } from './consumer/handlers.ts'
-export { deadLetterHeader, deadLetterHeaders, readDeadLetter, type DeadLetter } from './failure/dead-letter-headers.ts'
+export {
+  deadLetterHeader,
+  deadLetterHeaders,
+  readDeadLetter,
+  replaysOf,
+  type DeadLetter,
+  type LetterPart,
+} from './failure/dead-letter-headers.ts'
 export type { DeadLetterLog } from './failure/dead-letter-log.ts'
 export type { FoundLetter, LetterFilter, ReplayOptions, ReplayReport } from './failure/replay.ts'
 export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'

@@ -1,4 +1,5 @@
-import type { DecodedRecord } from '../batch/decode.ts'
+import type { Compression } from '../batch/batch.ts'
+import type { OriginalRecord, RetryFacts } from '../failure/retry-record.ts'
 import type { WireHeaders } from '../record.ts'
 import type { FetchedBatch } from './partition-log.ts'
 
@@ -17,10 +18,10 @@ export class ConsumerRecord<K = unknown, V = unknown> {
   readonly value: V
   readonly #headers: WireHeaders | undefined
   /** Until the record is finished: what of it was read keeps a whole fetch in memory. */
-  #wire: DecodedRecord | undefined
+  #wire: OriginalRecord | undefined
   #batch: FetchedBatch | undefined
 
-  constructor(topic: string, partition: number, wire: DecodedRecord, key: K, value: V, batch?: FetchedBatch) {
+  constructor(topic: string, partition: number, wire: OriginalRecord, key: K, value: V, batch?: FetchedBatch) {
     this.topic = topic
     this.partition = partition
     this.offset = wire.offset
@@ -47,9 +48,22 @@ export class ConsumerRecord<K = unknown, V = unknown> {
     return this.#wire?.value ?? null
   }
 
-  /** Of the batch it was read in: tells it from another record of a log that was cut. -1 unknown, or finished. */
+  /**
+   * Of the batch it was read in: tells it from another record of a log that was cut. -1 unknown, finished, or read from
+   * a retry topic, whose batches say nothing of the topic that the record is from.
+   */
   get leaderEpoch(): number {
-    return this.#batch?.header.leaderEpoch ?? -1
+    return this.#wire?.retry === undefined ? (this.#batch?.header.leaderEpoch ?? -1) : -1
+  }
+
+  /** For the runtime: how the batch it was read in is compressed. Undefined once the record is finished. */
+  static compressionOf(record: ConsumerRecord): Compression | undefined {
+    return record.#batch?.header.compression
+  }
+
+  /** For the runtime: what the retry topic said of it, where it was read there. */
+  static retryOf(record: ConsumerRecord): RetryFacts | undefined {
+    return record.#wire?.retry
   }
 
   /** For the runtime: what the record and its headers take in memory beside their bytes. */

@@ -30,8 +30,8 @@ export class Invocation implements HandlerContext {
   abortedBy: Error | undefined
   /** Nobody waits for it any more, whatever it still does. */
   abandoned = false
-  /** Not to be handled before that: milliseconds since the epoch. */
-  notBeforeMs = 0
+  /** Not to be handled before that: monotonic milliseconds, 0 for at once. */
+  dueAtMs = 0
   /** Ends its back-off. */
   retryTimer: Timer | undefined
   /** Why its record has no value: it is not for the handler. */
@@ -95,7 +95,7 @@ export class Invocation implements HandlerContext {
   /** The same call, later. */
   later(): Invocation {
     const later = new Invocation(this.partition, this.input, this.attempt, this.start, this.end)
-    later.notBeforeMs = this.notBeforeMs
+    later.dueAtMs = this.dueAtMs
     later.postponed = this.postponed
     later.decodeError = this.decodeError
     return later

@@ -8,8 +8,7 @@ import {
   type Priority,
 } from '@sluice/flow'
 import type { RetryBacklog } from '../failure/retry-backlog.ts'
-import { readRetry } from '../failure/retry-record.ts'
-import type { ConsumerRecord } from './consumer-record.ts'
+import { ConsumerRecord } from './consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
 import { behindRetry } from './failure-route.ts'
 import { Invocation } from './invocation.ts'
@@ -206,12 +205,18 @@ export class KeyLanes implements Order {
   #newInvocation(partition: AssignedPartition, record: ConsumerRecord, log: PartitionLog): Invocation {
     const { retryOf } = partition
     if (retryOf === undefined) return new Invocation(partition, record, 1, log.takenFrom, log.takenTo)
-    const retry = readRetry(record.headers)
+    const retry = ConsumerRecord.retryOf(record)
     // What somebody else wrote there, such as a replay, is known only now.
     if (this.#isByKey && !retry?.topicId) retryOf.retries!.takenOf(record.rawKey, log.takenFrom)
     const invocation = new Invocation(partition, record, 1 + (retry?.attempts ?? 0), log.takenFrom, log.takenTo)
-    if (retry !== undefined) invocation.notBeforeMs = retry.notBeforeMs
+    if (retry !== undefined) invocation.dueAtMs = this.#dueAtMs(retry.notBeforeMs)
     return invocation
+  }
+
+  /** The clock that wrote `not-before` may be wrong, or ours: no record waits for longer than a retry ever does. */
+  #dueAtMs(notBeforeMs: number): number {
+    const waitMs = Math.min(notBeforeMs - this.#clock.now(), this.#host.settings.retryMaxMs)
+    return waitMs <= 0 ? 0 : this.#clock.monotonicMs() + waitMs
   }
 
   /** It may begin unless it is behind another: in its lane, or where some are ready. */
@@ -249,7 +254,7 @@ export class KeyLanes implements Order {
 
   #handle(invocation: Invocation): void {
     const { retries } = invocation.partition
-    if (invocation.notBeforeMs > 0 && this.#isEarly(invocation)) return
+    if (invocation.dueAtMs > 0 && this.#isEarly(invocation)) return
     if (retries !== undefined && this.#isAside(invocation, retries)) return
     this.#host.slots.take()
     if (invocation.decodeError !== undefined) this.#host.failed(invocation, invocation.decodeError)
@@ -262,7 +267,7 @@ export class KeyLanes implements Order {
 
   /** It is not due yet: its lane waits, a slot does not. */
   #isEarly(invocation: Invocation): boolean {
-    const waitMs = invocation.notBeforeMs - this.#clock.now()
+    const waitMs = invocation.dueAtMs - this.#clock.monotonicMs()
     if (waitMs <= 0) return false
     this.#putBack(invocation, invocation.later(), Math.min(waitMs, longestWaitMs))
     return true

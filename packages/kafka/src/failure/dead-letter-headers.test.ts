@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { RecordHeaders } from '../consumer/consumer-record.ts'
-import { type DeadLetter, deadLetterHeaders, readDeadLetter } from './dead-letter-headers.ts'
+import { type DeadLetter, deadLetterHeaders, originalHeaders, readDeadLetter } from './dead-letter-headers.ts'
 
 const toHeaders = (pairs: Iterable<readonly [string, Uint8Array | string | null]>): RecordHeaders =>
   new RecordHeaders(
@@ -45,15 +45,66 @@ test("the document's three headers bear its names, as text", () => {
   expect(headers.get('error-timestamp')).toBe('1700000001000')
 })
 
-test('the headers of the record stay, and those of an earlier failure go', () => {
-  const before = [
-    ['trace-id', Buffer.from('abc')],
-    ['error-message', Buffer.from('earlier')],
-    ['empty', null],
-  ] as const
-  const headers = deadLetterHeaders(before, letter)
-  expect(headers.slice(0, 2)).toEqual([before[0], before[2]])
-  expect(headers.filter(([name]) => name === 'error-message')).toEqual([['error-message', letter.errorMessage]])
+const bytes = (pairs: Record<string, string>) =>
+  Object.entries(pairs).map(([name, value]) => [name, Buffer.from(value)] as const)
+
+describe("a record's own headers", () => {
+  const own = bytes({
+    attempts: '7',
+    'error-message': 'printer on fire',
+    'original-topic': 'legacy.orders',
+    'retry-count': '3',
+    'sluice-letter': 'mine',
+    'sluice-kept-attempts': 'odd',
+    'kafka_dlt-original-topic': 'of Spring',
+    tenant: 'acme',
+  })
+
+  test('come back with their own names and in their order, whatever they are called', () => {
+    const headers = toHeaders(deadLetterHeaders([...own, ['empty', null]], letter))
+    expect(originalHeaders(headers, { source: 'sluice' })).toEqual([...own, ['empty', null]])
+  })
+
+  test('do not hide what the letter says', () => {
+    expect(readDeadLetter(toHeaders(deadLetterHeaders(own, letter)))).toEqual({ source: 'sluice', ...letter })
+  })
+
+  test('come back from a letter of the first version, which had dropped those with the names of its own', () => {
+    const first = toHeaders([
+      ['tenant', 'acme'],
+      ['original-topic', 'orders'],
+      ['error-message', 'no'],
+      ['attempts', '3'],
+      ['kafka_dlt-original-topic', 'of Spring'],
+    ])
+    expect(readDeadLetter(first)).toMatchObject({ source: 'sluice', topic: 'orders', attempts: 3 })
+    const names = originalHeaders(first, { source: 'sluice' }).map(([name]) => name)
+    expect(names).toEqual(['tenant', 'kafka_dlt-original-topic'])
+  })
+
+  test('of others come back without what they say of the failure', () => {
+    const spring = toHeaders([
+      ['attempts', '7'],
+      ['kafka_dlt-original-topic', 'orders'],
+    ])
+    expect(originalHeaders(spring, { source: 'spring' }).map(([name]) => name)).toEqual(['attempts'])
+    const connect = toHeaders([
+      ['attempts', '7'],
+      ['__connect.errors.topic', 'orders'],
+    ])
+    expect(originalHeaders(connect, { source: 'connect' }).map(([name]) => name)).toEqual(['attempts'])
+  })
+
+  test('do not grow by a replay', () => {
+    const replayed = [...own, ...bytes({ 'sluice-replay-count': '1', 'sluice-original-timestamp': '5' })]
+    const headers = toHeaders(deadLetterHeaders(replayed, letter))
+    expect(originalHeaders(headers, { source: 'sluice' })).toEqual(own)
+  })
+})
+
+test('a time in nanoseconds is shown as it came', () => {
+  const late = { ...letter, timestampMs: 1_796_063_413_308_000_000 }
+  expect(readDeadLetter(toHeaders(deadLetterHeaders([], late)))).toMatchObject({ timestampMs: late.timestampMs })
 })
 
 test('a message without end is cut', () => {

@@ -1,4 +1,8 @@
 import type { RecordHeaders } from '../consumer/consumer-record.ts'
+import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
+
+/** A part of a record that its dead letter does not have, since the topic of dead letters refused it with that. */
+export type LetterPart = 'error-message' | 'value' | 'headers' | 'key'
 
 /** What is known of why a record became a dead letter. */
 export interface DeadLetter {
@@ -24,6 +28,12 @@ export interface DeadLetter {
   readonly outcome: 'refused' | 'unknown' | null
   /** How often it had been replayed before it failed this time. */
   readonly replays: number
+  /** What the letter was written without, because its topic refused it whole; absent where it is whole. */
+  readonly omitted?: readonly LetterPart[] | undefined
+  /** Where the value was left out: how many bytes it has at the record's own place. */
+  readonly valueBytes?: number | undefined
+  /** The record had no key, and the letter has one because its topic is compacted. */
+  readonly isKeyMade?: boolean | undefined
 }
 
 /** Names of our own headers: the first three are the document's, all values are text. */
@@ -42,6 +52,20 @@ export const deadLetterHeader = {
   replays: 'replay-count',
 } as const satisfies Partial<Record<keyof DeadLetter, string>>
 
+/** How letters are written: 2 keeps headers of the record that have our names. Without it: 1, which dropped them. */
+const versionHeader = 'sluice-letter'
+const version = '2'
+
+/** What a letter says of itself where it could not be written whole. */
+export const reducedHeader = {
+  omitted: 'sluice-omitted',
+  valueBytes: 'sluice-value-bytes',
+  keyMade: 'sluice-key-made',
+} as const
+
+/** What a replay adds to a record, in the user's own topic: names that Sluice reserves. */
+export const replayHeader = { replays: 'sluice-replay-count', timestampMs: 'sluice-original-timestamp' } as const
+
 /** What is not written, since it says nothing. */
 const unknowns: Readonly<Record<string, number | null>> = {
   [deadLetterHeader.partition]: -1,
@@ -54,12 +78,15 @@ const unknowns: Readonly<Record<string, number | null>> = {
   [deadLetterHeader.replays]: 0,
 }
 
-const ownNames: ReadonlySet<string> = new Set(Object.values(deadLetterHeader))
+const ownNames: ReadonlySet<string> = new Set([
+  ...Object.values(deadLetterHeader),
+  ...Object.values(reducedHeader),
+  versionHeader,
+])
+const replayNames: ReadonlySet<string> = new Set(Object.values(replayHeader))
 
-/** Whether a header says something of a failure, whoever wrote it: of no use to whoever handles the record again. */
-export function isDeadLetterHeader(name: string): boolean {
-  return ownNames.has(name) || name.startsWith('kafka_dlt-') || name.startsWith('__connect.errors.')
-}
+/** Whether Sluice gives a header of this name to dead letters. A record's own header is renamed there. */
+export const isLetterHeader = (name: string): boolean => ownNames.has(name)
 
 /** More of a message says nothing, and would make a record that cannot be written. */
 const maxMessageLength = 4_096
@@ -69,16 +96,36 @@ export function deadLetterHeaders(
   original: Iterable<readonly [name: string, value: Uint8Array | null]>,
   letter: Omit<DeadLetter, 'source'>,
 ): (readonly [name: string, value: Uint8Array | string | null])[] {
-  const kept = [...original].filter(([name]) => !ownNames.has(name))
+  const kept = keepHeaders(
+    [...original].filter(([name]) => !replayNames.has(name)),
+    isLetterHeader,
+  )
   const own = Object.entries(deadLetterHeader).flatMap(([field, name]): [string, string][] => {
     const value = letter[field as keyof typeof deadLetterHeader]
     return value === unknowns[name] ? [] : [[name, String(value).slice(0, maxMessageLength)]]
   })
-  return [...kept, ...own]
+  return [...kept, ...own, [versionHeader, version]]
+}
+
+/** The headers that the record had before it became a dead letter, with their own names. */
+export function originalHeaders(
+  headers: RecordHeaders,
+  { source }: Pick<DeadLetter, 'source'>,
+): (readonly [name: string, value: Buffer | null])[] {
+  if (source === 'spring') return [...headers].filter(([name]) => !name.startsWith('kafka_dlt-'))
+  if (source === 'connect') return [...headers].filter(([name]) => !name.startsWith('__connect.errors.'))
+  if (headers.get(versionHeader) === undefined) return [...headers].filter(([name]) => !ownNames.has(name))
+  return giveBackHeaders(headers, isLetterHeader)
+}
+
+/** How often a record was replayed before, as a replay wrote it beside the record's own headers. */
+export function replaysOf(headers: RecordHeaders): number {
+  return wholeNumber(headers.get(replayHeader.replays), 0)
 }
 
 /** What the headers of a dead letter say, whoever wrote it; undefined where they say nothing. */
 export function readDeadLetter(headers: RecordHeaders): DeadLetter | undefined {
+  if (headers.get(versionHeader) !== undefined) return readOwn(headers)
   if (headers.getBytes(deadLetterHeader.topic)) return readOwn(headers)
   if (headers.getBytes('kafka_dlt-original-topic')) return readSpring(headers)
   if (headers.getBytes('__connect.errors.topic')) return readConnect(headers)
@@ -88,12 +135,14 @@ export function readDeadLetter(headers: RecordHeaders): DeadLetter | undefined {
 function readOwn(headers: RecordHeaders): DeadLetter {
   const text = (name: string): string => headers.get(name) ?? ''
   const outcome = headers.get(deadLetterHeader.outcome)
+  const omitted = headers.get(reducedHeader.omitted)
+  const valueBytes = headers.get(reducedHeader.valueBytes)
   return {
     source: 'sluice',
     topic: text(deadLetterHeader.topic),
     partition: wholeNumber(headers.get(deadLetterHeader.partition), -1),
     offset: wholeNumber(headers.get(deadLetterHeader.offset), -1),
-    timestampMs: wholeNumber(headers.get(deadLetterHeader.timestampMs), -1),
+    timestampMs: time(headers.get(deadLetterHeader.timestampMs)),
     group: headers.get(deadLetterHeader.group) ?? null,
     attempts: wholeNumber(headers.get(deadLetterHeader.attempts), 0),
     stage: text(deadLetterHeader.stage),
@@ -102,6 +151,9 @@ function readOwn(headers: RecordHeaders): DeadLetter {
     failedAtMs: wholeNumber(headers.get(deadLetterHeader.failedAtMs), -1),
     outcome: outcome === 'refused' || outcome === 'unknown' ? outcome : null,
     replays: wholeNumber(headers.get(deadLetterHeader.replays), 0),
+    ...(omitted && { omitted: omitted.split(' ') as LetterPart[] }),
+    ...(valueBytes !== undefined && { valueBytes: wholeNumber(valueBytes, 0) }),
+    ...(headers.get(reducedHeader.keyMade) !== undefined && { isKeyMade: true }),
   }
 }
 
@@ -144,6 +196,12 @@ const foreign = { timestampMs: -1, attempts: 0, failedAtMs: -1, outcome: null, r
 function wholeNumber(text: string | undefined, otherwise: number): number {
   const value = text === undefined || text === '' ? NaN : Number(text)
   return Number.isSafeInteger(value) ? value : otherwise
+}
+
+/** Microseconds and nanoseconds are times too: they are no safe integers, and are shown as they came. */
+function time(text: string | undefined): number {
+  const value = text === undefined || text === '' ? NaN : Number(text)
+  return Number.isInteger(value) ? value : -1
 }
 
 function bigEndian(bytes: Buffer | null | undefined): number {

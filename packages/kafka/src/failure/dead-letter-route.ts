@@ -5,9 +5,8 @@ import type { ConsumerEvents } from '../consumer/events.ts'
 import { LaneRetries, type Failure, type FailureRoute, type Next } from '../consumer/failure-route.ts'
 import type { ConsumerSettings, DeadLetterListener } from '../consumer/options.ts'
 import { DecodeError } from '../errors.ts'
-import { deadLetterHeader, deadLetterHeaders } from './dead-letter-headers.ts'
+import { deadLetterHeaders, replaysOf } from './dead-letter-headers.ts'
 import type { DeadLetterWriter } from './dead-letter-writer.ts'
-import { isRetryHeader } from './retry-record.ts'
 import { deadLetterTopic, isOwnTopic } from './topic-names.ts'
 
 export interface DeadLetterRouteOptions {
@@ -37,16 +36,11 @@ export class DeadLetterRoute implements FailureRoute {
     await Promise.all(failure.records.map((record) => this.#bury(record, failure, signal)))
   }
 
-  async #bury(
-    record: ConsumerRecord,
-    { partition: from, attempt, error }: Failure,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #bury(record: ConsumerRecord, { attempt, error }: Failure, signal: AbortSignal): Promise<void> {
     const { writer, events, clock, settings } = this.#options
     const { topic, partition, offset, timestampMs } = record
     const place = { topic, partition, offset }
-    const own = [...record.headers].filter(([name]) => from.retryOf === undefined || !isRetryHeader(name))
-    const headers = deadLetterHeaders(own, {
+    const headers = deadLetterHeaders(record.headers, {
       ...place,
       timestampMs,
       group: settings.group,
@@ -56,7 +50,7 @@ export class DeadLetterRoute implements FailureRoute {
       errorMessage: messageOf(error),
       failedAtMs: Math.floor(clock.now()),
       outcome: null,
-      replays: Number(record.headers.get(deadLetterHeader.replays) ?? 0) || 0,
+      replays: replaysOf(record.headers),
     })
     const letter = { topic, partition, key: record.rawKey, value: record.rawValue, headers, timestampMs }
     await writer.write(letter, signal, (cause) => events.emit('deadLetterFailed', { ...place, error: cause }))

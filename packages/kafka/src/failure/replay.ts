@@ -3,7 +3,7 @@ import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
 import type { Producer } from '../producer/producer.ts'
 import { rawTopic } from '../topic.ts'
-import { type DeadLetter, isDeadLetterHeader, readDeadLetter, deadLetterHeader } from './dead-letter-headers.ts'
+import { type DeadLetter, originalHeaders, readDeadLetter, replayHeader } from './dead-letter-headers.ts'
 import type { ReplayTargets } from './replay-targets.ts'
 import { retryHeaders } from './retry-record.ts'
 
@@ -151,11 +151,11 @@ export class Replay {
  */
 function replayHeaders({ headers }: FoundLetter['record'], letter: DeadLetter, retryAtMs: number | null) {
   const { replays, timestampMs } = letter
-  const own = [...headers].filter(([name]) => !isDeadLetterHeader(name))
-  const time = timestampMs < 0 ? [] : [[deadLetterHeader.timestampMs, String(timestampMs)] as const]
+  const own = originalHeaders(headers, letter)
+  const time = timestampMs < 0 ? [] : [[replayHeader.timestampMs, String(timestampMs)] as const]
   const sent =
     retryAtMs === null
       ? [...own, ...time]
       : retryHeaders({ ...letter, headers: own }, { topicId: '', attempts: 0, notBeforeMs: Math.floor(retryAtMs) })
-  return [...sent, [deadLetterHeader.replays, String(replays + 1)] as const]
+  return [...sent, [replayHeader.replays, String(replays + 1)] as const]
 }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
+import type { FetchedBatch } from '../consumer/partition-log.ts'
 import type { WireHeaders } from '../record.ts'
-import { asOriginal, isRetryHeader, readRetry, retryHeaders } from './retry-record.ts'
+import { asOriginal, readRetry, retryHeaders } from './retry-record.ts'
 
 const wire = (headers: Iterable<readonly [string, unknown]>): WireHeaders =>
   Array.from(headers, ([name, value]) => [Buffer.from(name), Buffer.from(String(value))] as const)
@@ -18,6 +19,7 @@ test('a record in the retry topic says where it is from, and keeps its own heade
   const written = [...(retryHeaders(record, facts) as Iterable<readonly [string, string | Buffer]>)]
   expect(written.map(([name, value]) => [name, String(value)])).toEqual([
     ['trace-id', 'abc'],
+    ['sluice-kept-not-before', 'of an earlier time'],
     ['retry-count', '2'],
     ['not-before', '5000'],
     ['original-topic', 'orders'],
@@ -29,8 +31,8 @@ test('a record in the retry topic says where it is from, and keeps its own heade
   const read = readRetry(new RecordHeaders(wire(written)))
   expect(read).toEqual({ ...facts, partition: 3, offset: 42, timestampMs: 1_000 })
   const stored = { ...decoded, offset: 7, timestampMs: 6_000, headers: wire(written) }
-  expect(asOriginal(stored)).toEqual({ ...stored, offset: 42, timestampMs: 1_000 })
-  expect(written.map(([name]) => name).filter((name) => !isRetryHeader(name))).toEqual(['trace-id'])
+  const retry = { ...facts, partition: 3, offset: 42, timestampMs: 1_000 }
+  expect(asOriginal(stored)).toEqual({ ...stored, offset: 42, timestampMs: 1_000, headers: own, retry })
 })
 
 test.each([[[]], [[['original-topic-id', 'an-id']]], [[['retry-count', 'many']]]] as [string, string][][][])(
@@ -48,4 +50,21 @@ test('a letter that is sent back there says where it is from, but not in which t
   const stored = { ...decoded, offset: 7, headers: wire(headers) }
   expect(readRetry(new RecordHeaders(stored.headers))).toMatchObject({ topicId: '', offset: 42 })
   expect(asOriginal(stored).offset).toBe(42)
+})
+
+test.each([1_796_063_413_308_000_000, 2 ** 63, -5])('a time of %d keeps its record known', (timestampMs) => {
+  const odd = new ConsumerRecord('orders', 3, { ...decoded, timestampMs }, 'k', 'v')
+  const stored = {
+    ...decoded,
+    offset: 7,
+    headers: wire(retryHeaders(odd, facts) as Iterable<readonly [string, unknown]>),
+  }
+  expect(asOriginal(stored)).toMatchObject({ offset: 42, timestampMs })
+})
+
+test('the batch that a record waited in says nothing of the log that it is from', () => {
+  const batch = { header: { leaderEpoch: 9 } } as unknown as FetchedBatch
+  const stored = { ...decoded, headers: wire(retryHeaders(record, facts) as Iterable<readonly [string, unknown]>) }
+  expect(new ConsumerRecord('orders', 3, asOriginal(stored), 'k', 'v', batch).leaderEpoch).toBe(-1)
+  expect(new ConsumerRecord('orders', 3, decoded, 'k', 'v', batch).leaderEpoch).toBe(9)
 })

@@ -1,5 +1,6 @@
 import type { DecodedRecord } from '../batch/decode.ts'
 import { type ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
+import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
 
 /** What the headers of a record in a retry topic say: where it is from, and when it is to be handled again. */
 export interface RetryFacts {
@@ -28,9 +29,11 @@ const retryHeader = {
 
 const ownNames: ReadonlySet<string> = new Set(Object.values(retryHeader))
 
-/** Whether a header says that its record has waited in a retry topic: of no use once it waits there no more. */
-export function isRetryHeader(name: string): boolean {
-  return ownNames.has(name)
+const isRetryHeader = (name: string): boolean => ownNames.has(name)
+
+/** A record that was read from a retry topic, as it was in the topic that it is from. */
+export interface OriginalRecord extends DecodedRecord {
+  readonly retry?: RetryFacts
 }
 
 export type RetriedRecord = Pick<ConsumerRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'> & {
@@ -46,7 +49,7 @@ export function retryHeaders(
   const own = Object.entries(retryHeader)
     .map(([field, name]) => [name, String(facts[field as keyof typeof facts])] as const)
     .filter(([, value]) => value !== '')
-  return [...[...headers].filter(([name]) => !ownNames.has(name)), ...own]
+  return [...keepHeaders<string | Buffer | null>(headers, isRetryHeader), ...own]
 }
 
 /** Undefined: somebody else wrote it, and it is what it is. */
@@ -60,12 +63,23 @@ export function readRetry(headers: RecordHeaders): RetryFacts | undefined {
     attempts: number(retryHeader.attempts),
     notBeforeMs: number(retryHeader.notBeforeMs),
   }
-  const { topicId: _, ...numbers } = facts
-  return Object.values(numbers).every(Number.isSafeInteger) ? facts : undefined
+  const { topicId: _, timestampMs, ...numbers } = facts
+  // A time is what its producer wrote: nanoseconds are no safe integer.
+  return Number.isInteger(timestampMs) && Object.values(numbers).every(Number.isSafeInteger) ? facts : undefined
 }
 
 /** As it was in the topic that it is from: handlers, dead letters and reports are to see that one. */
-export function asOriginal(decoded: DecodedRecord): DecodedRecord {
-  const facts = decoded.headers && readRetry(new RecordHeaders(decoded.headers))
-  return facts === undefined ? decoded : { ...decoded, offset: facts.offset, timestampMs: facts.timestampMs }
+export function asOriginal(decoded: DecodedRecord): OriginalRecord {
+  if (decoded.headers === undefined) return decoded
+  const headers = new RecordHeaders(decoded.headers)
+  const retry = readRetry(headers)
+  if (retry === undefined) return decoded
+  const own = giveBackHeaders(headers, isRetryHeader).map(([name, value]) => [Buffer.from(name), value] as const)
+  return {
+    ...decoded,
+    offset: retry.offset,
+    timestampMs: retry.timestampMs,
+    headers: own.length === 0 ? undefined : own,
+    retry,
+  }
 }

@@ -2,8 +2,6 @@ import type { ConsumerRecord } from '@sluice/kafka'
 import type { Mark } from './store.ts'
 
 const KEY_HEADER = 'idempotency-key'
-/** What a record bears that has waited in a retry topic: its batch there says nothing of where it is from. */
-const RETRY_HEADER = 'retry-count'
 /** PostgreSQL's index takes no more than about 2,700 bytes. */
 const MAX_KEY_LENGTH = 1_024
 
@@ -18,6 +16,5 @@ export function markOf(record: ConsumerRecord, topicId: string, group: string): 
   const place = { group, topic, partition, offset }
   // A key stands for itself, wherever its record lies.
   if (isOwn) return { ...place, key: `key:${given}`, leaderEpoch: -1 }
-  const leaderEpoch = headers.getBytes(RETRY_HEADER) === undefined ? record.leaderEpoch : -1
-  return { ...place, key: `at:${topicId}/${partition}/${offset}`, leaderEpoch }
+  return { ...place, key: `at:${topicId}/${partition}/${offset}`, leaderEpoch: record.leaderEpoch }
 }

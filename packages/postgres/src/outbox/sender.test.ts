@@ -76,7 +76,9 @@ describe('a sender', () => {
     const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
     const timed = { ...row(1), timestampMs: 4e12 }
     expect(await sender.send(3, [timed])).toMatchObject([{ outcome: 'refused' }])
-    const letter = { ...timed, headers: [[deadLetterHeader.topic, 'orders']] } as const
+    const headers = [[deadLetterHeader.topic, 'orders']] as const
+    expect(await sender.send(3, [{ ...timed, headers }]), 'of the user').toMatchObject([{ outcome: 'refused' }])
+    const letter = { ...timed, topic: 'orders.dlq', headers }
     expect(await sender.send(3, [letter])).toMatchObject([{ outcome: 'sent' }])
     expect(records.at(-1)).not.toHaveProperty('timestampMs')
   })

@@ -2,6 +2,7 @@ import type { Clock } from '@sluice/flow'
 import {
   bytes,
   deadLetterHeader,
+  isDeadLetterTopic,
   type HeadersInput,
   type Kafka,
   topic,
@@ -156,6 +157,10 @@ function isForeseen(error: unknown): boolean {
   return code === 'record_too_large' || code === 'config_invalid'
 }
 
-function isDeadLetter({ headers }: StoredRow): boolean {
-  return (headers as readonly (readonly [string, unknown])[]).some(([name]) => name === deadLetterHeader.topic)
+/** A row of the user's may have a header of the same name, but not for such a topic. */
+function isDeadLetter({ topic: name, headers }: StoredRow): boolean {
+  return (
+    isDeadLetterTopic(name) &&
+    (headers as readonly (readonly [string, unknown])[]).some(([name]) => name === deadLetterHeader.topic)
+  )
 }

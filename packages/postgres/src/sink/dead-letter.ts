@@ -1,5 +1,5 @@
 import { messageOf, nameOf } from '@sluice/flow'
-import { DecodeError, deadLetterHeader, deadLetterHeaders, deadLetterTopic, type ConsumerRecord } from '@sluice/kafka'
+import { DecodeError, deadLetterHeaders, deadLetterTopic, replaysOf, type ConsumerRecord } from '@sluice/kafka'
 import type { OutboxRow } from '../outbox/row.ts'
 
 export interface DeadLetterFacts {
@@ -28,7 +28,7 @@ export function deadLetterRow(
     errorMessage: messageOf(error),
     failedAtMs,
     outcome: null,
-    replays: Number(record.headers.get(deadLetterHeader.replays) ?? 0) || 0,
+    replays: replaysOf(record.headers),
   })
   return {
     topic: deadLetterTopic(topic),
@@ -36,6 +36,7 @@ export function deadLetterRow(
     key: record.rawKey,
     value: record.rawValue,
     headers,
-    timestampMs: timestampMs < 0 ? undefined : timestampMs,
+    // A header keeps a time that is none of today's clocks.
+    timestampMs: Number.isSafeInteger(timestampMs) && timestampMs >= 0 ? timestampMs : undefined,
   }
 }
