@@ -108,7 +108,9 @@ describe('sluice dlq', () => {
       executed: true,
       plan: { replayed: 3, filtered: 1, to: [{ topic: 'orders', letters: 3 }] },
     })
-    const replayed = (await readTopic(kafka, texts('orders'), 9)).filter(({ headers }) => headers.get('sluice-replay-count'))
+    const replayed = (await readTopic(kafka, texts('orders'), 9)).filter(({ headers }) =>
+      headers.get('sluice-replay-count'),
+    )
     expect(replayed.map(({ key, value }) => [key, value])).toEqual([
       ['k1', 'bad type 1'],
       ['k1', 'bad type 2'],
