@@ -166,32 +166,26 @@ test('a record as large as its topic allows still fits with the facts of its fai
   expect(letter!.value).toHaveLength(1_500_000)
 })
 
-test('a dead letter that cannot be written is told, its record is not committed, and it is written once that is possible', async () => {
+test('a dead letter that its topic can never take ends the consumer, which names the setting; then it is written', async () => {
   const name = 'unwritable'
   await fill(name, ['bad'])
-  // It takes no record as large as this one.
+  // It takes no record at all.
   const dlq = { name: `${name}.dlq`, partitions: 1, configs: { 'max.message.bytes': '10' } }
   await kafka.admin().createTopics([dlq])
-  await using consumer = await kafka.consumer({
-    group: 'of-unwritable',
-    topics: [raw(name)],
-    reset: 'earliest',
-    retry: { attempts: 1 },
-    commitIntervalMs: 50,
-  })
-  const failed = Promise.withResolvers<unknown>()
-  const buried = Promise.withResolvers<unknown>()
-  consumer.on('deadLetterFailed', ({ error }) => failed.resolve(error))
-  consumer.on('deadLettered', (event) => buried.resolve(event))
-  const running = consumer.run(() => {
+  const open = () =>
+    kafka.consumer({ group: 'of-unwritable', topics: [raw(name)], reset: 'earliest', retry: { attempts: 1 } })
+  const fail = (): never => {
     throw new Error('no')
-  })
-  expect(await failed.promise).toMatchObject({ code: 'delivery_failed' })
+  }
+  await using stopped = await open()
+  const error = await stopped.run(fail).catch((one: unknown) => one)
+  expect(error).toMatchObject({ code: 'dead_letter_refused', to: dlq.name, topic: name, refusal: 'too_large' })
+  expect((error as Error).message).toContain('raise max.message.bytes of unwritable.dlq')
   expect(await committed('of-unwritable', name)).toBe(0)
   await kafka.admin().alterTopic(dlq.name, { configs: { 'max.message.bytes': '1000000' } })
-  expect(await buried.promise).toMatchObject({ topic: name, partition: 1, offset: 0, to: dlq.name })
-  await consumer.close()
-  await running
+  await using consumer = await open()
+  consumer.on('deadLettered', () => consumer.close())
+  await consumer.run(fail)
   expect(await committed('of-unwritable', name)).toBe(1)
 })
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,7 +112,7 @@ describe('a pipe', () => {
         const n = Number(value)
         if (fails(n) && attempt === 1) throw new Error(`not yet ${n}`)
         if (n === 13) throw new Error('never')
-        return { key, value: n === 14 ? 'x'.repeat(2_000_000) : value }
+        return { key, value: n === 14 ? randomBytes(1_500_000).toString('hex') : value }
       },
     })
     pipe.on('deadLettered', ({ offset, error }) => events.push(`${offset} ${(error as Error).name}`))

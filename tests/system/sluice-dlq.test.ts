@@ -229,4 +229,39 @@ describe('a replay', () => {
     const sent = await readTopic(kafka, texts('doubt'), 2)
     expect(sent.map(({ value }) => value)).toEqual(['maybe', 'surely'])
   })
+
+  test('passes over what cannot be sent, and sends the others of its name once', async () => {
+    await kafka.admin().createTopics(
+      ['picky', 'picky.dlq', 'elsewhere'].map((name) => ({
+        name,
+        partitions: 1,
+        ...(name === 'picky' && { configs: { 'cleanup.policy': 'compact' } }),
+      })),
+    )
+    await using producer = await kafka.producer()
+    const raw = topic('picky.dlq', { key: text, value: bytes })
+    const letter = (value: string, from = 'picky', key: string | null = 'k') =>
+      producer.send(raw, { key: key!, value: Buffer.from(value), headers: { 'original-topic': from } })
+    await letter('a')
+    await letter('without a key', 'picky', null)
+    await letter('b')
+    await letter('of another topic', 'elsewhere')
+    await letter('of one that is gone', 'gone')
+    await letter('c', 'constructor')
+    await letter('d')
+    const letters = kafka.deadLetters('picky')
+    const first = await letters.replay({ to: 'origin', name: 'fix' })
+    expect(first).toMatchObject({ replayed: 3, failed: 1, foreign: 3, to: { picky: 3 } })
+    expect(first.failures).toEqual([
+      { partition: 0, offset: 1, topic: 'picky', reason: expect.stringContaining('key') },
+    ])
+    expect(await letters.replay({ to: 'origin', name: 'fix' })).toMatchObject({ read: 0, replayed: 0 })
+    expect(await letters.replay({ toTopic: 'elsewhere' })).toMatchObject({ replayed: 7, to: { elsewhere: 7 } })
+    expect(await letters.replay({ toTopic: 'gone' })).toMatchObject({ replayed: 0, failed: 7 })
+    const { stdout } = await sluice('dlq', 'replay', 'picky', '--to-origin')
+    expect(stdout).toContain('3 say that they are from another topic')
+    const { code, stderr } = await sluice('dlq', 'replay', 'picky', '--to-origin', '--execute')
+    expect([code, stderr]).toEqual([1, expect.stringContaining('1 letter of picky.dlq could not be sent: 0:1')])
+    expect((await readTopic(kafka, texts('picky'), 6)).map(({ value }) => value)).toEqual([...'abdabd'])
+  })
 })

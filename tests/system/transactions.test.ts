@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { Kafka, ProducerFencedError, RecordTooLargeError } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -44,7 +45,7 @@ test('all records of a transaction are written, with the offsets, or none', asyn
 
   const refused = producer.run((transaction) => {
     transaction.send(left!, { value: 'not this' })
-    transaction.send(right!, { value: 'x'.repeat(2_000_000) })
+    transaction.send(right!, { value: randomBytes(1_500_000).toString('hex') })
   })
   await expect(refused).rejects.toThrow(RecordTooLargeError)
   const thrown = producer.run(async (transaction) => {

@@ -32,6 +32,10 @@ const samples: readonly flow.SluiceError[] = [
   new kafka.NoPositionError('g', [{ topic: 't', partition: 0 }], 'no_committed_offset'),
   new kafka.OffsetOutsideLogError(place, 0, 5),
   new kafka.StateInUseError('p', 1),
+  new kafka.DeadLetterRefusedError(
+    { to: 't.dlq', topic: 't', partition: 0, refusal: 'not_allowed', advice: 'a' },
+    new Error('m'),
+  ),
   new kafka.TransactionError('id', 'aborted', new Error('m'), true),
   new kafka.ProducerFencedError('id', new Error('m')),
   new flow.ConfigError('f', 1, '2'),
@@ -44,7 +48,7 @@ const samples: readonly flow.SluiceError[] = [
   new flow.SubscribeError('m'),
   new flow.InvariantError('m'),
 ]
-const retriableDepends = new Set(['ConnectionError', 'BrokerError', 'TransactionError'])
+const retriableDepends = new Set(['ConnectionError', 'BrokerError', 'TransactionError', 'DeadLetterRefusedError'])
 
 interface Row {
   readonly code: string

@@ -70,7 +70,11 @@ export {
   type LetterPart,
 } from './failure/dead-letter-headers.ts'
 export type { DeadLetterLog } from './failure/dead-letter-log.ts'
-export type { FoundLetter, LetterFilter, ReplayOptions, ReplayReport } from './failure/replay.ts'
+export type { FoundLetter, LetterFilter, ReplayFailure, ReplayOptions, ReplayReport } from './failure/replay.ts'
+export { DeadLetterRefusedError } from './failure/errors.ts'
+export type { OversizePolicy } from './failure/deliver-letter.ts'
+export type { Refusal } from './failure/refusal.ts'
+export type { ConsumerDeadLetterOptions } from './consumer/dead-letter-options.ts'
 export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'
 export type { HandlerContext } from './consumer/invocation.ts'
 export type { Ownership, PositionStore, StoredPartition } from './consumer/position-store.ts'

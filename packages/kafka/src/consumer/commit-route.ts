@@ -1,3 +1,4 @@
+import type { Compression } from '../batch/batch.ts'
 import type { OffsetCommit, PartitionResult } from '../driver/driver.ts'
 import type { PendingRecord } from '../producer/pending-record.ts'
 import type { AssignedPartition } from './partition.ts'
@@ -13,6 +14,12 @@ export interface CommitEntry extends OffsetCommit {
 export interface Output {
   readonly topic: string
   readonly record: PendingRecord
+  /** Of a letter: as its source was. Default: the pipe's. */
+  readonly compression?: Compression | undefined
+  /** Makes its topic again where that is gone. */
+  readonly remake?: (() => Promise<void>) | undefined
+  /** Called once the transaction that wrote it is committed. */
+  readonly onCommitted?: (() => void) | undefined
 }
 
 /** Makes offsets known to the group: by themselves, or together with what came of their records. */

@@ -2,6 +2,7 @@ import { ClosedError, ConfigError, Emitter, requireNumber, systemClock, type Clo
 import type { Cluster } from '../cluster/cluster.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
+import { LetterLog } from './letter-counts.ts'
 import { byEventType, type EventTypeSource, type HandlersByType } from './handlers.ts'
 import type { HandlerContext } from './invocation.ts'
 import {
@@ -91,6 +92,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   readonly #settings: ConsumerSettings
   readonly #clock: Clock
   readonly #events = new Emitter<ConsumerEvents>()
+  readonly #letters: LetterLog
   readonly #stateFile: StateFile | undefined
   readonly #seams: ConsumerSeams | undefined
   readonly #deadLetters: DeadLetterWriter
@@ -128,6 +130,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     this.#settings = settings
     this.#clock = clock
     this.#stateFile = stateFile
+    this.#letters = new LetterLog(this.#events, clock)
     this.#deadLetters = new DeadLetterWriter(cluster, clock)
     const retryTopicOf = (source: string): string => retryTopic(source, settings.group)
     this.#retries = settings.retryTopicAfterMs === null ? undefined : new DeadLetterWriter(cluster, clock, retryTopicOf)
@@ -215,7 +218,8 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   }
 
   inspect() {
-    return { group: this.#settings.group, state: this.#state, ...this.#session?.inspect() }
+    const deadLetters = this.#letters.inspect()
+    return { group: this.#settings.group, state: this.#state, deadLetters, ...this.#session?.inspect() }
   }
 
   #newRoute(): FailureRoute {

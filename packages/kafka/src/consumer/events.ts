@@ -1,3 +1,4 @@
+import type { LetterPart } from '../failure/dead-letter-headers.ts'
 import type { UnreadableBatchError } from './errors.ts'
 import type { ConsumerPressure } from './pressure.ts'
 
@@ -39,9 +40,20 @@ export type ConsumerEvents = {
   handlerTimedOut: OffsetPlace & { readonly attempt: number; readonly timeoutMs: number }
   /** A handler did not settle after its signal was aborted; it may still have effects. */
   handlerAbandoned: OffsetPlace & { readonly attempt: number }
-  /** A record that failed for good is safe in the topic `to`, and counts as finished. */
-  deadLettered: OffsetPlace & { readonly to: string; readonly attempts: number; readonly error: unknown }
-  /** A dead letter could not be written. It is tried again, and its lane waits. */
+  /**
+   * A record that failed for good is safe in the topic `to`, and counts as finished. Emitted when readers of that topic
+   * can see it: by a pipe once the transaction is committed. `omitted`: what the topic was too small for.
+   */
+  deadLettered: OffsetPlace & {
+    readonly to: string
+    readonly attempts: number
+    readonly error: unknown
+    readonly omitted: readonly LetterPart[]
+  }
+  /**
+   * A dead letter could not be written. It is tried again, and its lane waits. A `DeadLetterRefusedError` says what has to
+   * be granted.
+   */
   deadLetterFailed: OffsetPlace & { readonly error: unknown }
   /** Records could not be read and were skipped, since `unreadable` is `skip`: they count as finished. */
   unreadable: UnreadableRange

@@ -11,9 +11,11 @@ import { defaultLimits, type DecodeLimits } from '../batch/decode.ts'
 import type { Isolation } from '../driver/driver.ts'
 import { bytes } from '../codecs/bytes.ts'
 import { requireKnownFields } from '../known-fields.ts'
+import type { OversizePolicy } from '../failure/deliver-letter.ts'
 import type { Topic } from '../record.ts'
 import { topicPattern, type TopicPattern } from '../topic.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
+import { type ConsumerDeadLetterOptions, parseDeadLetters } from './dead-letter-options.ts'
 import type { PositionStore } from './position-store.ts'
 import type { PrioritySource } from './record-priority.ts'
 import { unreadablePolicies, type UnreadablePolicy } from './unreadable.ts'
@@ -65,7 +67,10 @@ export interface HandlerRetryOptions {
   readonly isRetryable?: (error: unknown) => boolean
 }
 
-/** Told of a record after it has become a dead letter. */
+/**
+ * Called with a record after it has become a dead letter. In a pipe that is after the transaction, when the record is
+ * finished: its key, value and headers are there, `rawKey` and `rawValue` are null.
+ */
 export type DeadLetterListener = (record: ConsumerRecord, error: unknown) => unknown
 
 export interface ConsumerOptions<T extends AnySource = AnyTopic> {
@@ -127,9 +132,9 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   readonly retry?: HandlerRetryOptions
   /**
    * Whether a record that fails for good, or cannot be decoded, becomes a dead letter in `<topic>.dlq`, and is finished
-   * then. False: the consumer stops with the error instead. Default true.
+   * then. False: the consumer stops with the error instead. Default true, as `{ oversize: 'omit' }`.
    */
-  readonly deadLetters?: boolean
+  readonly deadLetters?: boolean | ConsumerDeadLetterOptions
   readonly onDeadLetter?: DeadLetterListener
   /** Where positions are kept, together with the handler's effects. Not with `retry.topicAfterMs`. Default: the group's commits. */
   readonly positionStore?: PositionStore
@@ -212,6 +217,7 @@ export interface ConsumerSettings {
   readonly retryTopicAfterMs: number | null
   readonly isRetryable: (error: unknown) => boolean
   readonly deadLetters: boolean
+  readonly oversize: OversizePolicy
   readonly onDeadLetter: DeadLetterListener | undefined
   readonly positionStore: PositionStore | undefined
   readonly commitIntervalMs: number
@@ -318,7 +324,7 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
     retryMaxMs: requireNumber('retry.maxMs', retry.maxMs ?? Math.max(10_000, initialMs), { min: initialMs }),
     retryTopicAfterMs: parseTopicAfterMs(retry.topicAfterMs, order),
     isRetryable: requireFunction('retry.isRetryable', retry.isRetryable ?? (() => true)),
-    deadLetters: requireBoolean('deadLetters', options.deadLetters ?? true),
+    ...parseDeadLetters(options.deadLetters ?? true),
     onDeadLetter: options.onDeadLetter && requireFunction('onDeadLetter', options.onDeadLetter),
     positionStore: parsePositionStore(options.positionStore, retry),
     commitIntervalMs: int32('commitIntervalMs', options.commitIntervalMs, 1_000, 10),
@@ -376,11 +382,6 @@ function parseReset(reset: ResetPolicy): ResetPolicy {
   }
   const ms = requireInteger(`reset.${field}`, value, { min: 0 })
   return Object.freeze(field === 'timeMs' ? { timeMs: ms } : { agoMs: ms })
-}
-
-function requireBoolean(field: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value
-  throw new ConfigError(field, value, 'true or false')
 }
 
 function requireFunction<F>(field: string, value: F): F {

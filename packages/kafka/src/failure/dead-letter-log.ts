@@ -2,13 +2,13 @@ import { RateLimiter, requireInteger, requireNumber, requireOneOf, type Clock } 
 import { Admin } from '../admin/admin.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
-import { Producer } from '../producer/producer.ts'
 import { Reader } from '../reader/reader.ts'
 import type { ReadFrom } from '../reader/options.ts'
-import { rawTopic, type RawTopic } from '../topic.ts'
+import { rawTopic, requireTopicName, type RawTopic } from '../topic.ts'
 import { readDeadLetter } from './dead-letter-headers.ts'
 import { DeadLetterWriter } from './dead-letter-writer.ts'
 import { type FoundLetter, type LetterFilter, Replay, type ReplayOptions, type ReplayReport } from './replay.ts'
+import { ReplaySender } from './replay-sender.ts'
 import { ReplayTargets } from './replay-targets.ts'
 import { deadLetterTopic, isOwnTopic } from './topic-names.ts'
 
@@ -52,39 +52,49 @@ export class DeadLetterLog {
   }
 
   /**
-   * Sends letters back in their order, with their own key, value and headers, and `replay-count` beside them: to the
+   * Sends letters back in their order, with their own key, value and headers, and `sluice-replay-count` beside them: to the
    * group that failed, by its retry topic, or to the topic they are from, where every group sees them again. They stay
    * here: purge what was replayed. A replay that is killed may send up to 500 again when it goes on.
-   * @throws DeliveryError and the like: what was noted until then is not sent again by a replay of the same name
+   * A letter that its topic will never take is counted as failed and passed over.
+   * @throws DeliveryError and the like, for what may pass: what was noted until then is not sent again by a replay of the
+   * same name
    */
   async replay(options: ReplayOptions = {}): Promise<ReplayReport> {
-    const { to = 'retry', name, dryRun = false, ratePerSecond, limit = Infinity, signal } = options
+    const { to = 'retry', toTopic, name, dryRun = false, ratePerSecond, limit = Infinity, signal } = options
+    if (toTopic !== undefined) requireTopicName('toTopic', toTopic)
     requireOneOf('to', to, ['retry', 'origin'])
     if (ratePerSecond !== undefined) requireNumber('ratePerSecond', ratePerSecond, { min: 1 })
     if (limit !== Infinity) requireInteger('limit', limit, { min: 1 })
     const from = name === undefined ? 'earliest' : await this.#positionOf(name)
     await using reader = await this.#open(from)
-    await using producer = dryRun ? undefined : await Producer.open(this.#cluster, { ...replaying, clock: this.#clock })
+    await using sender = dryRun ? undefined : new ReplaySender(this.#cluster, this.#clock)
     using rate =
       ratePerSecond === undefined
         ? undefined
         : new RateLimiter({ elements: ratePerSecond, burst: 1, clock: this.#clock })
-    const targets = new ReplayTargets(to, this.#cluster, this.#admin)
-    const run = new Replay(options, { targets, clock: this.#clock, producer, rate })
+    const [cluster, admin] = [this.#cluster, this.#admin]
+    const targets = new ReplayTargets({ to, toTopic, letters: this.topic, cluster, admin })
+    const run = new Replay(options, { targets, clock: this.#clock, sender, rate })
+    const settle = async (): Promise<void> => {
+      try {
+        await run.settle()
+      } finally {
+        if (name !== undefined && !dryRun) await this.#note(name, run.positions())
+      }
+    }
     for await (const records of reader.batches()) {
       for (const record of records) {
         signal?.throwIfAborted()
         await run.take(record)
-        if (run.isDue || run.replayed >= limit) {
-          await run.settle()
+        const isLimited = run.sent >= limit
+        if (run.isDue || isLimited) {
+          await settle()
           options.onProgress?.(run.report())
-          if (name !== undefined && !dryRun) await this.#note(name, run.positions())
         }
-        if (run.replayed >= limit) return run.report()
+        if (isLimited) return run.report()
       }
     }
-    await run.settle()
-    if (name !== undefined && !dryRun) await this.#note(name, run.positions())
+    await settle()
     return run.report()
   }
 
@@ -113,13 +123,4 @@ export class DeadLetterLog {
   async #note(name: string, positions: readonly OffsetPlace[]): Promise<void> {
     if (positions.length > 0) await this.#admin.alterOffsets(progressGroup(this.topic, name), positions)
   }
-}
-
-const largest = 64 * 1_048_576
-/** A record that is sent again has its headers. */
-const replaying = {
-  addHeaders: false,
-  maxRecordBytes: largest,
-  maxRequestBytes: largest,
-  queue: { maxBytes: 2 * largest },
 }

@@ -1,13 +1,13 @@
 import { messageOf, nameOf } from '@sluice/flow'
 import type { Clock, Emitter } from '@sluice/flow'
-import type { ConsumerRecord } from '../consumer/consumer-record.ts'
+import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { ConsumerEvents } from '../consumer/events.ts'
 import { LaneRetries, type Failure, type FailureRoute, type Next } from '../consumer/failure-route.ts'
 import type { ConsumerSettings, DeadLetterListener } from '../consumer/options.ts'
 import { DecodeError } from '../errors.ts'
 import { deadLetterHeaders, replaysOf } from './dead-letter-headers.ts'
 import type { DeadLetterWriter } from './dead-letter-writer.ts'
-import { deadLetterTopic, isOwnTopic } from './topic-names.ts'
+import { isOwnTopic } from './topic-names.ts'
 
 export interface DeadLetterRouteOptions {
   readonly settings: ConsumerSettings
@@ -38,7 +38,8 @@ export class DeadLetterRoute implements FailureRoute {
 
   async #bury(record: ConsumerRecord, { attempt, error }: Failure, signal: AbortSignal): Promise<void> {
     const { writer, events, clock, settings } = this.#options
-    const { topic, partition, offset, timestampMs } = record
+    const { topic, partition, offset, timestampMs, rawKey, rawValue } = record
+    const compression = ConsumerRecord.compressionOf(record)
     const place = { topic, partition, offset }
     const headers = deadLetterHeaders(record.headers, {
       ...place,
@@ -52,10 +53,16 @@ export class DeadLetterRoute implements FailureRoute {
       outcome: null,
       replays: replaysOf(record.headers),
     })
-    const letter = { topic, partition, key: record.rawKey, value: record.rawValue, headers, timestampMs }
-    await writer.write(letter, signal, (cause) => events.emit('deadLetterFailed', { ...place, error: cause }))
-    events.emit('deadLettered', { ...place, to: deadLetterTopic(topic), attempts: attempt, error })
-    if (settings.onDeadLetter) void this.#tell(settings.onDeadLetter, record, error)
+    const letter = { topic, partition, key: rawKey, value: rawValue, headers, timestampMs }
+    await writer.write(compression ? { ...letter, compression } : letter, {
+      signal,
+      oversize: settings.oversize,
+      onFailure: (cause) => events.emit('deadLetterFailed', { ...place, error: cause }),
+      onVisible: ({ to, omitted }) => {
+        events.emit('deadLettered', { ...place, to, attempts: attempt, error, omitted })
+        if (settings.onDeadLetter) void this.#tell(settings.onDeadLetter, record, error)
+      },
+    })
   }
 
   /** What is thrown there breaks nothing here. */

@@ -1,9 +1,9 @@
-import type { Clock, RateLimiter } from '@sluice/flow'
+import { messageOf, type Clock, type RateLimiter } from '@sluice/flow'
 import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
-import type { Producer } from '../producer/producer.ts'
-import { rawTopic } from '../topic.ts'
 import { type DeadLetter, originalHeaders, readDeadLetter, replayHeader } from './dead-letter-headers.ts'
+import { refusalOf } from './refusal.ts'
+import type { ReplaySender } from './replay-sender.ts'
 import type { ReplayTargets } from './replay-targets.ts'
 import { retryHeaders } from './retry-record.ts'
 
@@ -25,6 +25,11 @@ export interface ReplayOptions extends LetterFilter {
    * has failed go to the topic they are from. `origin`: all go there. Default `retry`.
    */
   readonly to?: 'retry' | 'origin' | undefined
+  /**
+   * All go to this topic instead, also letters of other topics. Default: only letters of the topic that the dead letters
+   * are about are sent. Whoever may write letters must not choose where they go.
+   */
+  readonly toTopic?: string | undefined
   /** At most so many a second, from 1. Default: as fast as Kafka takes them. */
   readonly ratePerSecond?: number | undefined
   /** Ends after so many were sent, from 1. */
@@ -51,11 +56,36 @@ export interface ReplayReport {
   readonly unreadable: number
   /** Left where they are: their group reads no retry topic. */
   readonly withoutRetryTopic: number
+  /** Left where they are: they say that they are from another topic than these dead letters are about. */
+  readonly foreign: number
+  /** Left where they are: they were written without their value, headers or key. */
+  readonly incomplete: number
+  /** Passed over: their topics do not exist or do not take them. */
+  readonly failed: number
+  /** The first hundred of these. */
+  readonly failures: readonly ReplayFailure[]
   /** By topic: how many went there. */
   readonly to: Readonly<Record<string, number>>
-  /** Everything below was replayed or passed over: what may be purged. */
+  /** Everything below was replayed or passed over. */
   readonly positions: readonly OffsetPlace[]
 }
+
+/** A letter that could not be sent back. */
+export interface ReplayFailure {
+  readonly partition: number
+  readonly offset: number
+  /** Where it should have gone. */
+  readonly topic: string
+  readonly reason: string
+}
+
+interface Sending {
+  readonly place: OffsetPlace
+  readonly to: string
+  readonly sent: Promise<void>
+}
+
+const toldFailures = 100
 
 /** Sent together and acknowledged before the position is noted: what a replay that is killed may send again. */
 const chunkRecords = 500
@@ -64,7 +94,7 @@ export interface ReplayParts {
   readonly targets: ReplayTargets
   readonly clock: Clock
   /** Undefined: nothing is sent. */
-  readonly producer: Producer | undefined
+  readonly sender: ReplaySender | undefined
   readonly rate: RateLimiter | undefined
 }
 
@@ -73,19 +103,32 @@ export class Replay {
   readonly #options: ReplayOptions
   readonly #targets: ReplayTargets
   readonly #clock: Clock
-  readonly #producer: Producer | undefined
+  readonly #sender: ReplaySender | undefined
   readonly #rate: RateLimiter | undefined
   readonly #positions = new Map<number, OffsetPlace>()
-  readonly #to: Record<string, number> = {}
-  #sending: Promise<unknown>[] = []
+  /** By partition: the first letter that has to be sent again. */
+  readonly #holes = new Map<number, number>()
+  readonly #to = new Map<string, number>()
+  readonly #failures: ReplayFailure[] = []
+  #sending: Sending[] = []
   #sinceSettled = 0
-  #counts = { read: 0, replayed: 0, filtered: 0, unknown: 0, unreadable: 0, withoutRetryTopic: 0 }
+  #counts = {
+    read: 0,
+    replayed: 0,
+    filtered: 0,
+    unknown: 0,
+    unreadable: 0,
+    withoutRetryTopic: 0,
+    foreign: 0,
+    incomplete: 0,
+    failed: 0,
+  }
 
-  constructor(options: ReplayOptions, { targets, clock, producer, rate }: ReplayParts) {
+  constructor(options: ReplayOptions, { targets, clock, sender, rate }: ReplayParts) {
     this.#options = options
     this.#targets = targets
     this.#clock = clock
-    this.#producer = producer
+    this.#sender = sender
     this.#rate = rate
   }
 
@@ -93,8 +136,9 @@ export class Replay {
     return this.#sinceSettled >= chunkRecords
   }
 
-  get replayed(): number {
-    return this.#counts.replayed
+  /** Those that are on their way as well. */
+  get sent(): number {
+    return this.#counts.replayed + this.#sending.length
   }
 
   async take(record: FoundLetter['record']): Promise<void> {
@@ -103,45 +147,83 @@ export class Replay {
     this.#sinceSettled++
     if (this.#options.where !== undefined && !this.#options.where({ record, letter })) this.#counts.filtered++
     else if (letter === undefined || letter.topic === '') this.#counts.unreadable++
+    else if (!this.#targets.allows(letter)) this.#counts.foreign++
+    else if (letter.omitted?.some((part) => part !== 'error-message')) this.#counts.incomplete++
     else if (letter.outcome === 'unknown' && this.#options.includeUnknown !== true) this.#counts.unknown++
     else await this.#send(record, letter)
     const { topic: name, partition, offset } = record
     this.#positions.set(partition, { topic: name, partition, offset: offset + 1 })
   }
 
-  /** All that was sent is acknowledged. */
+  /**
+   * Waits for all that was sent. What its topic will never take is passed over.
+   * @throws the first error that may pass: `positions` does not go past its letter
+   */
   async settle(): Promise<void> {
     const sending = this.#sending
     this.#sending = []
     this.#sinceSettled = 0
-    await Promise.all(sending)
+    const results = await Promise.allSettled(sending.map(({ sent }) => sent))
+    let failure: unknown
+    for (const [index, result] of results.entries()) {
+      const { place, to } = sending[index]!
+      if (result.status === 'fulfilled') this.#countSent(to)
+      else if (isPassedOver(result.reason)) this.#fail(place, to, messageOf(result.reason))
+      else {
+        failure ??= result.reason
+        this.#holes.set(place.partition, Math.min(place.offset, this.#holes.get(place.partition) ?? Infinity))
+      }
+    }
+    if (failure !== undefined) throw failure
   }
 
+  /** Up to the first letter of each partition that has to be sent again. */
   positions(): readonly OffsetPlace[] {
-    return [...this.#positions.values()]
+    return Array.from(this.#positions.values(), (place) => {
+      return { ...place, offset: Math.min(place.offset, this.#holes.get(place.partition) ?? Infinity) }
+    })
   }
 
   report(): ReplayReport {
-    return { ...this.#counts, to: { ...this.#to }, positions: this.positions() }
+    const to = Object.fromEntries(this.#to)
+    return { ...this.#counts, failures: [...this.#failures], to, positions: this.positions() }
   }
 
   async #send(record: FoundLetter['record'], letter: DeadLetter): Promise<void> {
     const { signal } = this.#options
     const target = await this.#targets.of(letter)
     if (target === undefined) return void this.#counts.withoutRetryTopic++
-    this.#counts.replayed++
-    this.#to[target.topic] = (this.#to[target.topic] ?? 0) + 1
-    if (this.#producer === undefined) return
+    const { topic: name, partition, offset, value } = record
+    const place = { topic: name, partition, offset }
+    const { topic, isRetry } = target
+    if (target.isMissing) return this.#fail(place, topic, `the topic ${topic} does not exist`)
+    if (this.#sender === undefined) return this.#countSent(topic)
     await this.#rate?.acquire({ signal })
-    const { key, value } = record
-    const headers = replayHeaders(record, letter, target.isRetry ? this.#clock.now() : null)
-    if (this.#producer.throttled) await this.#producer.ready(signal)
-    const partition = target.partition === undefined ? {} : { partition: target.partition }
-    const sent = this.#producer.send(rawTopic(target.topic), { key, value, headers, ...partition })
+    await this.#sender.ready(signal)
+    const headers = replayHeaders(record, letter, isRetry ? this.#clock.now() : null)
+    const key = letter.isKeyMade ? null : record.key
+    const at = target.partition === undefined ? {} : { partition: target.partition }
+    const sent = this.#sender.send({ topic, key, value, headers, ...at })
     // `settle` tells of it.
     sent.catch(() => {})
-    this.#sending.push(sent)
+    this.#sending.push({ place, to: topic, sent })
   }
+
+  #countSent(topic: string): void {
+    this.#counts.replayed++
+    this.#to.set(topic, (this.#to.get(topic) ?? 0) + 1)
+  }
+
+  #fail({ partition, offset }: OffsetPlace, topic: string, reason: string): void {
+    this.#counts.failed++
+    if (this.#failures.length < toldFailures) this.#failures.push({ partition, offset, topic, reason })
+  }
+}
+
+/** The letter itself is refused, and would be again: it must not keep the others. A right that is missing can be granted. */
+function isPassedOver(error: unknown): boolean {
+  const refusal = refusalOf(error)
+  return refusal !== undefined && refusal !== 'not_allowed'
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import type { Output } from '../consumer/commit-route.ts'
-import type { ConsumerRecord } from '../consumer/consumer-record.ts'
+import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { ConsumerEvents } from '../consumer/events.ts'
 import { behindRetry, type Failure, type FailureRoute, type Next } from '../consumer/failure-route.ts'
 import type { ConsumerSettings } from '../consumer/options.ts'
 import type { DeadLetterWriter } from './dead-letter-writer.ts'
+import { DeadLetterRefusedError } from './errors.ts'
 import { retryHeaders } from './retry-record.ts'
 
 export interface RetryRouteOptions {
@@ -37,11 +38,19 @@ export class RetryRoute implements FailureRoute {
 
   async divert(failure: Failure, signal: AbortSignal): Promise<readonly Output[] | void> {
     const { inner, events } = this.#options
-    if (failure.error === behindRetry) return await this.#send(failure, 0, 0, signal)
-    const next = inner.next(failure)
+    const isBehind = failure.error === behindRetry
+    const next = isBehind ? ({ again: true, delayMs: 0 } as const) : inner.next(failure)
     if (!next.again) return await inner.divert(failure, signal)
     const { attempt, error, records } = failure
-    await this.#send(failure, attempt, next.delayMs, signal)
+    try {
+      await this.#send(failure, isBehind ? 0 : attempt, next.delayMs, signal)
+    } catch (refusal) {
+      if (!(refusal instanceof DeadLetterRefusedError)) throw refusal
+      // The retry topic will never take it: it becomes a dead letter, and says why where nothing else did.
+      events.emit('error', { during: 'retry_topic', error: refusal })
+      return await inner.divert(isBehind ? { ...failure, error: refusal } : failure, signal)
+    }
+    if (isBehind) return
     const { topic, partition, offset } = records[0]!
     events.emit('handlerFailed', { topic, partition, offset, attempt, retryInMs: next.delayMs, error })
   }
@@ -69,7 +78,8 @@ export class RetryRoute implements FailureRoute {
   async #write(record: ConsumerRecord, headers: ReturnType<typeof retryHeaders>, signal: AbortSignal): Promise<void> {
     const { writer, events } = this.#options
     const { topic, partition, rawKey, rawValue } = record
-    const copy = { topic, partition, key: rawKey, value: rawValue, headers }
-    await writer.write(copy, signal, (error) => events.emit('error', { during: 'retry_topic', error }))
+    const compression = ConsumerRecord.compressionOf(record)
+    const copy = { topic, partition, key: rawKey, value: rawValue, headers, ...(compression && { compression }) }
+    await writer.write(copy, { signal, onFailure: (error) => events.emit('error', { during: 'retry_topic', error }) })
   }
 }

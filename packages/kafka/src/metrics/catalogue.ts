@@ -65,6 +65,11 @@ export const catalogue = {
     labels: ['client', 'topic'],
     help: 'Records behind the end of the log that are not finished, of the partitions that this consumer has.',
   },
+  sluice_consumer_dead_letters_total: {
+    type: 'counter',
+    labels: ['client', 'form'],
+    help: 'Dead letters that are in their topic: whole, or reduced to what the topic takes.',
+  },
   kafka_consumer_commit_rate: {
     type: 'gauge',
     labels: ['client'],

@@ -169,10 +169,7 @@ export class DeadLetters {
     }, timeoutMs)
     const signal = AbortSignal.any([isOver.signal, this.#stopped.signal])
     try {
-      await orAborted(
-        this.#writer.write(letter, signal, (error) => (lastError = error)),
-        signal,
-      )
+      await orAborted(this.#writer.write(letter, { signal, onFailure: (error) => (lastError = error) }), signal)
     } finally {
       timer.cancel()
     }
@@ -233,11 +230,9 @@ export class DeadLetters {
       spool,
       clock: this.#clock,
       signal,
-      write: (letter) =>
-        orAborted(
-          this.#writer.write(letter, signal, () => {}),
-          signal,
-        ),
+      write: async (letter) => {
+        await orAborted(this.#writer.write(letter, { signal, onFailure: () => {} }), signal)
+      },
       onResent: () => this.#counts.resent++,
     })
     await resending.catch(() => {})

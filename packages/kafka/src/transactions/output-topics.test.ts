@@ -19,15 +19,22 @@ async function topicsWith(configs: Readonly<Record<string, string>>): Promise<Ou
 describe('a record that its topic would refuse fails alone', () => {
   test('without a key where it is compacted', async () => {
     const topics = await topicsWith({ 'cleanup.policy': 'compact,delete' })
-    expect(() => topics.encode(letters, { value: 'a' }, 0)).toThrow(/key.*letters is compacted/)
-    expect(topics.encode(letters, { key: 'k', value: 'a' }, 0).topic).toBe('letters')
+    expect(() => topics.encode(letters, { value: 'a' }, { nowMs: 0, compression: 'lz4' })).toThrow(
+      /key.*letters is compacted/,
+    )
+    expect(topics.encode(letters, { key: 'k', value: 'a' }, { nowMs: 0, compression: 'lz4' }).topic).toBe('letters')
   })
 
   test('with a timestamp further ahead than it allows', async () => {
     const limits = { 'message.timestamp.type': 'CreateTime', 'message.timestamp.after.max.ms': '1000' }
     const topics = await topicsWith(limits)
-    expect(() => topics.encode(letters, { value: 'a', timestampMs: 6_001 }, 5_000)).toThrow(/timestampMs.*1000 ms/)
-    expect(topics.encode(letters, { value: 'a', timestampMs: 6_000 }, 5_000).record.timestampMs).toBe(6_000)
+    expect(() =>
+      topics.encode(letters, { value: 'a', timestampMs: 6_001 }, { nowMs: 5_000, compression: 'lz4' }),
+    ).toThrow(/timestampMs.*1000 ms/)
+    expect(
+      topics.encode(letters, { value: 'a', timestampMs: 6_000 }, { nowMs: 5_000, compression: 'lz4' }).record
+        .timestampMs,
+    ).toBe(6_000)
   })
 
   test('unless the broker sets the time', async () => {
@@ -35,7 +42,9 @@ describe('a record that its topic would refuse fails alone', () => {
       'message.timestamp.type': 'LogAppendTime',
       'message.timestamp.after.max.ms': '1',
     })
-    expect(topics.encode(letters, { value: 'a', timestampMs: 9_000 }, 0).record.timestampMs).toBe(9_000)
+    expect(
+      topics.encode(letters, { value: 'a', timestampMs: 9_000 }, { nowMs: 0, compression: 'lz4' }).record.timestampMs,
+    ).toBe(9_000)
   })
 })
 
@@ -60,5 +69,7 @@ test('a partition beyond those that are known is looked for first, at most once 
   ])
   broker.partitions = 8
   await Promise.all([topics.look('letters'), topics.look('letters')])
-  expect(topics.encode(letters, { value: 'a', partition: 7 }, 0).record.partition).toBe(7)
+  expect(topics.encode(letters, { value: 'a', partition: 7 }, { nowMs: 0, compression: 'lz4' }).record.partition).toBe(
+    7,
+  )
 })

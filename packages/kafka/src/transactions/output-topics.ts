@@ -3,8 +3,13 @@ import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output } from '../consumer/commit-route.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, RecordTooLargeError } from '../errors.ts'
+import { orAborted } from '../or-aborted.ts'
 import { AddedHeaders } from '../producer/added-headers.ts'
+import { encodedBytes } from '../batch/encoded-bytes.ts'
+import type { Compression } from '../batch/batch.ts'
+import { compressions } from '../batch/compression.ts'
+import { batchOverheadBytes } from '../batch/encode.ts'
 import { encodeRecord } from '../producer/encode-record.ts'
 import { PendingRecord } from '../producer/pending-record.ts'
 import type { OutgoingRecord, Topic } from '../record.ts'
@@ -31,6 +36,19 @@ interface OutputTopic {
   readonly needsKey: boolean
   /** How far ahead of the broker's clock a record's timestamp may be, in ms. */
   readonly maxAheadMs: number
+  /** How far behind it may be. */
+  readonly maxBehindMs: number
+  /** What the broker compresses batches with, where it does not leave them as they are. */
+  readonly compression: Compression | undefined
+}
+
+export interface EncodeOptions {
+  /** The time now, whatever the record's own. */
+  readonly nowMs: number
+  /** Of the batch that it is to be in. */
+  readonly compression: Compression
+  /** So near to a limit of time a record is refused as well: its transaction is written a while later. Default 0. */
+  readonly marginMs?: number
 }
 
 /** What is known of the topics that a transaction writes to, and the records that fit them. */
@@ -75,15 +93,15 @@ export class OutputTopics {
   /**
    * Asks the cluster about a topic, for some time: that it cannot be asked is not the fault of a record. Calls that
    * overlap ask once.
-   * @throws BrokerError where it does not exist; ConnectionError and the like
+   * @throws BrokerError where it does not exist; ConnectionError and the like; the signal's reason
    */
-  look(name: string): Promise<void> {
+  look(name: string, signal?: AbortSignal): Promise<void> {
     let looking = this.#looking.get(name)
     if (looking === undefined) {
       looking = this.#look(name).finally(() => this.#looking.delete(name))
       this.#looking.set(name, looking)
     }
-    return looking
+    return orAborted(looking, signal)
   }
 
   async #look(name: string): Promise<void> {
@@ -112,36 +130,66 @@ export class OutputTopics {
     const configs = described?.errorCode === 0 ? described.configs : {}
     const maxBytes = Number(configs['max.message.bytes'])
     const isTimeOwn = configs['message.timestamp.type'] === 'CreateTime'
+    const timeLimit = (side: string): number =>
+      isTimeOwn ? Number(configs[`message.timestamp.${side}.max.ms`] ?? Infinity) : Infinity
     return {
       lookedAtMs: this.#clock.monotonicMs(),
       partitions: found.partitions.length,
       maxBytes: maxBytes > 0 ? maxBytes : standardMaxBytes,
       needsKey: configs['cleanup.policy']?.includes('compact') === true,
-      maxAheadMs: isTimeOwn ? Number(configs['message.timestamp.after.max.ms'] ?? Infinity) : Infinity,
+      maxAheadMs: timeLimit('after'),
+      maxBehindMs: timeLimit('before'),
+      compression: compressionOf(configs['compression.type']),
     }
   }
 
   /**
    * The record as it is written to a topic that is known. What the broker would refuse is refused here, where it fails
    * its record alone and not the transaction of all.
-   * @throws EncodeError; RecordTooLargeError; ConfigError for a partition that is not there, a key that is missing, or a
-   * timestamp too far ahead
+   * @throws EncodeError; RecordTooLargeError, by its size after compression; ConfigError for a partition that is not
+   * there, a key that is missing, or a timestamp that the topic does not take
    */
-  encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, nowMs: number): Output {
+  encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options: EncodeOptions): Output {
     const { name } = topic
-    const context = { maxRecordBytes: this.maxBytes(name), nowMs, added: this.#added, span: undefined }
+    const { nowMs, compression } = options
+    const context = { maxRecordBytes: Infinity, nowMs, added: this.#added, span: undefined }
     const encoded = encodeRecord(topic, record, context)
+    this.#requireFitting(name, encoded, compression)
     const count = this.partitions(name)
     if (encoded.partition >= count) {
       throw new ConfigError('partition', encoded.partition, `a partition of ${name}: 0 to ${count - 1}`)
     }
-    const { needsKey, maxAheadMs } = this.#known.get(name)!
-    if (needsKey && encoded.key === null) throw new ConfigError('key', null, `given: ${name} is compacted`)
-    if (encoded.timestampMs - nowMs > maxAheadMs) {
-      throw new ConfigError('timestampMs', encoded.timestampMs, `at most ${maxAheadMs} ms ahead, as ${name} demands`)
+    if (this.#known.get(name)!.needsKey && encoded.key === null) {
+      throw new ConfigError('key', null, `given: ${name} is compacted`)
     }
+    if (record.timestampMs !== undefined) this.#requireTime(name, record.timestampMs, options)
     return { topic: name, record: withOwnBytes(encoded) }
   }
+
+  /** The limit is of a batch as it is written. Only what may pass it is compressed to be measured. */
+  #requireFitting(name: string, record: PendingRecord, compression: Compression): void {
+    const maxBytes = this.maxBytes(name)
+    if (record.bytes + batchOverheadBytes <= maxBytes) return
+    const others = this.#known.get(name)?.compression ?? compression
+    const bytes = Math.max(...[...new Set([compression, others])].map((one) => encodedBytes(record, one)))
+    if (bytes > maxBytes) throw new RecordTooLargeError(name, bytes, maxBytes)
+  }
+
+  #requireTime(name: string, timestampMs: number, { nowMs, marginMs = 0 }: EncodeOptions): void {
+    const { maxAheadMs, maxBehindMs } = this.#known.get(name)!
+    const aheadMs = timestampMs - nowMs
+    if (aheadMs > maxAheadMs - Math.min(marginMs, maxAheadMs / 2)) {
+      throw new ConfigError('timestampMs', timestampMs, `at most ${maxAheadMs} ms ahead, as ${name} demands`)
+    }
+    if (-aheadMs > maxBehindMs - Math.min(marginMs, maxBehindMs / 2)) {
+      throw new ConfigError('timestampMs', timestampMs, `at most ${maxBehindMs} ms old, as ${name} demands`)
+    }
+  }
+}
+
+/** `producer`: as the producer did; `uncompressed` is another name for none. */
+function compressionOf(type: string | null | undefined): Compression | undefined {
+  return type === 'uncompressed' ? 'none' : compressions.find((one) => one === type)
 }
 
 /** What a handler passes on is a view into the batch that it came in, which is released before this is written. */

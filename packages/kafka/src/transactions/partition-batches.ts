@@ -32,16 +32,17 @@ export function byPartition(
   outputs: readonly Output[],
   topics: Pick<OutputTopics, 'partitions'>,
   cluster: Pick<Cluster, 'leader'>,
-): Map<string, Map<number, PendingRecord[]>> {
-  const byTopic = new Map<string, Map<number, PendingRecord[]>>()
+): Map<string, Map<number, Output[]>> {
+  const byTopic = new Map<string, Map<number, Output[]>>()
   const sticky = new Map<string, number>()
-  for (const { topic, record } of outputs) {
+  for (const output of outputs) {
+    const { topic, record } = output
     let partitions = byTopic.get(topic)
     if (partitions === undefined) byTopic.set(topic, (partitions = new Map()))
     const partition = partitionOf(topic, record, topics, cluster, sticky)
-    const records = partitions.get(partition)
-    if (records === undefined) partitions.set(partition, [record])
-    else records.push(record)
+    const own = partitions.get(partition)
+    if (own === undefined) partitions.set(partition, [output])
+    else own.push(output)
   }
   return byTopic
 }
@@ -50,7 +51,7 @@ export function byPartition(
 export function encodePartition(
   topic: string,
   partition: number,
-  records: readonly PendingRecord[],
+  outputs: readonly Output[],
   { producerId, epoch }: ProducerIdentity,
   sequences: Sequences,
   { batchBytes, compression }: BatchLimits,
@@ -59,31 +60,35 @@ export function encodePartition(
   const batches = new Ring<Buffer>()
   const firstRecords = new Ring<number>()
   let first = 0
-  for (const part of split(records, batchBytes)) {
+  for (const { records, compression: own } of split(outputs, batchBytes)) {
     const baseSequence = sequences.get(key) ?? 0
-    sequences.set(key, sequenceAfter(baseSequence, part.length))
-    batches.push(encodeBatch(part, compression, { producerId, epoch, baseSequence, transactional: true }))
+    sequences.set(key, sequenceAfter(baseSequence, records.length))
+    batches.push(encodeBatch(records, own ?? compression, { producerId, epoch, baseSequence, transactional: true }))
     firstRecords.push(first)
-    first += part.length
+    first += records.length
   }
   return { topic, partition, batches, firstRecords }
 }
 
-/** In parts that fit a batch each; a record that is larger has one of its own. */
-function split(records: readonly PendingRecord[], batchBytes: number): PendingRecord[][] {
-  const parts: PendingRecord[][] = []
-  let part: PendingRecord[] = []
-  let bytes = batchOverheadBytes
-  for (const record of records) {
-    if (part.length > 0 && bytes + record.bytes > batchBytes) {
-      parts.push(part)
-      part = []
+interface BatchPart {
+  readonly records: PendingRecord[]
+  /** Undefined: as the others. */
+  readonly compression: Compression | undefined
+}
+
+/** In parts that fit a batch each and are compressed alike; a record that is larger has one of its own. */
+function split(outputs: readonly Output[], batchBytes: number): BatchPart[] {
+  const parts: BatchPart[] = []
+  let part: BatchPart | undefined
+  let bytes = 0
+  for (const { record, compression } of outputs) {
+    if (part === undefined || part.compression !== compression || bytes + record.bytes > batchBytes) {
+      parts.push((part = { records: [], compression }))
       bytes = batchOverheadBytes
     }
-    part.push(record)
+    part.records.push(record)
     bytes += record.bytes
   }
-  parts.push(part)
   return parts
 }
 

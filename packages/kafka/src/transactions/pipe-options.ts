@@ -1,5 +1,6 @@
 import { ConfigError, requireFunction, requireInteger } from '@sluice/flow'
 import type { HandlerContext } from '../consumer/invocation.ts'
+import type { ConsumerDeadLetterOptions } from '../consumer/dead-letter-options.ts'
 import type { AnyTopic, ConsumerOptions } from '../consumer/options.ts'
 import type { RecordOf } from '../consumer/consumer.ts'
 import type { Compression } from '../batch/batch.ts'
@@ -33,8 +34,8 @@ export type PipeHandler<From extends AnyTopic, To> = (
 ) => PipeOutput<To> | Promise<PipeOutput<To>>
 
 /** What a pipe decides by itself: what it reads, and that all that comes of it is committed together. */
-const decided = ['topics', 'isolation', 'deadLetters', 'positionStore'] as const
-type PipeConsumerOptions = Omit<ConsumerOptions, (typeof decided)[number] | 'commitIntervalMs'>
+const decided = ['topics', 'isolation', 'positionStore'] as const
+type PipeConsumerOptions = Omit<ConsumerOptions, (typeof decided)[number] | 'commitIntervalMs' | 'deadLetters'>
 
 export interface PipeOptions<
   From extends AnyTopic,
@@ -45,6 +46,8 @@ export interface PipeOptions<
   readonly to?: To
   /** Called again where it fails, or where what it did was not committed: its own effects can come twice. */
   readonly handler: PipeHandler<From, To>
+  /** As of a consumer, but they are always written: in the transaction that finishes their record. */
+  readonly deadLetters?: true | ConsumerDeadLetterOptions
   /** How long outputs wait for others to share their transaction. From 10, default 100. */
   readonly commitIntervalMs?: number
   /**
@@ -86,6 +89,8 @@ export function parsePipeOptions<From extends AnyTopic, To extends AnyTopic | un
     const value = given[field]
     if (value !== undefined) throw new ConfigError(field, value, 'left out: a pipe decides it')
   }
+  const { deadLetters } = given
+  if (deadLetters === false) throw new ConfigError('deadLetters', deadLetters, 'true or an object: a pipe writes them')
   const instance = options.instanceName ?? options.instanceId ?? 'default'
   const sources = (Array.isArray(from) ? from : [from]) as readonly AnyTopic[]
   for (const source of sources) {

@@ -1,15 +1,23 @@
+import type { Compression } from '../batch/batch.ts'
 import type { Output } from '../consumer/commit-route.ts'
 import type { RouteParts } from '../consumer/consumer.ts'
 import type { Failure, FailureRoute, Next } from '../consumer/failure-route.ts'
 import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
-import { type DeadLetterRecord, type DeadLetterWriter, untilDone } from '../failure/dead-letter-writer.ts'
+import type { DeadLetterRecord, DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import { deliverLetter, type LetterWay } from '../failure/deliver-letter.ts'
+import type { LetterTopics } from '../failure/letter-topics.ts'
 import { RetryRoute } from '../failure/retry-route.ts'
 import { rawTopic } from '../topic.ts'
 import type { OutputTopics } from './output-topics.ts'
 
 export interface PipeRouteOptions extends RouteParts {
   readonly topics: OutputTopics
+  /** Of outputs. */
+  readonly compression: Compression
 }
+
+/** A letter's time is left out so near to the limits of its topic: it is written only with the next transaction. */
+const timeMarginMs = 60_000
 
 /**
  * The ways of a consumer for records that fail, but dead letters and what is to be retried are not written there and
@@ -43,21 +51,35 @@ export class PipeRoute implements FailureRoute {
   }
 
   /** Of the writer only the topics are used: it makes them where there are none. */
-  #writerInto(outputs: Output[], topics: DeadLetterWriter): Pick<DeadLetterWriter, 'write'> {
+  #writerInto(outputs: Output[], { topics }: DeadLetterWriter): Pick<DeadLetterWriter, 'write'> {
     return {
-      write: async (record, signal, onFailure) => {
-        const { clock } = this.#options
-        outputs.push(await untilDone(() => this.#encode(record, topics), { clock, signal, onFailure }))
+      write: async (record, options) => {
+        const { signal, onVisible } = options
+        const way: LetterWay<Output> = {
+          clock: this.#options.clock,
+          nameOf: topics.nameOf,
+          send: (letter) => this.#encode(letter, topics, signal),
+          widen: async (source, form) => {
+            const isWidened = await topics.makeRoom(source, form)
+            if (isWidened) await this.#options.topics.look(topics.nameOf(source), signal)
+            return isWidened
+          },
+        }
+        const { sent, letter } = await deliverLetter(record, way, options)
+        const remake = (): Promise<void> => topics.remake(record.topic)
+        outputs.push({ ...sent, remake, onCommitted: onVisible && (() => onVisible(letter)) })
+        return letter
       },
     }
   }
 
-  async #encode({ partition, ...record }: DeadLetterRecord, topics: DeadLetterWriter): Promise<Output> {
-    const { name, partitions } = await topics.prepare(record.topic)
-    const known = this.#options.topics
-    if (!known.isKnown(name)) await known.look(name)
+  async #encode(letter: DeadLetterRecord, topics: LetterTopics, signal: AbortSignal): Promise<Output> {
+    const { clock, topics: known } = this.#options
+    const { topic: source, partition, compression = this.#options.compression, ...record } = letter
+    const { name, partitions } = await topics.prepareAsAllowed(source)
+    if (!known.isKnown(name)) await known.look(name, signal)
     const place = partition >= 0 && partition < partitions.length ? { partition } : {}
-    const { key, value, headers, timestampMs = this.#options.clock.now() } = record
-    return known.encode(rawTopic(name), { key, value, headers, timestampMs, ...place }, Math.floor(timestampMs))
+    const options = { nowMs: Math.floor(clock.now()), compression, marginMs: timeMarginMs }
+    return { ...known.encode(rawTopic(name), { ...record, ...place }, options), compression }
   }
 }

@@ -42,12 +42,13 @@ export class Pipe implements AsyncDisposable {
     const config = parsePipeOptions(options)
     const { to, transaction, maxOutputs } = config
     const topics = new OutputTopics(cluster, clock)
+    const { compression } = transaction
     const events = new Emitter<TransactionEvents>()
     const writer = new TransactionWriter({ ...transaction, cluster, clock, topics })
     const { group, instanceId = null } = config.consumer
     const shared = { cluster, clock, group, instanceId, writer, events, maxOutputs }
     const consumer = await Consumer.open(cluster, config.consumer, clock, {
-      route: (parts) => new PipeRoute({ ...parts, topics }),
+      route: (parts) => new PipeRoute({ ...parts, topics, compression }),
       commits: (host) => new TransactionCommits({ ...shared, ...host }),
     })
     try {
@@ -145,7 +146,7 @@ export class Pipe implements AsyncDisposable {
     const outputs = list.map((one) => this.#targetOf(one))
     const unknown = outputs.filter(({ topic, record }) => this.#topics.needsLook(topic.name, record.partition))
     if (unknown.length === 0) return this.#encode(outputs, context)
-    return Promise.all(unknown.map(({ topic }) => this.#topics.look(topic.name))).then(() =>
+    return Promise.all(unknown.map(({ topic }) => this.#topics.look(topic.name, context.signal))).then(() =>
       this.#encode(outputs, context),
     )
   }
@@ -162,8 +163,8 @@ export class Pipe implements AsyncDisposable {
   }
 
   #encode(outputs: readonly TopicOutput[], context: HandlerContext): undefined {
-    const nowMs = Math.floor(this.#clock.now())
-    const encoded: Output[] = outputs.map(({ topic, record }) => this.#topics.encode(topic, record, nowMs))
+    const options = { nowMs: Math.floor(this.#clock.now()), compression: this.#config.transaction.compression }
+    const encoded: Output[] = outputs.map(({ topic, record }) => this.#topics.encode(topic, record, options))
     ;(context as Invocation).outputs = encoded
   }
 }

@@ -51,7 +51,7 @@ async function setUp() {
   }
   /** The record at this offset is finished, and a letter with this value came of it. */
   const finish = (offset: number, value: string): void =>
-    commits.finished(partition, offset, [topics.encode(letters, { key: 'k', value }, 1)])
+    commits.finished(partition, offset, [topics.encode(letters, { key: 'k', value }, { nowMs: 1, compression: 'lz4' })])
   const commit = (offset: number) => settle(clock, commits.commit([entry(offset)]))
   const fated = (...fates: Fate[]): void => {
     broker.fate = (name) => (name === 'end' ? fates.shift() : undefined)
@@ -110,7 +110,7 @@ describe('offsets and outputs', () => {
   test('of one record are committed however many and large they are beside the gate', async () => {
     const { clock, broker, commits, partition, intake, entry, topics } = await setUp()
     const values = Array.from({ length: 1_001 }, (_, n) => String(n).padEnd(2_000))
-    const outputs = values.map((value) => topics.encode(letters, { key: 'k', value }, 1))
+    const outputs = values.map((value) => topics.encode(letters, { key: 'k', value }, { nowMs: 1, compression: 'lz4' }))
     commits.finished(partition, 0, outputs)
     expect(commits.isFull).toBe(true)
     expect(await settle(clock, commits.commit([entry(1)]))).toEqual(committed)
@@ -137,7 +137,7 @@ describe('offsets and outputs', () => {
     const otherEntry: CommitEntry = { ...entry(1), owner: other, partition: 1 }
     broker.maxMetadataLength = 1_000
     for (const [offset, value] of ['b', 'c', 'd'].entries()) finish(offset + 1, value)
-    commits.finished(other, 0, [topics.encode(letters, { key: 'k', value: 'a' }, 1)])
+    commits.finished(other, 0, [topics.encode(letters, { key: 'k', value: 'a' }, { nowMs: 1, compression: 'lz4' })])
     const refused = [{ topic: 'source', partition: 0, errorCode: 12 }]
     expect(await settle(clock, commits.commit([long(1_500), otherEntry]))).toEqual(refused)
     partition.mapBudget.refused(1_500)

@@ -95,9 +95,11 @@ export class TransactionCommits implements CommitRoute, OutputSink {
       await this.#write(entries, taken)
     } catch (error) {
       this.#buffer.putBack(taken)
+      if (isTopicMissing(error)) await remakeTopics(taken)
       return this.#failed(error as Error, taken)
     }
     this.#buffer.settle(taken)
+    for (const { outputs } of taken) for (const { onCommitted } of outputs) onCommitted?.()
     return entries.map(({ topic, partition }) => ({ topic, partition, errorCode: 0 }))
   }
 
@@ -201,6 +203,19 @@ export class TransactionCommits implements CommitRoute, OutputSink {
     if (cause.apiError !== METADATA_TOO_LARGE || topic === undefined || partition === undefined) throw error
     return [{ topic, partition, errorCode: errorCode(METADATA_TOO_LARGE) }]
   }
+}
+
+/** A topic that the transaction writes to is gone. */
+function isTopicMissing(error: unknown): boolean {
+  if (error instanceof BrokerError) return error.apiError === 'UNKNOWN_TOPIC_OR_PARTITION'
+  return error instanceof Error && error.cause !== undefined && isTopicMissing(error.cause)
+}
+
+/** Those of dead letters and retries: nobody else makes them. What fails is tried again after the next abort. */
+async function remakeTopics(taken: readonly FinishedOutput[]): Promise<void> {
+  const byTopic = new Map<string, () => Promise<void>>()
+  for (const { outputs } of taken) for (const { topic, remake } of outputs) if (remake) byTopic.set(topic, remake)
+  await Promise.allSettled(Array.from(byTopic.values(), (remake) => remake()))
 }
 
 /** The group knows another epoch of this member, or does not know it any more. */

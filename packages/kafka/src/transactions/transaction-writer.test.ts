@@ -23,7 +23,9 @@ function setUp(version: 1 | 2 = 2) {
   /** A transaction with these values, of several keys, and an offset. */
   const write = async (values: readonly string[], offset: number, memberEpoch = (): number => 1): Promise<void> => {
     if (!topics.isKnown('letters')) await topics.look('letters')
-    const outputs = values.map((value) => topics.encode(letters, { key: value.slice(-1), value }, 1))
+    const outputs = values.map((value) =>
+      topics.encode(letters, { key: value.slice(-1), value }, { nowMs: 1, compression: 'lz4' }),
+    )
     const member = () => ({ memberId: 'm', memberEpoch: memberEpoch(), instanceId: null })
     const offsets = [{ topic: 'source', partition: 0, offset, leaderEpoch: -1, metadata: '' }]
     await settle(clock, writer.write({ outputs, offsets: { group: 'g', offsets, member, refreshed } }))

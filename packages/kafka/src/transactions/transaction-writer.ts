@@ -63,6 +63,10 @@ export class TransactionWriter {
     return this.#options.transactionalId
   }
 
+  get compression(): Compression {
+    return this.#options.compression
+  }
+
   /**
    * Gets an identity, where there is none: whoever wrote under this id before is fenced then, and its transaction over.
    * @throws ClusterTimeoutError; BrokerError, such as `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`

@@ -128,8 +128,8 @@ export class TransactionalProducer implements AsyncDisposable {
     for (const [{ name }, { partition }] of records) {
       if (this.#topics.needsLook(name, partition)) await this.#topics.look(name)
     }
-    const nowMs = Math.floor(this.#clock.now())
-    const outputs = records.map(([topic, record]) => this.#topics.encode(topic, record, nowMs))
+    const options = { nowMs: Math.floor(this.#clock.now()), compression: this.#writer.compression }
+    const outputs = records.map(([topic, record]) => this.#topics.encode(topic, record, options))
     await this.#writer.write({ outputs, offsets: sent && offsetsOf(sent) })
     return result
   }

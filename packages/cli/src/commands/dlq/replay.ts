@@ -3,6 +3,8 @@ import { InvalidArgumentError } from 'commander'
 import { wholeNumber } from '../../arguments.ts'
 import type { RegisterCommand } from '../../command.ts'
 import { interruptible } from '../../interruptible.ts'
+import { CliError, UsageError } from '../../cli-error.ts'
+import { printable } from '../../output/printable.ts'
 import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
 import { counted, figure } from '../../output/figures.ts'
 import { type Plan, planned, type PlanFlags } from '../../output/plan.ts'
@@ -14,6 +16,7 @@ interface ReplayFlags extends ConnectionFlags, LetterFlags, PlanFlags {
   readonly name?: string
   readonly includeUnknown?: boolean
   readonly toOrigin?: boolean
+  readonly to?: string
 }
 
 export const registerReplay: RegisterCommand = (dlq, context) => {
@@ -25,6 +28,7 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
         .argument('<topic>', 'the topic that they are from, or that of the letters'),
     )
       .option('--to-origin', 'to the topic they are from, where every group sees them again')
+      .option('--to <topic>', 'to this topic, also letters that are from others')
       .option('--rate <count>', 'at most so many a second', wholeNumber(1, 1e9))
       .option('-l, --limit <count>', 'end after so many', wholeNumber(1, 1e9))
       .option('--name <name>', 'go on where an earlier replay of this name has stopped', parseName)
@@ -36,21 +40,34 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
       withKafka(context, flags, async (kafka) => {
         const { terminal } = context
         const letters = await openLetters(kafka, source)
-        const { rate: ratePerSecond, limit, name, includeUnknown, toOrigin } = flags
+        const { rate: ratePerSecond, limit, name, includeUnknown, toOrigin, to: toTopic } = flags
+        if (toOrigin && toTopic) throw new UsageError('--to and --to-origin exclude each other', 'give one of them')
         const to = toOrigin ? 'origin' : 'retry'
-        const options: ReplayOptions = { to, where: letterMatcher(flags), limit, name, includeUnknown, signal }
+        const options: ReplayOptions = { to, toTopic, where: letterMatcher(flags), limit, name, includeUnknown, signal }
         const plan = planOf(letters.topic, await letters.replay({ ...options, dryRun: true }))
         await planned(terminal, plan, flags, async () => {
           const onProgress = ({ replayed }: ReplayReport): void => terminal.progress(`replayed ${figure(replayed)}`)
           const report = await letters.replay({ ...options, ratePerSecond, onProgress })
           if (!flags.json) terminal.line(`replayed ${counted(report.replayed, 'letter')}`)
+          if (report.failed > 0) throw incomplete(letters.topic, report)
         })
       }),
     ),
   )
 }
 
-function planOf(topic: string, { replayed, to, filtered, unknown, unreadable, withoutRetryTopic }: ReplayReport): Plan {
+function planOf(topic: string, report: ReplayReport): Plan {
+  const {
+    replayed,
+    to,
+    filtered,
+    unknown,
+    unreadable,
+    withoutRetryTopic,
+    foreign,
+    incomplete: reduced,
+    failed,
+  } = report
   const rows = Object.entries(to).map(([name, letters]) => ({ topic: name, letters }))
   const shared = Object.keys(to).filter((name) => !isRetryTopic(name))
   const left = [
@@ -60,6 +77,9 @@ function planOf(topic: string, { replayed, to, filtered, unknown, unreadable, wi
       'failed in a group that reads no retry topic (`retry.topicAfterMs`): they stay here, unless --to-origin is given',
     ],
     [unreadable, 'bear no header that says where they are from: they stay here'],
+    [foreign, 'say that they are from another topic: they stay here, unless --to names a topic for all'],
+    [reduced, 'were written without their value, headers or key: they stay here'],
+    [failed, `cannot be sent: they stay here (${reasonsOf(report)})`],
   ] as const
   return {
     summary: `send ${counted(replayed, 'letter')} of ${topic} back`,
@@ -70,8 +90,38 @@ function planOf(topic: string, { replayed, to, filtered, unknown, unreadable, wi
       ...left.filter(([count]) => count > 0).map(([count, what]) => `${figure(count)} ${what}`),
       'the letters stay in their topic until `dlq purge`',
     ],
-    json: { from: topic, replayed, to: rows, filtered, unknown, unreadable, withoutRetryTopic },
+    json: {
+      from: topic,
+      replayed,
+      to: rows,
+      filtered,
+      unknown,
+      unreadable,
+      withoutRetryTopic,
+      foreign,
+      incomplete: reduced,
+      failed,
+      failures: report.failures,
+    },
   }
+}
+
+const shownFailures = 5
+
+/** The first few, by letter. */
+function reasonsOf({ failures, failed }: ReplayReport): string {
+  const shown = failures
+    .slice(0, shownFailures)
+    .map(({ partition, offset, reason }) => `${partition}:${offset}: ${printable(reason)}`)
+  return [...shown, ...(failed > shown.length ? [`${figure(failed - shown.length)} more`] : [])].join('; ')
+}
+
+function incomplete(topic: string, report: ReplayReport): CliError {
+  return new CliError(
+    'replay_incomplete',
+    `${counted(report.failed, 'letter')} of ${topic} could not be sent: ${reasonsOf(report)}`,
+    'the others were sent; these stay in their topic',
+  )
 }
 
 /** It becomes a part of a group's name. */

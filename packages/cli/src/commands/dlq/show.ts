@@ -41,6 +41,8 @@ export const registerShow: RegisterCommand = (dlq, context) => {
           ['error', letter && `${letter.errorClass}: ${letter.errorMessage}`],
           ['outcome', letter?.outcome],
           ['replays', letter && String(letter.replays)],
+          ['left out', letter?.omitted?.join(', ')],
+          ['its value', letter?.valueBytes === undefined ? null : `${letter.valueBytes} bytes, at ${originOf(letter)}`],
           ['written by', letter?.source],
           ['key', shownBytes(record.key)],
           ['value', shownBytes(record.value)],

@@ -3,6 +3,7 @@ import type { Compression } from '../../batch/batch.ts'
 import { encodeBatch } from '../../batch/encode.ts'
 import { layout } from '../../batch/layout.ts'
 import { brokerError, errorCode } from '../../driver/classify.ts'
+import { ConnectionError } from '../../errors.ts'
 import type {
   BrokerNode,
   CommitRequest,
@@ -188,7 +189,10 @@ export class SimulatedBroker {
             metadata: this.metadata.get(`${topic}/${partition}`) ?? '',
           })),
         ),
-      admin: undefined as never,
+      // Nobody answers: a dead letter finds no topic here.
+      admin: {
+        describeTopicConfigs: () => Promise.reject(new ConnectionError('simulated', 'no answer')),
+      } as unknown as Driver['admin'],
       close: async () => {},
     }
   }
