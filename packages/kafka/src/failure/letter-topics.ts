@@ -195,7 +195,7 @@ export class LetterTopics {
 }
 
 /** The cluster will not do it, however often it is asked. */
-export function isRefused(error: unknown): boolean {
+function isRefused(error: unknown): boolean {
   return error instanceof BrokerError && !error.retriable
 }
 

@@ -164,13 +164,13 @@ export class Replay {
     this.#sending = []
     this.#sinceSettled = 0
     const results = await Promise.allSettled(sending.map(({ sent }) => sent))
-    let failure: unknown
+    let failure: Error | undefined
     for (const [index, result] of results.entries()) {
       const { place, to } = sending[index]!
       if (result.status === 'fulfilled') this.#countSent(to)
       else if (isPassedOver(result.reason)) this.#fail(place, to, messageOf(result.reason))
       else {
-        failure ??= result.reason
+        failure ??= result.reason as Error
         this.#holes.set(place.partition, Math.min(place.offset, this.#holes.get(place.partition) ?? Infinity))
       }
     }

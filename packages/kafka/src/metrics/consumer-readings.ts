@@ -54,7 +54,7 @@ export class ConsumerReadings implements Readings {
   }
 
   sluice_consumer_dead_letters_total(): Sample[] {
-    const { written = 0, reduced = 0 } = this.#consumer.inspect().deadLetters ?? {}
+    const { written, reduced } = this.#consumer.inspect().deadLetters
     return [
       { value: written - reduced, labels: { client: this.#client, form: 'whole' } },
       { value: reduced, labels: { client: this.#client, form: 'reduced' } },

@@ -81,13 +81,18 @@ test('a consumer tells its lag, what it finishes and how often it commits', asyn
     { topic: 'a', incarnation: 2, finishedTo: -1, lagRecords: null },
     { topic: 'b', incarnation: 3, finishedTo: 10, lagRecords: 5 },
   ]
-  const state = { state: 'running', partitions, committer: { commits: 7 } }
+  const deadLetters = { written: 5, reduced: 2 }
+  const state = { state: 'running', partitions, committer: { commits: 7 }, deadLetters }
   const metrics = new KafkaMetrics(registry, { clock })
   metrics.consumer('billing', { inspect: () => state as never })
   metrics.processed('a', 'order_created', () => 12)
   expect(await samplesOf(registry, 'kafka_consumer_records_lag')).toEqual({
     '{client="billing",topic="a"}': 50,
     '{client="billing",topic="b"}': 5,
+  })
+  expect(await samplesOf(registry, 'sluice_consumer_dead_letters_total')).toEqual({
+    '{client="billing",form="whole"}': 3,
+    '{client="billing",form="reduced"}': 2,
   })
   expect(await samplesOf(registry, 'kafka_messages_processed_total')).toEqual({
     '{topic="a",event_type="order_created"}': 12,
