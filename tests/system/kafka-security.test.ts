@@ -12,6 +12,8 @@ import { readTopic } from './support/read-topic.ts'
 
 const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
 const user = { username: 'app', password: 'correct horse' }
+/** SCRAM's grammar has a use of its own for both of these characters. */
+const escapedNames = ['team,svc,orders', 'a=b,c=d,e']
 const storePassword = 'no secret'
 const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'))
 const words = topic('words', { value: text })
@@ -35,10 +37,12 @@ beforeAll(async () => {
   const scram = `${login}.scram.ScramLoginModule required;`
   stack = await startStack({
     kafka: {
-      formatArguments: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
-        '--add-scram',
-        `${mechanism}=[name=${user.username},password=${user.password}]`,
-      ]),
+      formatArguments: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) =>
+        [user.username, ...escapedNames].flatMap((name) => [
+          '--add-scram',
+          `${mechanism}=[name="${name}",password="${user.password}"]`,
+        ]),
+      ),
       properties: ({ port, controllerPort }) => ({
         listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SASL_SSL://${secureAddress},SSL://${mutualAddress}`,
         'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},SASL_SSL://${secureAddress},SSL://${mutualAddress}`,
@@ -147,13 +151,29 @@ test('nothing is lost or doubled while sessions are renewed', async () => {
   expect(await kafka.admin().offsets([target.name])).toMatchObject([{ offset: offsets.length }])
 })
 
-test('a wrong password is told at once and not tried for ever', async () => {
-  await using kafka = secure({ mechanism: 'SCRAM-SHA-512', ...user, password: 'wrong' })
+test.each(mechanisms)('a wrong password for %s is told at once, in the words of the broker', async (mechanism) => {
+  await using kafka = secure({ mechanism, ...user, password: 'wrong' })
   await expect(kafka.producer()).rejects.toMatchObject({
     code: 'authentication_failed',
     retriable: false,
     address: secureAddress,
+    message: expect.stringMatching(/invalid (credentials|username or password)/i),
   })
+})
+
+test.each(escapedNames)('SCRAM takes the user name %s', async (username) => {
+  for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const) {
+    await using kafka = secure({ mechanism, username, password: user.password })
+    expect(await kafka.admin().listTopics()).toContainEqual(expect.objectContaining({ name: words.name }))
+  }
+})
+
+test('a mechanism that the broker does not offer is told with those that it does', async () => {
+  await using kafka = new Kafka({
+    brokers: [stack.kafka.bootstrapServers],
+    sasl: { mechanism: 'PLAIN', ...user },
+  })
+  await expect(kafka.producer()).rejects.toMatchObject({ code: 'authentication_failed', retriable: false })
 })
 
 test('a certificate that nobody vouches for is told by that name', async () => {

@@ -15,6 +15,12 @@ export interface KafkaOptions {
   readonly connectTimeoutMs?: number | undefined
   /** How long a broker may take to answer, from 1. Default 30,000. */
   readonly requestTimeoutMs?: number | undefined
+  /**
+   * The largest response that is read from a broker, in bytes, on top of what a fetch asks for, from 1,048,576. A larger
+   * one ends the connection before it is read into memory. Raise it where a topic's `max.message.bytes` is larger.
+   * librdkafka calls this `receive.message.max.bytes`. Default 134,217,728.
+   */
+  readonly maxResponseBytes?: number | undefined
   /** How long what is known of the topics in use may be believed without being told otherwise. Default 300,000. */
   readonly metadataMaxAgeMs?: number | undefined
   /** Encrypts; `{}` trusts the system's authorities. Default: no TLS. */
@@ -29,6 +35,7 @@ export interface KafkaConfig {
   readonly clientId: string
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
+  readonly maxResponseBytes: number
   readonly metadataMaxAgeMs: number
   readonly tls: TlsOptions | undefined
   readonly sasl: SaslOptions | undefined
@@ -36,13 +43,14 @@ export interface KafkaConfig {
 }
 
 const defaultPort = 9_092
-const maxTimeoutMs = 2 ** 31 - 1
+const maxInt32 = 2 ** 31 - 1
 
 const fields: Readonly<Record<keyof KafkaOptions, true>> = {
   brokers: true,
   clientId: true,
   connectTimeoutMs: true,
   requestTimeoutMs: true,
+  maxResponseBytes: true,
   metadataMaxAgeMs: true,
   tls: true,
   sasl: true,
@@ -53,12 +61,16 @@ const fields: Readonly<Record<keyof KafkaOptions, true>> = {
 export function parseKafkaOptions(options: KafkaOptions): KafkaConfig {
   requireKnownFields('', options, fields)
   const timeout = (field: string, value: number | undefined, standard: number): number =>
-    requireInteger(field, value ?? standard, { min: 1, max: maxTimeoutMs })
+    requireInteger(field, value ?? standard, { min: 1, max: maxInt32 })
   return Object.freeze({
     brokers: parseBrokers('brokers', options.brokers),
     clientId: parseClientId(options.clientId ?? 'sluice'),
     connectTimeoutMs: timeout('connectTimeoutMs', options.connectTimeoutMs, 5_000),
     requestTimeoutMs: timeout('requestTimeoutMs', options.requestTimeoutMs, 30_000),
+    maxResponseBytes: requireInteger('maxResponseBytes', options.maxResponseBytes ?? 134_217_728, {
+      min: 1_048_576,
+      max: maxInt32,
+    }),
     metadataMaxAgeMs: timeout('metadataMaxAgeMs', options.metadataMaxAgeMs, 300_000),
     tls: options.tls,
     sasl: options.sasl && parseSasl(options.sasl),

@@ -2,18 +2,31 @@ import { createAPI, type API, type Writer } from '@platformatic/kafka'
 import { ProtocolError } from '../errors.ts'
 import { ChunkReader } from './chunk-reader.ts'
 
+/** Whether the headers of a request and its answer end with tagged fields. */
+export interface HeaderTags {
+  readonly inRequest: boolean
+  readonly inAnswer: boolean
+}
+
 /**
  * An API whose requests the library writes and whose answers are read here. The library's own readers reject a whole
- * answer for one error code in it, fail on codes newer than themselves, and take time that grows faster than the answer.
+ * answer for one error code in it, fail on codes newer than themselves, take time that grows faster than the answer,
+ * and never end where a length in it is negative.
  */
 export function answeredBy<Args extends unknown[], Answer>(
   key: number,
   version: number,
   createRequest: (...args: Args) => Writer,
   read: (answer: ChunkReader) => Answer,
+  { inRequest, inAnswer }: HeaderTags = { inRequest: true, inAnswer: true },
 ): API<Args, Answer> {
-  return createAPI<Args, Answer>(key, version, createRequest, (_id, _key, _version, reader) =>
-    read(new ChunkReader(reader.buffer.buffers)),
+  return createAPI<Args, Answer>(
+    key,
+    version,
+    createRequest,
+    (_id, _key, _version, reader) => read(new ChunkReader(reader.buffer.buffers)),
+    inRequest,
+    inAnswer,
   )
 }
 

@@ -8,11 +8,19 @@ export class ChunkReader {
   #next = 1
   #chunk: Buffer
   #position = 0
+  /** Bytes in the chunks behind the current one. */
+  #behind = 0
   readonly #scratch = Buffer.alloc(16)
 
   constructor(chunks: readonly Buffer[]) {
     this.#chunks = chunks
     this.#chunk = chunks[0] ?? Buffer.alloc(0)
+    for (let i = 1; i < chunks.length; i++) this.#behind += chunks[i]!.length
+  }
+
+  /** Bytes that have not been read yet. */
+  get left(): number {
+    return this.#chunk.length - this.#position + this.#behind
   }
 
   int8(): number {
@@ -73,17 +81,31 @@ export class ChunkReader {
     return this.#chunk.toString('utf8', start, start + length)
   }
 
+  /** A compact string; null is read as empty. */
+  text(): string {
+    return this.string() ?? ''
+  }
+
+  /** A nullable string of the versions before compact ones. */
+  plainString(): string | null {
+    const length = this.int16()
+    return length < 0 ? null : this.bytes(length).toString('utf8')
+  }
+
   /** A compact array; null is read as empty. */
   array<T>(read: () => T): T[] {
-    const length = this.unsignedVarint() - 1
-    const items: T[] = []
-    for (let i = 0; i < length; i++) items.push(read())
-    return items
+    return this.#items(this.unsignedVarint() - 1, read)
+  }
+
+  /** An array of the versions before compact ones; null is read as empty. */
+  plainArray<T>(read: () => T): T[] {
+    return this.#items(this.int32(), read)
   }
 
   /** As `array`, in slices: other work gets its turn in between. Nothing else may read meanwhile. */
   async longArray<T>(read: () => T): Promise<T[]> {
     const length = this.unsignedVarint() - 1
+    if (length > 0) this.#require(length)
     const items: T[] = []
     const slices = new TimeSlices()
     for (let i = 0; i < length; i++) {
@@ -106,18 +128,33 @@ export class ChunkReader {
 
   /** A copy of the next bytes in memory of its own, which pins neither the answer nor a pool. */
   bytes(length: number): Buffer {
+    this.#require(length)
     const copy = Buffer.allocUnsafeSlow(length)
     this.#copyInto(copy, length)
     return copy
   }
 
   skip(length: number): void {
+    this.#require(length)
     let left = length
     while (left > 0) {
       const step = Math.min(left, this.#available())
       this.#position += step
       left -= step
     }
+  }
+
+  /** Each item takes a byte at least. */
+  #items<T>(length: number, read: () => T): T[] {
+    if (length > 0) this.#require(length)
+    const items: T[] = []
+    for (let i = 0; i < length; i++) items.push(read())
+    return items
+  }
+
+  /** What an answer claims to hold is looked at before memory is taken for it. */
+  #require(length: number): void {
+    if (length > this.left) throw new RangeError('the answer ends too early')
   }
 
   #byte(): number {
@@ -161,6 +198,7 @@ export class ChunkReader {
       if (!chunk) throw new RangeError('the answer ends too early')
       this.#chunk = chunk
       this.#position = 0
+      this.#behind -= chunk.length
     }
     return this.#chunk.length - this.#position
   }

@@ -57,7 +57,8 @@ async function scripted(react: Reaction): Promise<{ readonly port: number; reado
 
 function driverOf(port: number, requestTimeoutMs = 10_000): Driver {
   const bootstrap = [{ host: '127.0.0.1', port }]
-  const driver = openDriver({ bootstrap, clientId: 't', connectTimeoutMs: 2_000, requestTimeoutMs, clock: systemClock })
+  const timeouts = { connectTimeoutMs: 2_000, requestTimeoutMs }
+  const driver = openDriver({ bootstrap, clientId: 't', maxResponseBytes: 1_000_000, ...timeouts, clock: systemClock })
   opened.unshift(driver)
   return driver
 }

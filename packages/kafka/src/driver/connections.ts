@@ -1,15 +1,18 @@
-import { Connection, NetworkError, ResponseError, type API } from '@platformatic/kafka'
+import type { API } from '@platformatic/kafka'
 import { ClosedError, type Clock } from '@sluice/flow'
-import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { ConnectionError, ProtocolError, UnsupportedBrokerError } from '../errors.ts'
-import { missingApis } from './apis/versions.ts'
-import { connectFailure, notConnected, requestFailure, type Target } from './failures.ts'
-import { saslOf } from './sasl.ts'
-import { freeWrittenRequests } from './written-requests.ts'
+import { ConnectionError, ProtocolError, RequestTimeoutError } from '../errors.ts'
+import { BrokerConnection } from './broker-connection.ts'
+import { requestFailure } from './failures.ts'
 
 /** Requests on one connection are answered in order, so what may wait long must not share one with what may not. */
-export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce'
+export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce' | 'transaction'
+
+/**
+ * A request of these has its connection to itself while it is out: a fetch waits for records, and what is written in a
+ * transaction for the coordinator of the transaction (KIP-890), for as long as that is away.
+ */
+const exclusive: ReadonlySet<Role> = new Set(['fetch', 'transaction'])
 
 export interface Address {
   readonly host: string
@@ -22,6 +25,8 @@ export interface ConnectionsOptions {
   readonly clientId: string
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
+  /** Of one answer, beyond what a fetch asks for. */
+  readonly maxResponseBytes: number
   readonly tls?: TlsOptions | undefined
   readonly sasl?: SaslOptions | undefined
   readonly clock: Clock
@@ -38,39 +43,16 @@ export interface SaslOptions {
 /** After so many hang-ups in a row on the same request, each the first of a fresh connection, it is the request. */
 const maxHangups = 10
 
-/** How long a connection gets to end by itself when it is closed. */
-const closeGraceMs = 500
-
-/**
- * Ends a SASL session where the library would renew it: its renewal lets other requests in between, which the broker
- * then refuses. Called by the library's timer when 80 % of the session are over.
- */
-class SessionConnection extends Connection {
-  onSessionEnding: () => void = () => {}
-
-  override reauthenticate(): void {
-    this.onSessionEnding()
-  }
-}
-
-interface Pooled extends Target {
-  readonly connection: SessionConnection
-  ready: Promise<void>
-  inFlight: number
-  /** Anything but the greeting of a new connection. */
-  hasAnswered: boolean
-  /** Its end was counted against a request. */
-  isBlamed: boolean
-}
-
 /** The TCP connections to all brokers, by role: made when first used, dropped when they break. */
 export class Connections {
   readonly #options: ConnectionsOptions
   readonly #bootstrap: ReadonlySet<string>
-  readonly #pools = new Map<string, Pooled[]>()
+  readonly #pools = new Map<string, BrokerConnection[]>()
   readonly #hangups = new Map<string, number>()
   /** Out of their pools, with requests still in flight. */
-  readonly #retired = new Set<Pooled>()
+  readonly #retired = new Set<BrokerConnection>()
+  /** The most that a fetch has asked for. */
+  #fetchBytes = 0
   #closed = false
 
   constructor(options: ConnectionsOptions) {
@@ -89,22 +71,42 @@ export class Connections {
     api: API<Args, Answer>,
     ...args: Args
   ): Promise<Answer> {
-    if (this.#closed) throw new ClosedError('the connection to the cluster')
-    const pooled = this.#take(role, to)
-    let connected = false
-    try {
-      await pooled.ready
-      connected = true
-      const answer = await api.async(pooled.connection, ...args).catch(withErrorsInIt<Answer>)
-      pooled.hasAnswered = true
-      this.#hangups.delete(`${name}@${pooled.address}`)
+    return await this.#with(role, to, name, async (connection) => {
+      const answer = await api.async(connection.wire, ...args)
+      connection.hasAnswered = true
+      this.#hangups.delete(`${name}@${connection.address}`)
       return answer
-    } catch (error) {
-      throw connected ? this.#requestFailure(error, name, pooled) : error
-    } finally {
-      pooled.inFlight--
-      if (this.#retired.has(pooled)) this.#endRetired(pooled)
-    }
+    })
+  }
+
+  /** Sends one request that is not answered: resolves when its bytes have left this process. Throws as `request`. */
+  async send<Args extends unknown[]>(
+    role: Role,
+    to: Address,
+    name: string,
+    api: API<Args, unknown>,
+    ...args: Args
+  ): Promise<void> {
+    const { clock, requestTimeoutMs } = this.#options
+    await this.#with(role, to, name, async (connection) => {
+      await api.async(connection.wire, ...args)
+      let late: Error | undefined
+      const timer = clock.setTimeout(() => {
+        late = new RequestTimeoutError(connection.address, name, requestTimeoutMs)
+        connection.destroy()
+      }, requestTimeoutMs)
+      await connection
+        .written()
+        .catch((error: unknown) => {
+          throw late ?? error
+        })
+        .finally(() => timer.cancel())
+    })
+  }
+
+  /** Makes room for the answer to a fetch of this many bytes. */
+  expectFetch(maxBytes: number): void {
+    this.#fetchBytes = Math.max(this.#fetchBytes, maxBytes)
   }
 
   inspect(): { readonly connections: Readonly<Record<string, number>> } {
@@ -113,139 +115,97 @@ export class Connections {
   }
 
   /** Requests in flight are rejected. A connection that does not end by itself within `graceMs` is broken off. */
-  async close(graceMs: number = closeGraceMs): Promise<void> {
+  async close(graceMs?: number): Promise<void> {
     this.#closed = true
     const all = [...[...this.#pools.values()].flat(), ...this.#retired]
     this.#pools.clear()
     this.#retired.clear()
-    await Promise.all(all.map((pooled) => this.#hangUp(pooled, Math.min(graceMs, closeGraceMs))))
+    await Promise.all(all.map((connection) => connection.close(graceMs)))
   }
 
-  /** A connection that waits for a fetch is not shared: the next fetch takes another. */
-  #take(role: Role, to: Address): Pooled {
+  async #with<Answer>(
+    role: Role,
+    to: Address,
+    name: string,
+    exchange: (connection: BrokerConnection) => Promise<Answer>,
+  ): Promise<Answer> {
+    if (this.#closed) throw new ClosedError('the connection to the cluster')
+    const connection = this.#take(role, to)
+    let connected = false
+    try {
+      await connection.ready
+      connected = true
+      return await exchange(connection)
+    } catch (error) {
+      throw connected ? this.#requestFailure(error, name, connection) : error
+    } finally {
+      connection.inFlight--
+      if (this.#retired.has(connection)) this.#endRetired(connection)
+    }
+  }
+
+  #take(role: Role, to: Address): BrokerConnection {
     const address = `${to.host}:${to.port}`
     const key = `${role} ${address}`
     const pool = this.#pool(key)
-    let pooled = pool.find((one) => isUsable(one.connection) && (role !== 'fetch' || one.inFlight === 0))
-    if (!pooled) {
-      pooled = this.#open(to, address, key, pool)
-      pool.push(pooled)
+    let connection = pool.find((one) => one.isUsable && (!exclusive.has(role) || one.inFlight === 0))
+    if (!connection) {
+      connection = this.#open(to, address, key, pool)
+      pool.push(connection)
     }
-    pooled.inFlight++
-    return pooled
+    connection.inFlight++
+    return connection
   }
 
-  #pool(key: string): Pooled[] {
+  #pool(key: string): BrokerConnection[] {
     let pool = this.#pools.get(key)
     if (!pool) this.#pools.set(key, (pool = []))
     return pool
   }
 
-  #open(to: Address, address: string, key: string, pool: Pooled[]): Pooled {
-    const { clientId, connectTimeoutMs, requestTimeoutMs, tls, sasl } = this.#options
-    // An address is no name of a server (RFC 6066).
-    const serverName = tls?.servername ?? (tls && isIP(to.host) === 0 ? to.host : undefined)
-    const connection = new SessionConnection(clientId, {
-      connectTimeout: connectTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      // How many may be in flight is decided by those who send.
-      maxInflights: 1_000,
-      ...(tls && { tls }),
-      ...(serverName !== undefined && { tlsServerName: serverName }),
-      ...(sasl && { sasl: saslOf(sasl, address, connectTimeoutMs, this.#options.clock) }),
-    })
-    const pooled: Pooled = {
-      connection,
-      address,
-      advertised: !this.#bootstrap.has(address),
-      ready: Promise.resolve(),
-      inFlight: 0,
-      hasAnswered: false,
-      isBlamed: false,
-    }
+  #open(to: Address, address: string, key: string, pool: BrokerConnection[]): BrokerConnection {
     const drop = (): void => {
-      const index = pool.indexOf(pooled)
+      const index = pool.indexOf(connection)
       // Told more than once; a new pool may stand in the place of this one by then.
       if (index < 0) return
       pool.splice(index, 1)
       if (pool.length === 0) this.#pools.delete(key)
     }
-    // A raw connection without a listener for its errors would end the process.
-    connection.on('error', drop)
-    connection.on('close', drop)
-    connection.on('closing', drop)
-    connection.onSessionEnding = () => {
-      drop()
-      this.#retired.add(pooled)
-      this.#endRetired(pooled)
-    }
-    pooled.ready = this.#connect(pooled, to)
-    pooled.ready.catch(drop)
-    return pooled
-  }
-
-  async #connect(target: Pooled, to: Address): Promise<void> {
-    const { connection, address } = target
-    const { connectTimeoutMs, clock } = this.#options
-    let silent: ConnectionError | undefined
-    // Requests are told only that the connection closed, not why: that a broker misses a certificate comes as an event.
-    let broken: Error | undefined
-    connection.on('error', (error) => (broken ??= error))
-    try {
-      await connection.connect(to.host, to.port)
-      freeWrittenRequests(connection.socket)
-      // A frozen broker accepts connections (its kernel does) but says nothing.
-      const silence = clock.setTimeout(() => {
-        silent = notConnected(target, `${address} took the connection but did not answer within ${connectTimeoutMs} ms`)
-        connection.socket.destroy()
-      }, connectTimeoutMs)
-      const missing = await missingApis(connection).finally(() => silence.cancel())
-      if (missing.length > 0) throw new UnsupportedBrokerError(address, missing)
-    } catch (error) {
-      void connection.close()
-      throw silent ?? connectFailure(isClosed(error) ? (broken ?? error) : error, target, connectTimeoutMs)
-    }
+    const target = { address, advertised: !this.#bootstrap.has(address) }
+    const connection: BrokerConnection = new BrokerConnection(to, target, this.#options, {
+      maxAnswerBytes: () => this.#options.maxResponseBytes + this.#fetchBytes,
+      onGone: drop,
+      onSessionEnding: () => {
+        drop()
+        this.#retired.add(connection)
+        this.#endRetired(connection)
+      },
+    })
+    return connection
   }
 
   /** A request that the broker cannot parse makes it hang up: without a bound it would be sent for ever. */
-  #requestFailure(error: unknown, api: string, pooled: Pooled): Error {
-    const { address, advertised } = pooled
-    const failure = requestFailure(error, { address, advertised, api, timeoutMs: this.#options.requestTimeoutMs })
+  #requestFailure(error: unknown, api: string, connection: BrokerConnection): Error {
+    const { address, advertised } = connection
+    const call = { address, advertised, api, timeoutMs: this.#options.requestTimeoutMs }
+    const failure = requestFailure(error, call, connection.causeOf(error))
     // A connection that has answered before, or took others down with it, was broken by something else.
-    if (!(failure instanceof ConnectionError) || pooled.hasAnswered || pooled.isBlamed || this.#closed) return failure
-    pooled.isBlamed = true
+    if (!(failure instanceof ConnectionError) || connection.hasAnswered || connection.isBlamed || this.#closed) {
+      return failure
+    }
+    connection.isBlamed = true
     const key = `${api}@${address}`
     const hangups = (this.#hangups.get(key) ?? 0) + 1
     this.#hangups.set(key, hangups)
     if (hangups < maxHangups) return failure
     this.#hangups.delete(key)
-    const message = `${address} hung up on ${api} ${hangups} times in a row, each time on a fresh connection`
+    const message = `${failure.message}; so it was ${hangups} times in a row, each time on a fresh connection`
     return new ProtocolError(address, api, message, failure.cause)
   }
 
-  #endRetired(pooled: Pooled): void {
-    if (pooled.inFlight > 0) return
-    this.#retired.delete(pooled)
-    void this.#hangUp(pooled)
+  #endRetired(connection: BrokerConnection): void {
+    if (connection.inFlight > 0) return
+    this.#retired.delete(connection)
+    void connection.close()
   }
-
-  async #hangUp({ connection }: Pooled, graceMs = closeGraceMs): Promise<void> {
-    const impatient = this.#options.clock.setTimeout(() => connection.socket?.destroy(), graceMs)
-    await connection.close().finally(() => impatient.cancel())
-  }
-}
-
-/** The library rejects an answer that has any error code in it, and hangs the answer on the error. */
-function withErrorsInIt<Answer>(error: unknown): Answer {
-  if (error instanceof ResponseError) return error['response'] as Answer
-  throw error
-}
-
-function isClosed(error: unknown): boolean {
-  return error instanceof NetworkError && error.cause === undefined
-}
-
-/** One whose request timed out is being destroyed before it tells so. */
-function isUsable({ status }: Connection): boolean {
-  return status !== 'closing' && status !== 'closed' && status !== 'error'
 }

@@ -2,13 +2,11 @@ import {
   AuthenticationError as LibraryAuthenticationError,
   GenericError,
   NetworkError,
-  ResponseError,
   TimeoutError,
   UserError,
 } from '@platformatic/kafka'
 import { SluiceError } from '@sluice/flow'
 import { AuthenticationError, ConnectionError, ProtocolError, RequestTimeoutError } from '../errors.ts'
-import { brokerError } from './classify.ts'
 
 /** Which call failed, and where. */
 export interface FailedCall extends Target {
@@ -53,17 +51,18 @@ export function connectFailure(error: unknown, target: Target, timeoutMs: number
   return notConnected(target, message, cause, retriable)
 }
 
-/** The error for a request that was not answered, or not as it should be. */
-export function requestFailure(error: unknown, call: FailedCall): SluiceError {
+/** The error for a request that was not answered, or not as it should be. `ended`: why its connection ended, if it did. */
+export function requestFailure(error: unknown, call: FailedCall, ended: unknown = error): SluiceError {
   const { address, advertised, api, timeoutMs } = call
   if (error instanceof SluiceError) return error
   if (error instanceof TimeoutError) return new RequestTimeoutError(address, api, timeoutMs)
-  if (error instanceof ResponseError) return responseFailure(error, call)
-  const cause = rootCause(error)
-  if (error instanceof NetworkError) {
-    const message = `the connection to ${address} broke before ${api} was answered`
+  if (error instanceof NetworkError || isOfSocket(error)) {
+    const cause = rootCause(ended)
+    const why = ended instanceof NetworkError && ended.cause === undefined ? '' : `: ${reason(cause)}`
+    const message = `the connection to ${address} broke before ${api} was answered${why}`
     return new ConnectionError(address, message, cause, { advertised })
   }
+  const cause = rootCause(error)
   if (error instanceof UserError) {
     const message = `${address} does not speak as configured: ${reason(cause)}`
     return new ConnectionError(address, message, cause, { retriable: false, advertised })
@@ -71,10 +70,10 @@ export function requestFailure(error: unknown, call: FailedCall): SluiceError {
   return new ProtocolError(address, api, `the answer of ${address} to ${api} cannot be read: ${reason(cause)}`, cause)
 }
 
-function responseFailure(error: ResponseError, { address, api }: FailedCall): SluiceError {
-  const first: unknown = error.errors[0]
-  const code = first instanceof GenericError ? (first['apiCode'] as unknown) : undefined
-  return brokerError(typeof code === 'number' ? code : -1, null, { address, api })
+/** From Node, about a write that did not pass: it has a code, which no error of a parser has. */
+function isOfSocket(error: unknown): boolean {
+  const code = codeOf(error) ?? ''
+  return code === 'ERR_STREAM_DESTROYED' || /^E[A-Z]+$/.test(code)
 }
 
 /** The system's or the user's own error behind the library's wrappings; its own text where there is none. */

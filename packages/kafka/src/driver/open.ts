@@ -40,6 +40,8 @@ export interface DriverOptions {
   readonly connectTimeoutMs: number
   /** For every request; a fetch's `maxWaitMs` and an admin request's `timeoutMs` must be below it. */
   readonly requestTimeoutMs: number
+  /** The largest answer that is taken, beyond what a fetch asks for. */
+  readonly maxResponseBytes: number
   readonly tls?: TlsOptions | undefined
   readonly sasl?: SaslOptions | undefined
   /** Default: the system's. */

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { freeWrittenRequests } from './written-requests.ts'
+import { WrittenRequests } from './written-requests.ts'
 
 async function pair(): Promise<{ socket: Socket; received: Promise<Buffer> }> {
   const server = createServer()
@@ -19,7 +19,7 @@ async function pair(): Promise<{ socket: Socket; received: Promise<Buffer> }> {
 
 test('a large request arrives whole, and its memory is given back; what is small or shared is left alone', async () => {
   const { socket, received } = await pair()
-  freeWrittenRequests(socket)
+  new WrittenRequests(socket)
   const large = Buffer.alloc(8_000_000, 'large')
   const small = Buffer.from(new ArrayBuffer(1_000)).fill('s')
   const shared = Buffer.from(new ArrayBuffer(200_000), 1_000, 100_000).fill('p')
@@ -34,7 +34,7 @@ test('a large request arrives whole, and its memory is given back; what is small
 
 test('what was never written is given back as well', async () => {
   const { socket } = await pair()
-  freeWrittenRequests(socket)
+  new WrittenRequests(socket)
   const large = Buffer.alloc(64_000_000)
   socket.write(large)
   socket.destroy()

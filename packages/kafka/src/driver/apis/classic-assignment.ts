@@ -1,3 +1,4 @@
+import { ChunkReader } from '../chunk-reader.ts'
 import type { ClassicMember } from '../driver.ts'
 
 /**
@@ -5,29 +6,14 @@ import type { ClassicMember } from '../driver.ts'
  * topics with their partitions, the user's data. Bytes of another protocol are read as nothing.
  */
 export function readClassicAssignment(bytes: Buffer): ClassicMember['assignment'] {
-  if (bytes.length < 6) return []
+  const reader = new ChunkReader([bytes])
   try {
-    return readTopics(bytes)
+    reader.skip(2)
+    return reader.plainArray(() => ({
+      topic: reader.plainString() ?? '',
+      partitions: reader.plainArray(() => reader.int32()),
+    }))
   } catch {
     return []
   }
-}
-
-/** @throws RangeError where it is something else */
-function readTopics(bytes: Buffer): ClassicMember['assignment'] {
-  let at = 2
-  const int32 = (): number => {
-    at += 4
-    return bytes.readInt32BE(at - 4)
-  }
-  const topics: { topic: string; partitions: number[] }[] = []
-  for (let topicsLeft = int32(); topicsLeft > 0; topicsLeft--) {
-    const start = at + 2
-    at = start + bytes.readInt16BE(at)
-    const topic = bytes.toString('utf8', start, at)
-    const partitions: number[] = []
-    for (let left = int32(); left > 0; left--) partitions.push(int32())
-    topics.push({ topic, partitions })
-  }
-  return topics
 }

@@ -16,6 +16,7 @@ export async function fetch(
   broker: BrokerNode,
   request: FetchRequest,
 ): Promise<FetchResponse> {
+  connections.expectFetch(request.maxBytes)
   const answer = await connections.request('fetch', broker, 'Fetch', api, request)
   if (answer.errorCode !== 0) throw brokerError(answer.errorCode, null, { api: 'Fetch', broker: broker.id })
   return answer

@@ -29,8 +29,12 @@ export async function produce(
   request: ProduceRequest,
 ): Promise<ProduceResponse> {
   const api = request.version === 1 ? produceApi11 : produceApi
-  const answer = await connections.request('produce', broker, 'Produce', api, request)
-  return request.acks === 0 ? { throttleMs: 0, results: [] } : answer
+  if (request.acks === 0) {
+    await connections.send('produce', broker, 'Produce', api, request)
+    return { throttleMs: 0, results: [] }
+  }
+  const role = request.transactionalId === null ? 'produce' : 'transaction'
+  return await connections.request(role, broker, 'Produce', api, request)
 }
 
 export async function initProducerId(

@@ -1,33 +1,28 @@
-import {
-  createPartitionsV3,
-  createTopicsV7,
-  deleteRecordsV2,
-  deleteTopicsV6,
-  describeConfigsV4,
-  incrementalAlterConfigsV1,
-} from '@platformatic/kafka'
-import { answeredUnread, readUnread } from '../answer.ts'
-import type { ChunkReader } from '../chunk-reader.ts'
+import { readUnread } from '../answer.ts'
 import { brokerError } from '../classify.ts'
 import type { Address, Connections } from '../connections.ts'
 import type { DeletedRecords, NewTopic, RecordsPlace, TopicConfigs, TopicResult } from '../driver.ts'
 import { perTopic } from './by-topic.ts'
+import {
+  alterConfigsApi,
+  createPartitionsApi,
+  createTopicsApi,
+  deleteRecordsApi,
+  deleteTopicsApi,
+  describeConfigsApi,
+  readTopicConfigs,
+} from './topic-answers.ts'
 
 /** The kind of resource whose settings are asked for or changed. */
 const topicResource = 2
 
-/** Where a setting comes from, if it was set for the topic itself. */
-const ownSource = 1
-
 /** Topics in one request for settings: the answer says some thirty of each, and is built by the broker at once. */
 const describedAtOnce = 500
-
-const describeConfigsApi = answeredUnread(32, 4, describeConfigsV4.createRequest)
 
 /** What is done to a setting. */
 const operation = { set: 0, remove: 1 } as const
 
-export async function createTopics(
+export function createTopics(
   connections: Connections,
   broker: Address,
   topics: readonly NewTopic[],
@@ -40,35 +35,17 @@ export async function createTopics(
     assignments: [],
     configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
   }))
-  const answer = await connections.request(
-    'admin',
-    broker,
-    'CreateTopics',
-    createTopicsV7.api,
-    wanted,
-    timeoutMs,
-    false,
-  )
-  return answer.topics.map(({ name, errorCode, errorMessage }) => ({
-    name,
-    errorCode,
-    errorMessage: errorMessage ?? null,
-  }))
+  return connections.request('admin', broker, 'CreateTopics', createTopicsApi, wanted, timeoutMs, false)
 }
 
-export async function deleteTopics(
+export function deleteTopics(
   connections: Connections,
   broker: Address,
   names: readonly string[],
   timeoutMs: number,
 ): Promise<readonly TopicResult[]> {
   const topics = names.map((name) => ({ name, topicId: null }))
-  const answer = await connections.request('admin', broker, 'DeleteTopics', deleteTopicsV6.api, topics, timeoutMs)
-  return answer.responses.map(({ name, errorCode, errorMessage }) => ({
-    name: name ?? '',
-    errorCode,
-    errorMessage: errorMessage ?? null,
-  }))
+  return connections.request('admin', broker, 'DeleteTopics', deleteTopicsApi, topics, timeoutMs)
 }
 
 export async function describeTopicConfigs(
@@ -87,56 +64,6 @@ export async function describeTopicConfigs(
   return described
 }
 
-async function readTopicConfigs(answer: ChunkReader): Promise<readonly TopicConfigs[]> {
-  answer.skip(4)
-  return await answer.longArray(() => {
-    const errorCode = answer.int16()
-    const errorMessage = answer.string() || null
-    answer.skip(1)
-    const name = answer.string() ?? ''
-    const configs = answer.array(() => readConfig(answer))
-    answer.taggedFields()
-    return {
-      name,
-      errorCode,
-      errorMessage,
-      configs: valuesOf(configs),
-      ownConfigs: valuesOf(configs.filter(({ source }) => source === ownSource)),
-    }
-  })
-}
-
-function readConfig(answer: ChunkReader): Config {
-  const name = answer.string() ?? ''
-  const value = answer.string()
-  // Whether it is read-only.
-  answer.skip(1)
-  const source = answer.int8()
-  // Whether it is sensitive.
-  answer.skip(1)
-  answer.array(() => {
-    answer.string()
-    answer.string()
-    answer.skip(1)
-    answer.taggedFields()
-  })
-  // Its type and its documentation.
-  answer.skip(1)
-  answer.string()
-  answer.taggedFields()
-  return { name, value, source }
-}
-
-interface Config {
-  readonly name: string
-  readonly value: string | null
-  readonly source: number
-}
-
-function valuesOf(configs: readonly Config[]): Record<string, string | null> {
-  return Object.fromEntries(configs.map(({ name, value }) => [name, value]))
-}
-
 export async function alterTopicConfigs(
   connections: Connections,
   broker: Address,
@@ -150,8 +77,8 @@ export async function alterTopicConfigs(
       : { name: key, configOperation: operation.set, value },
   )
   const resources = [{ resourceType: topicResource, resourceName: name, configs }] as const
-  const api = incrementalAlterConfigsV1.api
-  const answer = await connections.request(
+  const api = alterConfigsApi
+  const results = await connections.request(
     'admin',
     broker,
     'IncrementalAlterConfigs',
@@ -159,7 +86,7 @@ export async function alterTopicConfigs(
     [...resources],
     validateOnly,
   )
-  return onlyResult(name, answer.responses)
+  return onlyResult(name, results)
 }
 
 export async function createPartitions(
@@ -171,33 +98,22 @@ export async function createPartitions(
 ): Promise<TopicResult> {
   // No assignment of replicas is null: an empty one would be taken for one.
   const topics = [{ ...topic, assignments: null }]
-  const api = createPartitionsV3.api
-  const answer = await connections.request('admin', broker, 'CreatePartitions', api, topics, timeoutMs, validateOnly)
-  return onlyResult(topic.name, answer.results)
+  const api = createPartitionsApi
+  const results = await connections.request('admin', broker, 'CreatePartitions', api, topics, timeoutMs, validateOnly)
+  return onlyResult(topic.name, results)
 }
 
-export async function deleteRecords(
+export function deleteRecords(
   connections: Connections,
   broker: Address,
   places: readonly RecordsPlace[],
   timeoutMs: number,
 ): Promise<readonly DeletedRecords[]> {
   const topics = perTopic(places, ({ partition, offset }) => ({ partitionIndex: partition, offset: BigInt(offset) }))
-  const answer = await connections.request('admin', broker, 'DeleteRecords', deleteRecordsV2.api, topics, timeoutMs)
-  return answer.topics.flatMap(({ name, partitions }) =>
-    partitions.map(({ partitionIndex, errorCode, lowWatermark }) => ({
-      topic: name,
-      partition: partitionIndex,
-      errorCode,
-      startOffset: Number(lowWatermark),
-    })),
-  )
+  return connections.request('admin', broker, 'DeleteRecords', deleteRecordsApi, topics, timeoutMs)
 }
 
-function onlyResult(
-  name: string,
-  results: ReadonlyArray<{ readonly errorCode: number; readonly errorMessage?: string | null | undefined }>,
-): TopicResult {
+function onlyResult(name: string, results: readonly TopicResult[]): TopicResult {
   const [result] = results
   if (!result) throw brokerError(-1, 'the answer names no topic', { topic: name })
   return { name, errorCode: result.errorCode, errorMessage: result.errorMessage || null }

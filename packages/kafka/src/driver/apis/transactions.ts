@@ -1,7 +1,6 @@
 import {
   addOffsetsToTxnV3,
   addPartitionsToTxnV3,
-  apiVersionsV3,
   endTxnV4,
   txnOffsetCommitV3,
   txnOffsetCommitV4,
@@ -21,6 +20,7 @@ import type {
 } from '../driver.ts'
 import { perTopic, readResults } from './by-topic.ts'
 import { commitTopics } from './offsets.ts'
+import { apiVersionsApi } from './versions.ts'
 
 // Later versions of AddPartitionsToTxn are for brokers among themselves.
 const addPartitionsApi = answeredBy(24, 3, addPartitionsToTxnV3.createRequest, readResults)
@@ -36,9 +36,9 @@ const endApi1 = answeredBy(26, 4, endTxnV4.createRequest, readErrorCode)
 
 /** The level of the cluster's feature `transaction.version`: 2 where partitions are added implicitly (KIP-890), else 1. */
 export async function transactionVersion(connections: Connections, from: Address): Promise<1 | 2> {
-  const answer = await connections.request('control', from, 'ApiVersions', apiVersionsV3.api, 'sluice', '0.1.0')
-  const feature = answer.finalizedFeatures?.find(({ name }) => name === 'transaction.version')
-  return feature !== undefined && feature.maxVersionLevel >= 2 ? 2 : 1
+  const { errorCode, features } = await connections.request('control', from, 'ApiVersions', apiVersionsApi)
+  if (errorCode !== 0) throw brokerError(errorCode, null, { api: 'ApiVersions' })
+  return (features.get('transaction.version') ?? 0) >= 2 ? 2 : 1
 }
 
 export function addPartitionsToTransaction(
