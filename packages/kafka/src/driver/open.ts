@@ -51,8 +51,12 @@ export interface DriverOptions {
 /** A driver on the connections and the protocol tables of `@platformatic/kafka`. Connects when first used. */
 export function openDriver(options: DriverOptions): Driver {
   const clock = options.clock ?? systemClock
-  const connections = new Connections({ ...options, clock })
-  const brokers = new AnyBroker(options.bootstrap, clock)
+  return driverOn(new Connections({ ...options, clock }), options.bootstrap, clock)
+}
+
+/** A driver whose requests go over these connections. */
+export function driverOn(connections: Connections, bootstrap: readonly Address[], clock: Clock): Driver {
+  const brokers = new AnyBroker(bootstrap, clock)
 
   const ask = async (topics: readonly string[] | null): Promise<ClusterMetadata> => {
     const answer = await brokers.ask((broker) => metadata(connections, broker, topics))
