@@ -32,7 +32,7 @@ export function guardFrames(socket: Socket, options: FrameGuardOptions): void {
 }
 
 /** Follows the frames through the chunks of a socket and looks at the size that each announces. */
-export class FrameSizes {
+class FrameSizes {
   readonly #maxBytes: () => number
   /** Bytes of the current frame that are still to come. */
   #left = 0

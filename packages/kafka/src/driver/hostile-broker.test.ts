@@ -105,7 +105,7 @@ describe('an answer whose size cannot be', () => {
     )
     const driver = driverOf(port)
     const broker = { id: 1, host: '127.0.0.1', port }
-    const request = { isolation: 'read_committed', maxWaitMs: 1, minBytes: 1, partitions: [] } as const
+    const request = { isolation: 'read_committed', maxWaitMs: 1, minBytes: 1, rackId: '', partitions: [] } as const
     expect(await failureOf(driver.fetch(broker, { ...request, maxBytes: 1_000 }))).toBeInstanceOf(ConnectionError)
     const { partitions } = await driver.fetch(broker, { ...request, maxBytes: 10_000 })
     expect(partitions[0]?.records?.length).toBe(records.length)

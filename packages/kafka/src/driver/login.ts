@@ -1,5 +1,5 @@
 import { saslAuthenticateV2, saslHandshakeV1, type Connection } from '@platformatic/kafka'
-import { messageOf, SluiceError, type Clock } from '@sluice/flow'
+import { messageOf, type Clock, type SluiceError } from '@sluice/flow'
 import { AuthenticationError } from '../errors.ts'
 import { answeredBy } from './answer.ts'
 import { brokerError, classify } from './classify.ts'

@@ -19,7 +19,7 @@ async function pair(): Promise<{ socket: Socket; received: Promise<Buffer> }> {
 
 test('a large request arrives whole, and its memory is given back; what is small or shared is left alone', async () => {
   const { socket, received } = await pair()
-  new WrittenRequests(socket)
+  const written = new WrittenRequests(socket)
   const large = Buffer.alloc(8_000_000, 'large')
   const small = Buffer.from(new ArrayBuffer(1_000)).fill('s')
   const shared = Buffer.from(new ArrayBuffer(200_000), 1_000, 100_000).fill('p')
@@ -27,17 +27,23 @@ test('a large request arrives whole, and its memory is given back; what is small
   for (const bytes of [large, small, shared]) socket.write(bytes)
   // More than the kernel takes at once: what waits in the socket is not given back.
   expect(large.length).toBe(8_000_000)
+  await written.all()
+  expect(large.length).toBe(0)
   socket.end()
   expect((await received).equals(expected)).toBe(true)
   expect([large.length, small.length, shared.length]).toEqual([0, 1_000, 100_000])
 })
 
-test('what was never written is given back as well', async () => {
+test('what was never written is given back as well, and not said to be written', async () => {
   const { socket } = await pair()
-  new WrittenRequests(socket)
+  await once(socket, 'connect')
+  const written = new WrittenRequests(socket)
+  await written.all()
   const large = Buffer.alloc(64_000_000)
   socket.write(large)
+  const lost = written.all().catch((error: unknown) => error)
   socket.destroy()
   await once(socket, 'close')
+  expect(await lost).toBeInstanceOf(Error)
   await expect.poll(() => large.length).toBe(0)
 })

@@ -12,8 +12,8 @@ export const driverCalls: Readonly<Record<string, (driver: Driver, broker: Broke
   'OffsetFetch 9': (driver, broker) =>
     driver.fetchOffsets(broker, { group: 'g', memberId: null, memberEpoch: -1, requireStable: true, topics: null }),
   'FindCoordinator 6': (driver) => driver.findCoordinator('group', 'g'),
-  'DescribeGroups 5': (driver) => driver.admin.describeClassicGroups(['g']),
-  'ListGroups 5': (driver) => driver.admin.listGroups(),
+  'DescribeGroups 5': (driver, broker) => driver.admin.describeClassicGroups(broker, ['g']),
+  'ListGroups 5': (driver, broker) => driver.admin.listGroups(broker),
   'ApiVersions 3': (driver) => driver.transactionVersion(),
   'CreateTopics 7': (driver) =>
     driver.admin.createTopics([{ name: 't', partitions: 1, replicationFactor: 1, configs: {} }], 10),
@@ -38,7 +38,7 @@ export const driverCalls: Readonly<Record<string, (driver: Driver, broker: Broke
   'OffsetDelete 0': (driver, broker) => driver.admin.deleteOffsets(broker, 'g', [place]),
   'AlterClientQuotas 1': (driver) => driver.admin.alterClientQuota('t', 1),
   'ConsumerGroupHeartbeat 1': (driver, broker) => driver.heartbeat(broker, heartbeat),
-  'ConsumerGroupDescribe 0': (driver) => driver.admin.describeConsumerGroups(['g']),
+  'ConsumerGroupDescribe 0': (driver, broker) => driver.admin.describeConsumerGroups(broker, ['g']),
 }
 
 /** The API of a recorded answer by its key in the protocol. */
@@ -97,6 +97,7 @@ const fetched = {
   maxWaitMs: 1,
   minBytes: 1,
   maxBytes: 1,
+  rackId: '',
   partitions: [fetchedPartition],
 } as const
 const heartbeat = {

@@ -20,7 +20,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
 export const mutations: fc.Arbitrary<readonly Mutation[]> = fc.array(mutation, { maxLength: 6 })
 
 export function mutated(frame: Buffer, changes: readonly Mutation[]): Buffer {
-  return changes.reduce((bytes, change) => applied(bytes, change), Buffer.from(frame))
+  return changes.reduce<Buffer>(applied, Buffer.from(frame))
 }
 
 function applied(bytes: Buffer, { kind, at, value }: Mutation): Buffer {
