@@ -164,6 +164,12 @@ function latencyRow({ partitions, p50, p99, arrived, fetchesPerSecond }: Latency
   }
 }
 
-function stepRow({ step, seconds, cpuSeconds, longestBlockMs }: ManyTopicsResult['steps'][number]): Row {
-  return { step, seconds: round(seconds), 'CPU, s': round(cpuSeconds), 'longest block, ms': round(longestBlockMs) }
+function stepRow({ step, seconds, cpuSeconds, longestGapMs, longestBlockMs }: ManyTopicsResult['steps'][number]): Row {
+  return {
+    step,
+    seconds: round(seconds),
+    'CPU, s': round(cpuSeconds),
+    'longest gap, ms': round(longestGapMs),
+    'of which work': round(longestBlockMs),
+  }
 }

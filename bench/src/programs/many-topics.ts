@@ -1,7 +1,7 @@
 // What a cluster of thousands of topics does to the event loop: for how long nothing else could run, step by step.
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, topicPattern, text } from '@sluice/kafka'
+import { BlockWatch } from '../block-watch.ts'
 import { answer, job } from '../in-process.ts'
 
 export interface ManyTopicsJob {
@@ -16,7 +16,8 @@ export interface ManyTopicsStep {
   readonly step: string
   readonly seconds: number
   readonly cpuSeconds: number
-  /** The longest time in which no timer could run. */
+  /** The longest time in which no timer could run, and what this thread worked in it. */
+  readonly longestGapMs: number
   readonly longestBlockMs: number
 }
 
@@ -27,23 +28,18 @@ export interface ManyTopicsResult {
 
 const { bootstrap, prefix, topics, idleSeconds } = job<ManyTopicsJob>()
 const steps: ManyTopicsStep[] = []
-const resolutionMs = 1
 
 async function measure(step: string, work: () => Promise<unknown>): Promise<void> {
   globalThis.gc?.()
-  const delay = monitorEventLoopDelay({ resolution: resolutionMs })
-  await sleep(20)
-  delay.enable()
-  await sleep(20)
+  await sleep(50)
+  const watch = new BlockWatch()
   const startedMs = performance.now()
   const cpu = process.cpuUsage()
   await work()
   const { user, system } = process.cpuUsage(cpu)
   const seconds = (performance.now() - startedMs) / 1_000
   await sleep(20)
-  delay.disable()
-  const longestBlockMs = delay.max / 1e6 - resolutionMs
-  steps.push({ step, seconds, cpuSeconds: (user + system) / 1e6, longestBlockMs })
+  steps.push({ step, seconds, cpuSeconds: (user + system) / 1e6, ...watch.stop() })
 }
 
 await using kafka = new Kafka({ brokers: [bootstrap], clientId: 'bench' })

@@ -11,6 +11,8 @@ export interface FetchTarget extends Routed {
   /** Of the last batch fetched; -1 unknown. */
   readonly lastEpoch: number
   readonly wantsFetch: boolean
+  /** Nothing is known to wait in the log for it. */
+  readonly isCaughtUp: boolean
   /** False: what a fetch under way brings for it is discarded. */
   readonly takesAnswer: boolean
 }
@@ -27,6 +29,11 @@ export interface FetchPlan<P extends FetchTarget, Ask extends FetchAsk<P> = Fetc
   readonly waiting: boolean
   /** Of all asks together. Default: their sum. */
   readonly maxBytes?: number
+}
+
+interface TimedPlan<P extends FetchTarget, Ask extends FetchAsk<P>> extends FetchPlan<P, Ask> {
+  /** How long the broker may wait for records. */
+  readonly maxWaitMs: number
 }
 
 /** Decides how much may be fetched. */
@@ -66,6 +73,11 @@ export interface BrokerLoopOptions<P extends FetchTarget, Ask extends FetchAsk<P
 
 /** While a partition waits for room, so that it is asked for as soon as there is. */
 const WAITING_POLL_MS = 10
+/**
+ * While others have records, each fetch of which is answered at once, caught-up partitions are asked for this often: a
+ * thousand of them cost a broker more than the records do.
+ */
+const CAUGHT_UP_EVERY_MS = 25
 /** An answer is late when it takes so much longer than the broker may hold it. */
 const SILENT_AFTER_MS = 3_000
 const MAX_INT32 = 2 ** 31 - 1
@@ -80,6 +92,8 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   readonly #options: BrokerLoopOptions<P, Ask>
   readonly #partitions = new Set<P>()
   readonly #signal: Signal
+  /** When caught-up partitions are asked for again; monotonic. */
+  #caughtUpDueMs = -Infinity
   #stopped = false
   readonly #stopping = new AbortController()
   #fetches = 0
@@ -131,7 +145,7 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   async #run(): Promise<void> {
     await Promise.resolve()
     while (!this.#stopped) {
-      const plan = this.#options.intake.plan(this.#inTurn())
+      const plan = this.#plan()
       if (plan.asks.length === 0) {
         await this.#signal.wait()
         continue
@@ -146,8 +160,30 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
     await this.#options.clock.sleep(throttleMs, this.#stopping.signal).catch(() => {})
   }
 
+  #plan(): TimedPlan<P, Ask> {
+    const { intake, clock } = this.#options
+    const wanting = this.#wanting()
+    const nowMs = clock.monotonicMs()
+    if (nowMs < this.#caughtUpDueMs) {
+      const behind = wanting.filter((partition) => !partition.isCaughtUp)
+      const plan = behind.length < wanting.length ? intake.plan(behind) : undefined
+      const dueInMs = Math.ceil(this.#caughtUpDueMs - nowMs)
+      if (plan !== undefined && plan.asks.length > 0) {
+        return { ...plan, maxWaitMs: Math.min(dueInMs, this.#maxWaitMs(plan)) }
+      }
+    }
+    this.#caughtUpDueMs = nowMs + CAUGHT_UP_EVERY_MS
+    const plan = intake.plan(wanting)
+    return { ...plan, maxWaitMs: this.#maxWaitMs(plan) }
+  }
+
+  #maxWaitMs({ waiting }: FetchPlan<P, Ask>): number {
+    const { fetchMaxWaitMs } = this.#options.settings
+    return waiting ? Math.min(WAITING_POLL_MS, fetchMaxWaitMs) : fetchMaxWaitMs
+  }
+
   /** Those that can be fetched. What brought records goes to the end of the line, so that each comes first in its turn. */
-  #inTurn(): P[] {
+  #wanting(): P[] {
     const wanting: P[] = []
     for (const partition of this.#partitions) if (partition.wantsFetch) wanting.push(partition)
     return wanting
@@ -159,10 +195,9 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   }
 
   /** Returns for how long the broker wants to be left alone. */
-  async #fetch(plan: FetchPlan<P, Ask>): Promise<number> {
+  async #fetch({ maxWaitMs, ...plan }: TimedPlan<P, Ask>): Promise<number> {
     const { cluster, clock, settings, onSilent, onFailed } = this.#options
     const offsets = plan.asks.map(({ partition }) => partition.position)
-    const maxWaitMs = plan.waiting ? Math.min(WAITING_POLL_MS, settings.fetchMaxWaitMs) : settings.fetchMaxWaitMs
     const tellSilence = (): void => {
       if (this.#stopped) return
       // Again and again, since the election of another leader takes its time.

@@ -39,15 +39,15 @@ export function ownOf({ priority }: AssignedPartition, { ofHigh, ofOthers }: Roo
   return priority === 'high' ? ofHigh : ofOthers
 }
 
-/** Takes off what the partition holds beyond its own share. */
-export function deduct(room: Room, partition: AssignedPartition): void {
+/** Takes off what the partition holds beyond its own share. Returns whether it holds or has reserved anything. */
+export function deduct(room: Room, partition: AssignedPartition): boolean {
   const { heldBytes, reservedBytes, heldRecords, reservedRecords } = partition.usage
-  // Most of a thousand partitions hold nothing.
-  if (heldBytes + reservedBytes + heldRecords + reservedRecords === 0) return
+  if (heldBytes === 0 && reservedBytes === 0 && heldRecords === 0 && reservedRecords === 0) return false
   const own = ownOf(partition, room)
   room.sharedBytes -= beyond(0, heldBytes + reservedBytes, own.bytes)
   room.sharedRecords -= beyond(0, heldRecords + reservedRecords, own.records)
   if (heldRecords + reservedRecords > 0) room.busy++
+  return true
 }
 
 /** Whether the own share of records has room for a batch; for one that is urgent, a batch may pass the share. */

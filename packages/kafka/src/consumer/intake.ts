@@ -1,6 +1,6 @@
 import { Gate, type GateState } from '@sluice/flow'
 import type { FetchAsk, FetchBudget, FetchPlan } from './broker-loop.ts'
-import { divideBudget } from './budget-division.ts'
+import { type BudgetDivision, divideBudget } from './budget-division.ts'
 import { beyond, commonIsUnused, deduct, emptyRoom, fitsOwn, ownOf, type Room } from './budget-room.ts'
 import type { AssignedPartition } from './partition.ts'
 import { reserveTogether, type SharedReservation } from './shared-reservation.ts'
@@ -45,6 +45,10 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   readonly #options: IntakeOptions
   readonly #gate: Gate
   readonly #partitions = new Set<AssignedPartition>()
+  /** Those that hold or have reserved anything, and some that did: a few of a thousand. */
+  readonly #used = new Set<AssignedPartition>()
+  /** Of the partitions there are; undefined: to be made. */
+  #division: BudgetDivision | undefined
   #claimant: AssignedPartition | undefined
   /** Somebody was refused since the last time there was room. */
   #refused = false
@@ -69,6 +73,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
 
   add(partition: AssignedPartition): void {
     this.#partitions.add(partition)
+    this.#division = undefined
     this.#shareObjects()
   }
 
@@ -78,6 +83,8 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.withdraw(partition)
     this.releaseAll(partition)
     this.#partitions.delete(partition)
+    this.#used.delete(partition)
+    this.#division = undefined
     this.#shareObjects()
   }
 
@@ -125,6 +132,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     const { usage } = ask.partition
     usage.heldBytes += bytes
     usage.heldRecords += records
+    if (bytes > 0) this.#use(ask.partition)
     this.#gate.charge(bytes, records)
     if (ask.shared === undefined) {
       usage.reservedBytes -= ask.bytes
@@ -148,6 +156,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     if (!this.#partitions.has(partition)) return
     partition.usage.heldBytes += bytes
     partition.usage.heldRecords += records
+    this.#use(partition)
     this.#gate.charge(bytes, records)
   }
 
@@ -169,6 +178,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   expand(partition: AssignedPartition, bytes: number): void {
     partition.usage.heldBytes += bytes
     partition.usage.expandedBytes += bytes
+    this.#use(partition)
     this.#expandedBytes += bytes
     this.#gate.charge(bytes, 0)
   }
@@ -217,13 +227,16 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
   }
 
   #room(): Room {
-    let high = 0
-    for (const { priority } of this.#partitions) if (priority === 'high') high++
-    const parts = divideBudget(this.#partitions.size, high)
-    const room = emptyRoom(parts, { bytes: this.#maxBytes, records: this.#options.maxRecords * this.#share })
+    this.#division ??= divisionOf(this.#partitions)
+    const budget = { bytes: this.#maxBytes, records: this.#options.maxRecords * this.#share }
+    const room = emptyRoom(this.#division, budget)
     room.sharedBytes -= this.#sharedOfCommon
-    for (const partition of this.#partitions) deduct(room, partition)
+    for (const partition of this.#used) if (!deduct(room, partition)) this.#used.delete(partition)
     return room
+  }
+
+  #use(partition: AssignedPartition): void {
+    if (this.#partitions.has(partition)) this.#used.add(partition)
   }
 
   #reserveTogether(partitions: readonly AssignedPartition[], room: Room) {
@@ -292,6 +305,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     const before = { bytes: usage.heldBytes + usage.reservedBytes, records: usage.heldRecords + usage.reservedRecords }
     usage.reservedBytes += bytes
     usage.reservedRecords += records
+    this.#use(partition)
     const own = ownOf(partition, room)
     room.sharedBytes -= beyond(before.bytes, bytes, own.bytes)
     room.sharedRecords -= beyond(before.records, records, own.records)
@@ -300,4 +314,10 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#gate.charge(bytes, 0)
     return { partition, bytes, records, shared: undefined }
   }
+}
+
+function divisionOf(partitions: ReadonlySet<AssignedPartition>): BudgetDivision {
+  let high = 0
+  for (const { priority } of partitions) if (priority === 'high') high++
+  return divideBudget(partitions.size, high)
 }

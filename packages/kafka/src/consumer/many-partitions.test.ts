@@ -40,4 +40,21 @@ describe('1,000 idle partitions of one broker', () => {
     expect(Math.max(...latencies)).toBeLessThan(100)
     await close()
   })
+
+  test('are left out of most fetches while another has records, and still deliver within 100 ms', async () => {
+    const { broker, pass, close, latencies } = await openIdle()
+    const before = broker.fetches.length
+    const values = Array.from({ length: 20 }, () => 'a'.repeat(2_000))
+    for (let batch = 0; batch < 100; batch++) broker.write('letters', 0, values)
+    await pass(30)
+    broker.write('letters', 731, ['b'])
+    await pass(100)
+    const fetches = broker.fetches.slice(before)
+    const asked = fetches.reduce((sum, { partitions }) => sum + partitions.length, 0)
+    expect(latencies).toHaveLength(100 * 20 + 1)
+    expect(fetches.length).toBeGreaterThan(10)
+    expect(asked / fetches.length).toBeLessThan(500)
+    expect(Math.max(...latencies)).toBeLessThan(100)
+    await close()
+  })
 })

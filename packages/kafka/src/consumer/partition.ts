@@ -139,6 +139,10 @@ export class AssignedPartition {
     return this.phase === 'active'
   }
 
+  get isCaughtUp(): boolean {
+    return this.sizes.caughtUp
+  }
+
   get wantsFetch(): boolean {
     return this.mayHandle && this.position >= 0
   }

@@ -43,6 +43,11 @@ export class ReadPartition<T extends AnyTopic = AnyTopic> implements FetchTarget
     return this.topic.name
   }
 
+  /** Not looked at: a reader rarely has hundreds of partitions of which only some have records. */
+  get isCaughtUp(): boolean {
+    return false
+  }
+
   get wantsFetch(): boolean {
     return !this.isSeeking && this.position < this.end
   }
