@@ -1,4 +1,4 @@
-import type { BudgetDivision } from './budget-division.ts'
+import { type BudgetDivision, divideBudget } from './budget-division.ts'
 import type { AssignedPartition } from './partition.ts'
 
 /** A share of the budget. */
@@ -16,6 +16,12 @@ export interface Room {
   sharedRecords: number
   /** Partitions that have records or are about to. */
   busy: number
+}
+
+export function divisionOf(partitions: ReadonlySet<AssignedPartition>): BudgetDivision {
+  let high = 0
+  for (const { priority } of partitions) if (priority === 'high') high++
+  return divideBudget(partitions.size, high)
 }
 
 /** The room in a budget of which nothing is used yet. */

@@ -1,9 +1,9 @@
 import { Gate, type GateState } from '@sluice/flow'
 import type { FetchAsk, FetchBudget, FetchPlan } from './broker-loop.ts'
-import { type BudgetDivision, divideBudget } from './budget-division.ts'
-import { beyond, commonIsUnused, deduct, emptyRoom, fitsOwn, ownOf, type Room } from './budget-room.ts'
+import type { BudgetDivision } from './budget-division.ts'
+import { beyond, commonIsUnused, deduct, divisionOf, emptyRoom, fitsOwn, ownOf, type Room } from './budget-room.ts'
 import type { AssignedPartition } from './partition.ts'
-import { reserveTogether, type SharedReservation } from './shared-reservation.ts'
+import { giveBack, reserveTogether, type SharedReservation } from './shared-reservation.ts'
 
 export interface IntakeOptions {
   readonly maxRecords: number
@@ -202,6 +202,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     if (!this.#partitions.has(partition)) return
     partition.usage.objectBytes += bytes
     partition.usage.heldBytes += bytes
+    this.#use(partition)
     if (bytes > 0) return this.#gate.charge(bytes, 0)
     this.#gate.release(-bytes, 0)
     this.#tellRoom()
@@ -256,13 +257,9 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
 
   /** What an answer brought takes the place of what was reserved; the last answer gives the rest back. */
   #settleShared(reservation: SharedReservation, bytes: number): void {
-    reservation.open--
-    const done = reservation.open === 0 ? reservation.leftBytes : Math.min(bytes, reservation.leftBytes)
-    const ofCommon = reservation.open === 0 ? reservation.commonBytes : Math.min(bytes, reservation.commonBytes)
-    reservation.leftBytes -= done
-    reservation.commonBytes -= ofCommon
-    this.#sharedOfCommon -= ofCommon
-    this.#gate.release(done, 0)
+    const given = giveBack(reservation, bytes)
+    this.#sharedOfCommon -= given.commonBytes
+    this.#gate.release(given.bytes, 0)
   }
 
   #ask(partition: AssignedPartition, room: Room, left: number): Ask | undefined {
@@ -314,10 +311,4 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#gate.charge(bytes, 0)
     return { partition, bytes, records, shared: undefined }
   }
-}
-
-function divisionOf(partitions: ReadonlySet<AssignedPartition>): BudgetDivision {
-  let high = 0
-  for (const { priority } of partitions) if (priority === 'high') high++
-  return divideBudget(partitions.size, high)
 }

@@ -70,6 +70,17 @@ export function reserveTogether(
   return { asks, reservation }
 }
 
+/** An answer brought this much in: returns what is not reserved any more; with the last answer all that is left. */
+export function giveBack(reservation: SharedReservation, bytes: number) {
+  reservation.open--
+  const isLast = reservation.open === 0
+  const given = isLast ? reservation.leftBytes : Math.min(bytes, reservation.leftBytes)
+  const ofCommon = isLast ? reservation.commonBytes : Math.min(bytes, reservation.commonBytes)
+  reservation.leftBytes -= given
+  reservation.commonBytes -= ofCommon
+  return { bytes: given, commonBytes: ofCommon }
+}
+
 function partOf(sharedBytes: number): number {
   return Math.max(0, Math.floor(Math.max(sharedBytes * PART_OF_COMMON, Math.min(sharedBytes, LEAST_OF_COMMON))))
 }
