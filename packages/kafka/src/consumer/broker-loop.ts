@@ -235,10 +235,10 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   }
 
   #hand(asks: readonly Ask[], offsets: readonly number[], { partitions }: FetchResponse): void {
-    const answers = byTopic(partitions)
+    const answerFor = inOrder(partitions)
     asks.forEach((ask, index) => {
       const { partition } = ask
-      const fetched = answers.get(partition.topicId)?.get(partition.partition)
+      const fetched = answerFor(partition)
       // Meanwhile it may have been given back, led away or moved to another offset.
       const isCurrent = !this.#stopped && this.#partitions.has(partition) && partition.position === offsets[index]
       if (fetched === undefined || !isCurrent || !partition.takesAnswer) this.#options.intake.settle(ask, 0, 0)
@@ -250,12 +250,17 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   }
 }
 
-function byTopic(answers: readonly FetchedPartition[]): ReadonlyMap<string, ReadonlyMap<number, FetchedPartition>> {
-  const topics = new Map<string, Map<number, FetchedPartition>>()
-  for (const one of answers) {
-    let topic = topics.get(one.topicId)
-    if (topic === undefined) topics.set(one.topicId, (topic = new Map()))
-    topic.set(one.partition, one)
+/** Finds the answer for a partition: most often the next one, since a broker answers in the order of the request. */
+function inOrder(answers: readonly FetchedPartition[]): (partition: Routed) => FetchedPartition | undefined {
+  let next = 0
+  let byPlace: Map<string, FetchedPartition> | undefined
+  return ({ topicId, partition }) => {
+    const answer = answers[next]
+    if (answer !== undefined && answer.partition === partition && answer.topicId === topicId) {
+      next++
+      return answer
+    }
+    byPlace ??= new Map(answers.map((one) => [`${one.topicId}/${one.partition}`, one]))
+    return byPlace.get(`${topicId}/${partition}`)
   }
-  return topics
 }

@@ -23,9 +23,9 @@ export class FirstSight {
     this.#sights.set(topic, { topicId: '', begunWith: 0, isIncomplete: false })
   }
 
-  /** `committed`: what the group has of this topic. */
+  /** `committed`: what the group has of this topic, and of no other. */
   note({ name, id, partitions }: TopicMetadata, committed: readonly CommittedOffset[]): void {
-    const own = committed.filter(({ topic, offset }) => topic === name && offset >= 0)
+    const own = committed.filter(({ offset }) => offset >= 0)
     const begunWith = begunWithOf(own, partitions.length)
     const isIncomplete = own.filter(({ partition }) => partition < begunWith).length < begunWith
     this.#sights.set(name, { topicId: id, begunWith, isIncomplete })

@@ -2,6 +2,7 @@ import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { CommittedOffset } from '../driver/driver.ts'
+import { groupBy } from '../driver/group-by.ts'
 import { BrokerError, ClusterTimeoutError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
 import { ByPlace } from '../by-place.ts'
@@ -46,6 +47,8 @@ export interface FoundPosition {
 
 /** Offsets that a transaction holds for so long are told, each time again. */
 const UNSTABLE_MS = 10_000
+/** Partitions in one question for committed offsets. */
+const FOUND_AT_ONCE = 1_000
 const UNKNOWN_TOPIC = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 
 /**
@@ -118,7 +121,20 @@ export class Positions {
     }
   }
 
+  /**
+   * Thousands of partitions are looked up some at a time: what is done with one long answer would hold up all else,
+   * heartbeats too.
+   */
   async #findCommitted(partitions: readonly AssignedPartition[]): Promise<void> {
+    const searches: Promise<void>[] = []
+    for (let from = 0; from < partitions.length; from += FOUND_AT_ONCE) {
+      if (from > 0) await new Promise((resolve) => setImmediate(resolve))
+      searches.push(this.#findSome(partitions.slice(from, from + FOUND_AT_ONCE)))
+    }
+    await Promise.all(searches)
+  }
+
+  async #findSome(partitions: readonly AssignedPartition[]): Promise<void> {
     const { clock } = this.#options
     const backoff = new Backoff(50, 2_000)
     let toldAtMs = clock.monotonicMs()
@@ -172,7 +188,8 @@ export class Positions {
     for (const name of subscription.names) {
       if (cluster.topic(name)?.errorCode === UNKNOWN_TOPIC) this.#firstSight.noteMissing(name)
     }
-    for (const topic of topics) this.#firstSight.note(topic, committed)
+    const byName = groupBy(committed, ({ topic }) => topic)
+    for (const topic of topics) this.#firstSight.note(topic, byName.get(topic.name) ?? [])
   }
 
   /** Tells those that are committed, resets those that are not, returns those to ask for again. */

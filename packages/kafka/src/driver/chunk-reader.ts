@@ -1,6 +1,10 @@
 import { TimeSlices } from './time-slices.ts'
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const hexDigits = Buffer.from('0123456789abcdef')
+/** A uuid is put together here: a text made of pieces would be thousands of small objects in an answer. */
+const uuidText = Buffer.from('00000000-0000-0000-0000-000000000000')
+/** Where the digits of each byte stand in it. */
+const uuidPlaces = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 
 /** Reads Kafka's primitive types from an answer as it came off the socket: in chunks, in one pass. */
 export class ChunkReader {
@@ -63,12 +67,13 @@ export class ChunkReader {
     const start = this.#within(16)
     const bytes = start < 0 ? this.#take(16) : this.#chunk
     const at = Math.max(0, start)
-    let text = ''
     for (let i = 0; i < 16; i++) {
-      text += hex[bytes[at + i]!]
-      if (i === 3 || i === 5 || i === 7 || i === 9) text += '-'
+      const byte = bytes[at + i]!
+      const place = uuidPlaces[i]!
+      uuidText[place] = hexDigits[byte >> 4]!
+      uuidText[place + 1] = hexDigits[byte & 15]!
     }
-    return text
+    return uuidText.toString('latin1')
   }
 
   /** A compact nullable string. */

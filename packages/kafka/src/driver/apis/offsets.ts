@@ -50,7 +50,24 @@ const offsetFetchApi = answeredBy(9, 9, offsetFetchV9.createRequest, (answer) =>
 /** A client, not a replica. */
 const noReplica = -1
 
-export function listOffsets(
+/** Partitions in one request: what is done with thousands at once would hold up all else. */
+const listedAtOnce = 1_000
+
+export async function listOffsets(
+  connections: Connections,
+  broker: BrokerNode,
+  isolation: Isolation,
+  queries: readonly OffsetQuery[],
+): Promise<readonly ListedOffset[]> {
+  const listed: ListedOffset[] = []
+  for (let from = 0; from === 0 || from < queries.length; from += listedAtOnce) {
+    const some = await listSome(connections, broker, isolation, queries.slice(from, from + listedAtOnce))
+    for (const one of some) listed.push(one)
+  }
+  return listed
+}
+
+function listSome(
   connections: Connections,
   broker: BrokerNode,
   isolation: Isolation,
