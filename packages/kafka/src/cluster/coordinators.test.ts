@@ -59,4 +59,17 @@ describe('coordinators', () => {
     expect(await coordinators.find('group', 'g')).toBe(node)
     expect(state.asked).toBe(2)
   })
+
+  test('of the last thousand groups are kept, however many are asked for', async () => {
+    const { coordinators, state } = setUp([() => node])
+    for (let group = 0; group <= 1_000; group++) await coordinators.find('group', `${group}`)
+    await coordinators.find('group', '1000')
+    await coordinators.find('group', '1')
+    expect(state.asked).toBe(1_001)
+    await coordinators.find('group', '0')
+    expect(state.asked).toBe(1_002)
+    // The one that was asked for again is not the oldest.
+    await coordinators.find('group', '1')
+    expect(state.asked).toBe(1_002)
+  })
 })

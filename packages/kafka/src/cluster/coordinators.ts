@@ -10,6 +10,9 @@ export interface CoordinatorsOptions {
   readonly timeoutMs: number
 }
 
+/** Those asked for longest ago are forgotten beyond this number: a tool may ask for every group there ever was. */
+const MOST_KNOWN = 1_000
+
 /** Which broker coordinates which group or transactional id: looked up once, until somebody says that it moved. */
 export class Coordinators {
   readonly #options: CoordinatorsOptions
@@ -23,9 +26,14 @@ export class Coordinators {
   find(kind: CoordinatorKind, key: string): Promise<BrokerNode> {
     const id = idOf(kind, key)
     const known = this.#known.get(id)
-    if (known) return known
+    if (known) {
+      this.#known.delete(id)
+      this.#known.set(id, known)
+      return known
+    }
     const search = this.#search(kind, key)
     this.#known.set(id, search)
+    if (this.#known.size > MOST_KNOWN) this.#known.delete(this.#known.keys().next().value!)
     search.catch(() => {
       if (this.#known.get(id) === search) this.#known.delete(id)
     })

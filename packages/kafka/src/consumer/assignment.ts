@@ -210,6 +210,8 @@ export class Assignment {
       if (name === undefined || retryTopic === null) unknown++
       else added.push(...this.#create(name, topicId, partitions, retryTopic))
     }
+    // A pattern may find ever new topics, and lose them again.
+    for (const name of this.#topicIds.keys()) if (subscription.topic(name) === undefined) this.#topicIds.delete(name)
     membership.ownedChanged()
     // What waits in a retry partition is known before the partition that it is from begins.
     void this.#find(added.map((partition) => partition.retries?.partition ?? partition))
