@@ -1,9 +1,10 @@
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { lz4Compress } from '../driver/codecs.ts'
 import { BatchTooLargeError } from '../errors.ts'
 import type { Compression } from './batch.ts'
 import { lz4Decompress } from './lz4-frame.ts'
 import { snappyCompress, snappyDecompress } from './snappy-stream.ts'
+import { zstdDecompress } from './zstd-frames.ts'
 
 /** In the order of their numbers in a batch's attributes. */
 export const compressions: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
@@ -40,7 +41,7 @@ export function decompress(compression: Exclude<Compression, 'none'>, bytes: Buf
     case 'lz4':
       return lz4Decompress(bytes, maxBytes)
     case 'zstd':
-      return bounded(maxBytes, () => zstdDecompressSync(bytes, { maxOutputLength: maxBytes }))
+      return zstdDecompress(bytes, maxBytes)
   }
 }
 

@@ -47,10 +47,14 @@ interface Block {
 }
 
 function findBlocks(bytes: Buffer): readonly Block[] {
-  const framed = bytes.length >= header.length && bytes.compare(header, 0, magicBytes, 0, magicBytes) === 0
-  if (!framed) return [blockAt(bytes, 0, bytes.length)]
+  if (!isHeader(bytes, 0)) return [blockAt(bytes, 0, bytes.length)]
   const blocks: Block[] = []
   for (let position = header.length; position < bytes.length;) {
+    // Streams may follow each other, as xerial's reader takes them.
+    if (isHeader(bytes, position)) {
+      position += header.length
+      continue
+    }
     const length = position + 4 > bytes.length ? -1 : bytes.readInt32BE(position)
     const end = position + 4 + length
     if (length < 0 || end > bytes.length) throw new RangeError('a Snappy block ends too early')
@@ -58,6 +62,10 @@ function findBlocks(bytes: Buffer): readonly Block[] {
     position = end
   }
   return blocks
+}
+
+function isHeader(bytes: Buffer, at: number): boolean {
+  return at + header.length <= bytes.length && bytes.compare(header, 0, magicBytes, at, at + magicBytes) === 0
 }
 
 function blockAt(bytes: Buffer, start: number, end: number): Block {

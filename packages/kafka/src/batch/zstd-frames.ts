@@ -1,0 +1,97 @@
+import { zstdDecompressSync } from 'node:zlib'
+import { BatchTooLargeError } from '../errors.ts'
+
+const frameMagic = 0xfd2fb528
+const skippableMagic = 0x184d2a50
+/** Of the frame's descriptor. */
+const flags = { singleSegment: 0x20, checksum: 0x04, dictionary: 0x03 }
+const dictionaryBytes = [0, 1, 2, 4]
+const contentSizeBytes = [0, 2, 4, 8]
+const runLengthBlock = 1
+const reservedBlock = 3
+
+/** Each frame costs a call into zlib. A client that flushes every 16 KiB stays below this for 64 MiB. */
+const mostFrames = 4_096
+
+/**
+ * Decompresses a sequence of zstd frames; skippable ones are passed over. zlib's own function ends behind the first.
+ * Source: RFC 8878, 3.1.
+ * @throws BatchTooLargeError; RangeError where the bytes are no zstd frames; what zlib says of a damaged one
+ */
+export function zstdDecompress(bytes: Buffer, maxBytes: number): Buffer {
+  const frames = findFrames(bytes)
+  const parts: Buffer[] = []
+  let size = 0
+  for (const frame of frames) {
+    const part = decompressFrame(frame, maxBytes - size, maxBytes)
+    size += part.length
+    parts.push(part)
+  }
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts, size)
+}
+
+function decompressFrame(frame: Buffer, left: number, maxBytes: number): Buffer {
+  let part: Buffer
+  try {
+    // Zero would be refused; an empty frame may still follow.
+    part = zstdDecompressSync(frame, { maxOutputLength: Math.max(1, left) })
+  } catch (error) {
+    const isTooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
+    throw isTooLarge ? new BatchTooLargeError(maxBytes, error) : error
+  }
+  if (part.length > left) throw new BatchTooLargeError(maxBytes)
+  return part
+}
+
+/** Without the skippable ones. */
+function findFrames(bytes: Buffer): readonly Buffer[] {
+  const frames: Buffer[] = []
+  for (let start = 0; start < bytes.length;) {
+    const magic = uint32(bytes, start)
+    if ((magic & ~0xf) >>> 0 === skippableMagic) {
+      start += 8 + uint32(bytes, start + 4)
+      if (start > bytes.length) throw tooEarly()
+    } else if (magic === frameMagic) {
+      const end = endOfFrame(bytes, start)
+      if (frames.length === mostFrames) throw new RangeError(`more than ${mostFrames} zstd frames`)
+      frames.push(bytes.subarray(start, end))
+      start = end
+    } else throw new RangeError('no zstd frame')
+  }
+  return frames
+}
+
+/** Walks the blocks of a frame by their sizes. */
+function endOfFrame(bytes: Buffer, start: number): number {
+  const descriptor = bytes[start + 4] ?? 0
+  let position = start + 5 + headerRest(descriptor)
+  for (let isLast = false; !isLast;) {
+    if (position + 3 > bytes.length) throw tooEarly()
+    const head = bytes.readUIntLE(position, 3)
+    isLast = (head & 1) !== 0
+    const kind = (head >> 1) & 3
+    if (kind === reservedBlock) throw new RangeError('a zstd block of an unknown kind')
+    position += 3 + (kind === runLengthBlock ? 1 : head >> 3)
+  }
+  const end = position + (descriptor & flags.checksum ? 4 : 0)
+  if (end > bytes.length) throw tooEarly()
+  return end
+}
+
+/** What of the frame's header follows its descriptor: window, dictionary, size of the content. */
+function headerRest(descriptor: number): number {
+  const isSingle = (descriptor & flags.singleSegment) !== 0
+  const content = contentSizeBytes[descriptor >> 6]!
+  return (
+    (isSingle ? 0 : 1) + dictionaryBytes[descriptor & flags.dictionary]! + (content === 0 && isSingle ? 1 : content)
+  )
+}
+
+function uint32(bytes: Buffer, position: number): number {
+  if (position + 4 > bytes.length) throw tooEarly()
+  return bytes.readUInt32LE(position)
+}
+
+function tooEarly(): RangeError {
+  return new RangeError('a zstd frame ends too early')
+}
