@@ -17,6 +17,9 @@ const keyAt = [18, 26] as const
 /** With two empty lengths. */
 const smallestBytes = [26, 34] as const
 
+/** It came later than these formats. */
+const zstd = compressions.indexOf('zstd')
+
 export const smallestMessageBytes = smallestBytes[0]
 
 /** The header of one message, as that of a batch. `previousEnd`: its first offset is not before. */
@@ -54,6 +57,8 @@ export function openMessage(buffer: Buffer, header: BatchHeader, limits: DecodeL
   const own = buffer.subarray(start, end)
   checkCrc(own, 0, own.length, baseOffset)
   if ((attributes & attribute.compression) === 0) return new MessageReader(own, header, false)
+  if ((attributes & attribute.compression) === zstd)
+    throw new CorruptBatchError(baseOffset, 'its compression is unknown')
   const { value } = readMessage(own, 0, own.length, header)
   if (value === null) throw new CorruptBatchError(baseOffset, 'it is compressed and has no value')
   return new MessageReader(plainBytes(value, header, limits.maxDecodedBytes), header, true)

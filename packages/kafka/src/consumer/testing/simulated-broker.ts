@@ -105,10 +105,10 @@ export class SimulatedBroker {
     this.writeBytes(topic, partition, values.length, bytes)
   }
 
-  /** A batch as it is, of so many offsets. */
+  /** A batch as it is, of so many offsets; messages of an old format have theirs already. */
   writeBytes(topic: string, partition: number, offsets: number, bytes: Buffer): void {
     const log = this.#log(topic, partition)
-    bytes.writeBigInt64BE(BigInt(log.end), layout.baseOffset)
+    if (bytes[layout.magic]! >= 2) bytes.writeBigInt64BE(BigInt(log.end), layout.baseOffset)
     log.batches.push({ base: log.end, end: log.end + offsets, timestampMs: this.clock.now(), bytes })
     log.end += offsets
     this.#writes.resolve()
