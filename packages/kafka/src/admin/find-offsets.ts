@@ -95,7 +95,7 @@ export async function offsetsAt(
     const lasting = [...round.errors.values()].find((error) => !isRetriable(error))
     if (lasting) throw lasting
     await deadline.pause(untold(left), firstCause(left, round.errors))
-    await cluster.refresh([...new Set(left.map(({ topic }) => topic))], deadline.signal)
+    await deadline.refresh(cluster, [...new Set(left.map(({ topic }) => topic))])
   }
   return found.sort(byPlace)
 }

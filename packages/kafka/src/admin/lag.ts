@@ -80,7 +80,7 @@ export async function lagsOf(
   for (const { group } of queries) committed.set(group, await committedOffsets(cluster, group, deadline))
   const added = new Set(queries.flatMap(({ topics = [] }) => topics))
   const names = new Set([...added, ...[...committed.values()].flat().map(({ topic }) => topic)])
-  if (names.size > 0) await cluster.refresh([...names], deadline.signal)
+  if (names.size > 0) await deadline.refresh(cluster, [...names])
   const present = [...names].filter((name) => added.has(name) || !isGone(cluster, name))
   const places = present.flatMap(placesIn(cluster))
   const logs = await logEnds((at, isolation) => allOffsets(cluster, places, at, isolation, deadline))

@@ -23,7 +23,7 @@ export async function offsetsOf(
   isolation: Isolation,
   deadline: Deadline,
 ): Promise<readonly PartitionOffset[]> {
-  if (topics.length > 0) await cluster.refresh(topics, deadline.signal)
+  if (topics.length > 0) await deadline.refresh(cluster, topics)
   return await offsetsAt(cluster, topics.flatMap(placesIn(cluster)), at, isolation, deadline)
 }
 
@@ -82,13 +82,16 @@ export async function atCoordinator<Answer>(
   deadline: Deadline,
   question: (coordinator: BrokerNode) => Promise<Answer>,
 ): Promise<Answer> {
+  const what = `the coordinator of ${group} did not answer`
   for (;;) {
     try {
-      return await question(await cluster.coordinator('group', group, deadline.signal))
+      const searching = cluster.coordinator('group', group)
+      const coordinator = await deadline.limit(`no broker told the coordinator of ${group}`, searching)
+      return await deadline.ask(coordinator, `the request about ${group}`, () => question(coordinator))
     } catch (error) {
       if (!(error instanceof SluiceError) || !error.retriable) throw error
       cluster.forgetCoordinator('group', group)
-      await deadline.pause(`the coordinator of ${group} did not answer`, error)
+      await deadline.pause(what, error)
     }
   }
 }

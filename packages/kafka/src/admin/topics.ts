@@ -44,6 +44,7 @@ export interface TopicChange {
 const none = 0
 const alreadyExists = errorCode('TOPIC_ALREADY_EXISTS')
 const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
+const noLeader = errorCode('LEADER_NOT_AVAILABLE')
 const brokersDefault = -1
 const nobody = -1
 
@@ -58,7 +59,9 @@ export async function createTopics(
 ): Promise<readonly CreatedTopic[]> {
   if (specs.length === 0) return []
   const topics = specs.map(newTopic)
-  const results = await cluster.driver.admin.createTopics(topics, brokerTimeoutMs(deadline))
+  const names = topics.map(({ name }) => name).join(', ')
+  const creating = cluster.driver.admin.createTopics(topics, brokerTimeoutMs(deadline))
+  const results = await deadline.limit(`it is not known whether ${names} could be created`, creating)
   for (const result of results) {
     if (result.errorCode === alreadyExists && ifNotExists) continue
     throwFailure(result)
@@ -74,14 +77,15 @@ export async function deleteTopics(
   deadline: Deadline,
 ): Promise<void> {
   if (names.length === 0) return
-  const results = await cluster.driver.admin.deleteTopics(names, brokerTimeoutMs(deadline))
+  const deleting = cluster.driver.admin.deleteTopics(names, brokerTimeoutMs(deadline))
+  const results = await deadline.limit(`it is not known whether ${names.join(', ')} could be deleted`, deleting)
   for (const result of results) {
     if (result.errorCode === unknownTopic && ifExists) continue
     throwFailure(result)
   }
   const isGone = (topic: TopicMetadata | undefined): boolean => topic?.errorCode === unknownTopic
   for (;;) {
-    await cluster.refresh(names, deadline.signal)
+    await deadline.refresh(cluster, names)
     if (names.every((name) => isGone(cluster.topic(name))) && (await isEverywhere(cluster, names, isGone))) return
     await deadline.pause(`${names.join(', ')} did not go away`)
   }
@@ -126,15 +130,19 @@ export async function alterTopic(
 ): Promise<void> {
   const { admin } = cluster.driver
   if (partitions !== undefined) await requireGrowth(cluster, name, partitions, deadline)
-  if (Object.keys(configs).length > 0) throwFailure(await admin.alterTopicConfigs(name, configs, validateOnly))
+  const what = `it is not known whether ${name} could be changed`
+  if (Object.keys(configs).length > 0) {
+    throwFailure(await deadline.limit(what, admin.alterTopicConfigs(name, configs, validateOnly)))
+  }
   if (partitions === undefined) return
-  throwFailure(await admin.createPartitions(name, partitions, brokerTimeoutMs(deadline), validateOnly))
+  const growing = admin.createPartitions(name, partitions, brokerTimeoutMs(deadline), validateOnly)
+  throwFailure(await deadline.limit(what, growing))
   if (!validateOnly) await awaitLeaders(cluster, [{ name, partitions }], deadline)
 }
 
 async function requireGrowth(cluster: Cluster, name: string, partitions: number, deadline: Deadline): Promise<void> {
   requireInteger('partitions', partitions, { min: 1 })
-  await cluster.refresh([name], deadline.signal)
+  await deadline.refresh(cluster, [name])
   const topic = cluster.topic(name)
   throwFailure({ name, errorCode: topic?.errorCode ?? unknownTopic, errorMessage: null })
   const present = topic!.partitions.length
@@ -151,11 +159,20 @@ async function awaitLeaders(cluster: Cluster, topics: readonly LedTopic[], deadl
     topic.partitions.length >= Math.max(1, partitions.get(topic.name) ?? 1) &&
     topic.partitions.every(({ leader }) => leader !== nobody)
   for (;;) {
-    await cluster.refresh(names, deadline.signal)
+    await deadline.refresh(cluster, names)
     const waiting = names.filter((name) => !isLed(cluster.topic(name)))
     if (waiting.length === 0 && (await isEverywhere(cluster, names, isLed))) return
-    await deadline.pause(`no leader was found for ${(waiting.length === 0 ? names : waiting).join(', ')}`)
+    const cause = whyLeaderless(cluster.topic(waiting[0] ?? ''))
+    await deadline.pause(`no leader was found for ${(waiting.length === 0 ? names : waiting).join(', ')}`, cause)
   }
+}
+
+function whyLeaderless(topic: TopicMetadata | undefined): Error | undefined {
+  if (topic === undefined) return undefined
+  const { name, errorCode: code, partitions } = topic
+  if (code !== none) return brokerError(code, null, { topic: name })
+  const found = partitions.find(({ leader }) => leader === nobody)
+  return found && brokerError(found.errorCode || noLeader, null, { topic: name, partition: found.partition })
 }
 
 type LedTopic = Pick<NewTopic, 'name' | 'partitions'>

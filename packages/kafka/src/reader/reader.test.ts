@@ -132,6 +132,22 @@ describe('a reader', () => {
     await expect(reading).rejects.toMatchObject({ code: 'closed' })
   })
 
+  test('says which broker it waits for where nothing has failed', async () => {
+    const { clock, broker, start } = await open({ patienceMs: 5_000 }, 1)
+    broker.write('letters', 0, ['a'])
+    broker.driver.fetch = () => new Promise(() => {})
+    const reader = await start()
+    const failure = vi.fn()
+    const reading = readAll(reader).catch(failure)
+    await clock.advanceAsync(8_000)
+    expect(failure).toHaveBeenCalledWith(
+      expect.objectContaining({
+        message: 'letters/0 could not be read within 5000 ms: its leader simulated:9092 does not answer',
+      }),
+    )
+    await reading
+  })
+
   test('that is closed while it asks for partitions ends without the answer', async () => {
     const { clock, broker, start } = await open({ follow: true, from: 'latest' }, 1)
     const reader = await start()

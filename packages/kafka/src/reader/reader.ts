@@ -18,6 +18,7 @@ import { Places } from './places.ts'
 import { ReadBudget, type ReadAsk } from './read-budget.ts'
 import type { ReadPartition } from './read-partition.ts'
 import { TopicWatch } from './topic-watch.ts'
+import { whySilent } from './why-silent.ts'
 
 export type ReaderEvents = {
   /** Something failed that is tried again. */
@@ -51,6 +52,7 @@ const LIST_OBJECT_BYTES = 1_048_576
  *     for await (const record of reader) ...            or, for speed,        for await (const records of reader.batches()) ...
  */
 export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<RecordOf<T>>, AsyncDisposable {
+  readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #settings: ReaderSettings<T>
   readonly #places: Places<T>
@@ -79,6 +81,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   }
 
   private constructor(cluster: Cluster, settings: ReaderSettings<T>, clock: Clock, places: Places<T>) {
+    this.#cluster = cluster
     this.#clock = clock
     this.#settings = settings
     this.#places = places
@@ -205,7 +208,11 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     if (this.#clock.monotonicMs() - Math.max(sinceMs, this.#heardMs) < patienceMs) return
     const waiting = this.#partitions.find(({ position, end }) => position < end)
     const where = waiting === undefined ? '' : `${waiting.topicName}/${waiting.partition}`
-    throw new ClusterTimeoutError(`${where} could not be read`, patienceMs, this.#lastError)
+    throw new ClusterTimeoutError(
+      `${where} could not be read`,
+      patienceMs,
+      this.#lastError ?? whySilent(this.#cluster, waiting),
+    )
   }
 
   async #look(): Promise<void> {

@@ -1,5 +1,4 @@
 import { SluiceError, messageOf } from '@sluice/flow'
-import { ClusterTimeoutError } from '../errors.ts'
 
 /** What became of a transaction that failed: `aborted`, nothing of it will ever be seen; `unknown`, all of it may be. */
 export type TransactionOutcome = 'aborted' | 'unknown'
@@ -11,7 +10,7 @@ export class TransactionError extends SluiceError<'transaction_failed'> {
 
   constructor(transactionalId: string, outcome: TransactionOutcome, cause: unknown, retriable: boolean) {
     const what = outcome === 'aborted' ? 'was aborted' : 'may have been committed or not'
-    super('transaction_failed', `a transaction of ${transactionalId} ${what}: ${explain(cause)}`, {
+    super('transaction_failed', `a transaction of ${transactionalId} ${what}: ${messageOf(cause)}`, {
       retriable,
       cause,
       facts: { transactionalId, outcome },
@@ -30,9 +29,4 @@ export class ProducerFencedError extends SluiceError<'producer_fenced'> {
       { cause, facts: { transactionalId } },
     )
   }
-}
-
-function explain(cause: unknown): string {
-  const isExplained = cause instanceof ClusterTimeoutError && cause.cause !== undefined
-  return isExplained ? `${cause.message}: ${explain(cause.cause)}` : messageOf(cause)
 }

@@ -88,6 +88,28 @@ describe.each([1, 2] as const)('a transaction of version %d', (version) => {
     await expect(write(['a'], 1)).rejects.toMatchObject({ outcome: 'aborted', message: expect.stringMatching(why) })
   })
 
+  test('that waits for an answer says which, and of which broker', async () => {
+    const { broker, write, count } = setUp(version)
+    await write(['a'], 1)
+    const { driver } = broker.cluster
+    const produce = driver.produce.bind(driver)
+    driver.produce = () => {
+      driver.produce = produce
+      return new Promise(() => {})
+    }
+    const why =
+      /^a transaction of id was aborted: a transaction could not be written within 10000 ms: Produce was not answered by \S+:\d+ within 10000 ms$/
+    await expect(write(['b'], 2)).rejects.toMatchObject({ message: expect.stringMatching(why) })
+    expect(count('init')).toBe(2)
+  })
+
+  test('says once why it was late', async () => {
+    const { broker, write } = setUp(version)
+    broker.fate = (name) => (name === 'produce' ? { refusedWith: 'NOT_LEADER_OR_FOLLOWER' } : undefined)
+    const error = await write(['a'], 1).catch((why: unknown) => why as Error)
+    expect((error as Error).message.match(/NOT_LEADER_OR_FOLLOWER/g)).toHaveLength(1)
+  })
+
   test('ends the producer when another has taken over', async () => {
     const { broker, write, fated, count } = setUp(version)
     await write(['a'], 1)

@@ -86,7 +86,7 @@ export class TransactionWriter {
     const transactional = { transactionalId, ...identity }
     const hasTimedOut = timeoutWatch(clock, timeoutMs)
     const deadlineMs = clock.monotonicMs() + timeoutMs
-    const transaction = new Transaction({ cluster, clock, version, transactional, deadlineMs })
+    const transaction = new Transaction({ cluster, clock, version, transactional, timeoutMs, deadlineMs })
     try {
       const batches = await this.#untilClosed(this.#encode(content, identity))
       await this.#untilClosed(this.#within(deadlineMs, transaction, transaction.fill(batches, content.offsets)))
@@ -145,7 +145,7 @@ export class TransactionWriter {
   async #within(deadlineMs: number, transaction: Transaction, work: Promise<void>): Promise<void> {
     const { clock, timeoutMs } = this.#options
     if (await endsWithin(clock, work, Math.max(0, deadlineMs - clock.monotonicMs()))) return
-    throw new ClusterTimeoutError('a transaction could not be written', timeoutMs, transaction.lastFailure)
+    throw new ClusterTimeoutError('a transaction could not be written', timeoutMs, transaction.whyLate())
   }
 
   /** The identity is of no use any more. Returns what to throw. */

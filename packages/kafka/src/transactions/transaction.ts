@@ -13,7 +13,7 @@ import type {
   TransactionalIdentity,
   TransactionVersion,
 } from '../driver/driver.ts'
-import { BrokerError } from '../errors.ts'
+import { BrokerError, RequestTimeoutError } from '../errors.ts'
 import { mayHaveArrived } from '../producer/verdict.ts'
 import { askCoordinator, isStaleEpoch, isTransient } from './ask-coordinator.ts'
 import type { PartitionBatches } from './partition-batches.ts'
@@ -48,6 +48,8 @@ export interface TransactionParts {
   readonly clock: Clock
   readonly version: TransactionVersion
   readonly transactional: TransactionalIdentity
+  /** How long it may take until it is written. */
+  readonly timeoutMs: number
   /** Monotonic: no attempt begins after that, but those to end it. */
   readonly deadlineMs: number
 }
@@ -62,6 +64,8 @@ export class Transaction {
   /** A request got no answer: it may arrive late, whatever became of those that followed it. */
   #isInDoubt = false
   #lastFailure: unknown
+  /** Requests without an answer, the oldest first. */
+  readonly #waitingFor = new Set<{ readonly api: string; readonly broker: BrokerNode; readonly sentAtMs: number }>()
 
   constructor(options: TransactionParts) {
     this.#options = options
@@ -71,9 +75,13 @@ export class Transaction {
     return this.#isInDoubt
   }
 
-  /** What kept the last attempt of anything from success, for whoever waits no longer. */
-  get lastFailure(): unknown {
-    return this.#lastFailure
+  /** What it waits for, or what kept the last attempt from success: for whoever waits no longer. */
+  whyLate(): unknown {
+    const [waitingFor] = this.#waitingFor
+    if (waitingFor === undefined) return this.#lastFailure
+    const { api, sentAtMs, broker } = waitingFor
+    const waitedMs = Math.round(this.#options.clock.monotonicMs() - sentAtMs)
+    return new RequestTimeoutError(`${broker.host}:${broker.port}`, api, waitedMs, this.#lastFailure)
   }
 
   /** Nothing more is tried. */
@@ -89,7 +97,7 @@ export class Transaction {
     const sends = new TransactionalSends({
       ...this.#options,
       signal: this.#stop.signal,
-      onUnanswered: (error) => this.#doubt(error),
+      ask: (broker, request) => this.#request('Produce', broker, request),
       onFailure: (error) => (this.#lastFailure = error),
     })
     await sends.send(batches)
@@ -106,7 +114,8 @@ export class Transaction {
     const { cluster, version, transactional } = this.#options
     // Only of the end: of what came before it the answers are known.
     this.#isInDoubt = false
-    const next = await this.#ask('transaction', transactional.transactionalId, deadlineMs, async (coordinator) => {
+    const id = transactional.transactionalId
+    const next = await this.#ask('EndTxn', 'transaction', id, deadlineMs, async (coordinator) => {
       const answer = cluster.driver.endTransaction(coordinator, { version, transactional, commit: true })
       reached(transactional.transactionalId, 'end_sent')
       try {
@@ -129,12 +138,12 @@ export class Transaction {
     const id = transactional.transactionalId
     const places = batches.map(({ topic, partition }): PartitionKey => ({ topic, partition }))
     if (places.length > 0) {
-      await this.#ask('transaction', id, deadlineMs, async (coordinator) =>
+      await this.#ask('AddPartitionsToTxn', 'transaction', id, deadlineMs, async (coordinator) =>
         throwFirst(await cluster.driver.addPartitionsToTransaction(coordinator, transactional, places)),
       )
     }
     if (group === undefined) return
-    await this.#ask('transaction', id, deadlineMs, (coordinator) =>
+    await this.#ask('AddOffsetsToTxn', 'transaction', id, deadlineMs, (coordinator) =>
       cluster.driver.addOffsetsToTransaction(coordinator, transactional, group),
     )
   }
@@ -145,7 +154,7 @@ export class Transaction {
     const backoff = new Backoff(10, 500)
     for (;;) {
       try {
-        return await this.#ask('group', group, deadlineMs, async (coordinator) => {
+        return await this.#ask('TxnOffsetCommit', 'group', group, deadlineMs, async (coordinator) => {
           const request = { version, transactional, group, offsets, ...member() }
           throwFirst(await cluster.driver.commitTransactionOffsets(coordinator, request))
         })
@@ -159,6 +168,7 @@ export class Transaction {
 
   /** Asks a coordinator until it answers for good. */
   async #ask<Answer>(
+    api: string,
     kind: CoordinatorKind,
     key: string,
     deadlineMs: number,
@@ -173,9 +183,22 @@ export class Transaction {
       backoff: new Backoff(10, 500),
       signal: this.#stop.signal,
       isLate: () => this.#isLate(deadlineMs),
-      request: (coordinator) => request(coordinator).catch((error: unknown) => this.#doubt(error)),
+      request: (coordinator) => this.#request(api, coordinator, () => request(coordinator)),
       onFailure: (error) => (this.#lastFailure = error),
     })
+  }
+
+  /** Notes what is waited for, and whether it may arrive although it was not answered. */
+  async #request<Answer>(api: string, broker: BrokerNode, request: () => Promise<Answer>): Promise<Answer> {
+    const waitingFor = { api, broker, sentAtMs: this.#options.clock.monotonicMs() }
+    this.#waitingFor.add(waitingFor)
+    try {
+      return await request()
+    } catch (error) {
+      return this.#doubt(error)
+    } finally {
+      this.#waitingFor.delete(waitingFor)
+    }
   }
 
   #doubt(error: unknown): never {

@@ -13,9 +13,10 @@ export interface TransactionalSendsOptions {
   readonly transactional: TransactionalIdentity
   /** Monotonic: no attempt begins after that. */
   readonly deadlineMs: number
+  readonly timeoutMs: number
   readonly signal: AbortSignal
-  /** A request got no answer. Throws what is given to it. */
-  readonly onUnanswered: (error: unknown) => never
+  /** Sends one request to a broker. */
+  readonly ask: <Answer>(broker: BrokerNode, request: () => Promise<Answer>) => Promise<Answer>
   /** An attempt was in vain, and another may follow. */
   readonly onFailure: (error: Error) => void
 }
@@ -42,10 +43,12 @@ export class TransactionalSends {
     let left = partitions.filter(({ batches }) => batches.length > 0)
     while (left.length > 0) {
       const routes = new Map<number, { leader: BrokerNode; partitions: PartitionBatches[] }>()
+      let leaderless: Error | undefined
       for (const one of left) {
         const leader = cluster.leader(one.topic, one.partition)
         if (leader === undefined) {
-          this.#options.onFailure(brokerError(NO_LEADER, null, { topic: one.topic, partition: one.partition }))
+          leaderless = brokerError(NO_LEADER, null, { topic: one.topic, partition: one.partition })
+          this.#options.onFailure(leaderless)
           continue
         }
         const route = routes.get(leader.id)
@@ -53,7 +56,7 @@ export class TransactionalSends {
         else route.partitions.push(one)
       }
       const loops = Array.from(routes.values(), (route) => this.#sendTo(route.leader, route.partitions))
-      const last = (await Promise.all(loops)).find((error) => error !== undefined)
+      const last = (await Promise.all(loops)).find((error) => error !== undefined) ?? leaderless
       left = left.filter(({ batches }) => batches.length > 0)
       if (left.length === 0) return
       this.#throwIfLate(last)
@@ -73,15 +76,14 @@ export class TransactionalSends {
       const request = fitting(left)
       let results: readonly ProduceResult[]
       try {
-        const answer = await cluster.driver
-          .produce(leader, {
-            acks: -1,
-            timeoutMs: Math.max(1, Math.ceil(this.#leftMs())),
-            transactionalId: transactional.transactionalId,
-            version,
-            batches: request.map(({ topic, partition, batches }) => ({ topic, partition, batch: batches.peek()! })),
-          })
-          .catch(this.#options.onUnanswered)
+        const produce = {
+          acks: -1,
+          timeoutMs: Math.max(1, Math.ceil(this.#leftMs())),
+          transactionalId: transactional.transactionalId,
+          version,
+          batches: request.map(({ topic, partition, batches }) => ({ topic, partition, batch: batches.peek()! })),
+        } as const
+        const answer = await this.#options.ask(leader, () => cluster.driver.produce(leader, produce))
         results = answer.results
       } catch (error) {
         if ((error as { retriable?: boolean }).retriable !== true) throw error
@@ -127,7 +129,7 @@ export class TransactionalSends {
   #throwIfLate(cause: Error | undefined): void {
     const { signal } = this.#options
     if (signal.aborted || this.#leftMs() <= 0) {
-      throw new ClusterTimeoutError('the records of a transaction could not be written', 0, cause)
+      throw new ClusterTimeoutError('the records of a transaction could not be written', this.#options.timeoutMs, cause)
     }
   }
 }
