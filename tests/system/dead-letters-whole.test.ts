@@ -1,7 +1,7 @@
 import { type Consumer, type ConsumerOptions, Kafka, bytes, readDeadLetter, topic } from '@sluice/kafka'
 import { type Stack, startStack } from '@sluice/stack'
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readTopic } from './support/read-topic.ts'
 
 let stack: Stack
@@ -40,7 +40,7 @@ async function fill(
   }: { compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'; configs?: Record<string, string> } = {},
 ): Promise<void> {
   await kafka.admin().createTopics([{ name, partitions: 1, configs }], { ifNotExists: true })
-  await using producer = await kafka.producer({ ...sizes, compression, addHeaders: false })
+  await using producer = await kafka.producer({ ...sizes, compression, addHeaders: false, deadLetters: false })
   for (const record of records) await producer.send(raw(name), record)
 }
 
@@ -112,7 +112,9 @@ describe('a topic of dead letters', () => {
     await failAll('grown')
     await kafka.admin().alterTopic('grown', { configs: { 'max.message.bytes': '3000000' } })
     const value = randomBytes(2_500_000)
-    await fill('grown', [{ value }, end])
+    // The partition's leader learns of the setting a moment later.
+    await vi.waitFor(() => fill('grown', [{ value }]), 10_000)
+    await fill('grown', [end])
     await failAll('grown')
     expect((await readTopic(kafka, raw('grown.dlq'), 2))[1]!.value!.equals(value)).toBe(true)
   })

@@ -175,6 +175,37 @@ test('what a killed member had written to the retry topic and not committed is h
   expect(places).toEqual([1, 4, 0, 2, 3].map((offset) => ['letters', 1, offset, 1_700_000_000_000]))
 })
 
+test('a copy whose clock was an hour ahead waits no longer than any retry', async () => {
+  await kafka.admin().createTopics(['ahead', 'ahead.of-ahead.retry'].map((name) => ({ name, partitions: 1 })))
+  await using producer = await kafka.producer({ addHeaders: false })
+  await producer.send(topic('ahead.of-ahead.retry', { key: text, value: text }), {
+    key: 'a',
+    value: 'a1',
+    headers: {
+      'retry-count': '1',
+      'not-before': String(Date.now() + 3_600_000),
+      'original-topic': 'ahead',
+      'original-partition': '0',
+      'original-offset': '0',
+      'original-timestamp': '1796063413308000000',
+    },
+  })
+  await using consumer = await kafka.consumer({
+    group: 'of-ahead',
+    topics: [topic('ahead', { key: text, value: text })],
+    reset: 'earliest',
+    order: 'key',
+    retry: { topicAfterMs: 0, initialMs: 10, maxMs: 500 },
+  })
+  const seen: unknown[] = []
+  await consumer.run(({ value, timestampMs, headers }, { attempt }) => {
+    seen.push([value, timestampMs, attempt, headers.size])
+    void consumer.close()
+  })
+  // Of its own headers it had none.
+  expect(seen).toEqual([['a1', 1_796_063_413_308_000_000, 2, 0]])
+}, 12_000)
+
 test('a retry topic with fewer partitions than its source gets as many', async () => {
   const admin = kafka.admin()
   const some = topic('some', { value: text })

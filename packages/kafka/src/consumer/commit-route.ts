@@ -16,6 +16,8 @@ export interface Output {
   readonly record: PendingRecord
   /** Of a letter: as its source was. Default: the pipe's. */
   readonly compression?: Compression | undefined
+  /** Of a letter: what to write instead, where its topic refused it. @throws where there is nothing */
+  readonly again?: ((error: unknown) => Promise<Output>) | undefined
   /** Makes its topic again where that is gone. */
   readonly remake?: (() => Promise<void>) | undefined
   /** Called once the transaction that wrote it is committed. */

@@ -1,4 +1,6 @@
+import { stackOf } from '@sluice/flow'
 import { DecodeError } from '../errors.ts'
+import { isInstance } from '../is-instance.ts'
 import type { Output } from './commit-route.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import { HandlerError, PostponedError, type RecordPlace, UnknownEventTypeError } from './errors.ts'
@@ -50,26 +52,37 @@ export class LaneRetries implements FailureRoute {
 
   next({ attempt, postponed, error }: Failure): Next {
     const { attempts, retryInitialMs, retryMaxMs, isRetryable } = this.#settings
-    if (error instanceof PostponedError) {
+    if (isInstance(error, PostponedError)) {
       // Without end, and so never without a pause.
       const delayMs = Math.max(MIN_POSTPONEMENT_MS, retryInitialMs) * 2 ** Math.min(postponed, 20)
       return { again: true, isPostponed: true, delayMs: Math.min(Math.max(MIN_POSTPONEMENT_MS, retryMaxMs), delayMs) }
     }
-    if (isHopeless(error) || attempt >= attempts || !isRetryable(error)) return { again: false }
+    if (isHopeless(error) || attempt >= attempts || !mayRetry(isRetryable, error)) return { again: false }
     return { again: true, delayMs: Math.min(retryMaxMs, retryInitialMs * 2 ** (attempt - 1)) }
   }
 
   divert(failure: Failure): Promise<void> {
     const { error, attempt } = failure
     return Promise.reject(
-      error instanceof DecodeError ? error : new HandlerError(placeOfFailure(failure), attempt, error),
+      isInstance(error, DecodeError) ? error : new HandlerError(placeOfFailure(failure), attempt, error),
     )
   }
 }
 
 /** Of an error that comes of the record alone: another attempt would bring it again. */
 function isHopeless(error: unknown): boolean {
-  return error instanceof DecodeError || error instanceof UnknownEventTypeError
+  return isInstance(error, DecodeError) || isInstance(error, UnknownEventTypeError)
+}
+
+/** The caller's own judgement must not stop the consumer: what it throws is a warning, and the record is tried again. */
+function mayRetry(isRetryable: ConsumerSettings['isRetryable'], error: unknown): boolean {
+  try {
+    return isRetryable(error)
+  } catch (cause) {
+    const text = `The callback "retry.isRetryable" failed: ${stackOf(cause)}`
+    process.emitWarning(text, { code: 'SLUICE_LISTENER' })
+    return true
+  }
 }
 
 /** Where it is, by its first record. */

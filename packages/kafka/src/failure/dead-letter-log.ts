@@ -39,7 +39,7 @@ export class DeadLetterLog {
    * @throws what keeps it from being made
    */
   async prepare(): Promise<void> {
-    await new DeadLetterWriter(this.#cluster, this.#clock).prepare(this.#source)
+    await new DeadLetterWriter(this.#cluster, this.#clock).topics.prepareAsAllowed(this.#source)
   }
 
   /** From the oldest of each partition to the end there is now. @throws BrokerError where the topic does not exist */

@@ -5,6 +5,7 @@ import type { ConsumerEvents } from '../consumer/events.ts'
 import { LaneRetries, type Failure, type FailureRoute, type Next } from '../consumer/failure-route.ts'
 import type { ConsumerSettings, DeadLetterListener } from '../consumer/options.ts'
 import { DecodeError } from '../errors.ts'
+import { isInstance } from '../is-instance.ts'
 import { deadLetterHeaders, replaysOf } from './dead-letter-headers.ts'
 import type { DeadLetterWriter } from './dead-letter-writer.ts'
 import { isOwnTopic } from './topic-names.ts'
@@ -46,7 +47,7 @@ export class DeadLetterRoute implements FailureRoute {
       timestampMs,
       group: settings.group,
       attempts: attempt,
-      stage: error instanceof DecodeError ? 'decode' : 'handler',
+      stage: isInstance(error, DecodeError) ? 'decode' : 'handler',
       errorClass: nameOf(error),
       errorMessage: messageOf(error),
       failedAtMs: Math.floor(clock.now()),

@@ -37,6 +37,16 @@ export interface LetterWay<T> {
   readonly widen: (source: string, form: LetterForm) => Promise<boolean>
 }
 
+export interface DeliveredLetter<T> {
+  readonly sent: T
+  readonly letter: WrittenLetter
+  /**
+   * Its topic refused it later, after all: sends it in the next form.
+   * @throws DeadLetterRefusedError where there is none
+   */
+  readonly again: (error: unknown) => Promise<T>
+}
+
 /**
  * Writes a letter in the form in which its topic takes it: whole, or else without what was refused. What can pass is
  * tried again for as long as it takes, and so is what an operator can grant.
@@ -46,7 +56,7 @@ export async function deliverLetter<T>(
   record: DeadLetterRecord,
   way: LetterWay<T>,
   { signal, onFailure, oversize = 'stop' }: LetterOptions,
-): Promise<{ readonly sent: T; readonly letter: WrittenLetter }> {
+): Promise<DeliveredLetter<T>> {
   const form = new LetterForm(record)
   const attempt = async (): Promise<T> => {
     for (;;) {
@@ -60,7 +70,11 @@ export async function deliverLetter<T>(
   }
   const isFinal = (error: unknown): boolean => error instanceof DeadLetterRefusedError && !error.retriable
   const sent = await untilDone(attempt, { clock: way.clock, signal, onFailure, isFinal })
-  return { sent, letter: { to: way.nameOf(record.topic), omitted: form.omitted } }
+  const again = async (error: unknown): Promise<T> => {
+    if (!(await adapt(form, record.topic, error, way, oversize))) throw refused(record, error, way)
+    return await attempt()
+  }
+  return { sent, letter: { to: way.nameOf(record.topic), omitted: form.omitted }, again }
 }
 
 /** Whether there is another form, or more room, to try at once. Each step can be taken only so often: it ends. */

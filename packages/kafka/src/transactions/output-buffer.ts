@@ -9,7 +9,8 @@ export interface FinishedOutput {
   readonly start: number
   /** How many were finished before, of all partitions. */
   readonly ordinal: number
-  readonly outputs: readonly Output[]
+  /** Replaced where a topic has refused one of them. */
+  outputs: readonly Output[]
   readonly bytes: number
   /** Its record comes again, or is somebody else's: it is not to be written. */
   isVoid: boolean

@@ -65,9 +65,14 @@ export class PipeRoute implements FailureRoute {
             return isWidened
           },
         }
-        const { sent, letter } = await deliverLetter(record, way, options)
-        const remake = (): Promise<void> => topics.remake(record.topic)
-        outputs.push({ ...sent, remake, onCommitted: onVisible && (() => onVisible(letter)) })
+        const { sent, letter, again } = await deliverLetter(record, way, options)
+        const withHooks = (output: Output): Output => ({
+          ...output,
+          again: async (error) => withHooks(await again(error)),
+          remake: () => topics.remake(record.topic),
+          onCommitted: onVisible && (() => onVisible(letter)),
+        })
+        outputs.push(withHooks(sent))
         return letter
       },
     }

@@ -1,7 +1,7 @@
 import { Emitter, ManualClock } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
-import type { CommitEntry } from '../consumer/commit-route.ts'
+import type { CommitEntry, Output } from '../consumer/commit-route.ts'
 import { Intake } from '../consumer/intake.ts'
 import type { Membership } from '../consumer/membership.ts'
 import { AssignedPartition } from '../consumer/partition.ts'
@@ -61,6 +61,82 @@ async function setUp() {
 
 const lost = Array.from({ length: 1_000 }, (): Fate => 'request_lost')
 const committed = [{ topic: 'source', partition: 0, errorCode: 0 }]
+
+describe('what was to be said of an output', () => {
+  const settings = { nowMs: 1, compression: 'lz4' } as const
+
+  test('is said once its transaction is committed, and not when one was aborted', async () => {
+    const { broker, commits, partition, topics, commit } = await setUp()
+    const said: string[] = []
+    const output = topics.encode(letters, { key: 'k', value: 'a' }, settings)
+    commits.finished(partition, 0, [{ ...output, onCommitted: () => said.push('visible') }])
+    broker.fate = (name) => (name === 'produce' ? { refusedWith: 'UNKNOWN_SERVER_ERROR' } : undefined)
+    await commit(1).catch(() => {})
+    expect(said).toEqual([])
+    broker.fate = () => undefined
+    await commit(1)
+    expect([said, broker.committed]).toEqual([['visible'], ['a']])
+  })
+
+  test('is never said where its partition was taken away before', async () => {
+    const { commits, partition, topics, commit, fated } = await setUp()
+    const said: string[] = []
+    const output = topics.encode(letters, { key: 'k', value: 'a' }, settings)
+    commits.finished(partition, 0, [{ ...output, onCommitted: () => said.push('visible') }])
+    fated({ refusedWith: 'UNKNOWN_SERVER_ERROR' })
+    commits.released(partition)
+    await commit(1).catch(() => {})
+    expect(said).toEqual([])
+  })
+
+  test('is written in another form where the topic refuses the first', async () => {
+    const { broker, commits, partition, topics, commit, heard } = await setUp()
+    const encode = (value: string) => topics.encode(letters, { key: 'k', value }, settings)
+    const again = async (): Promise<Output> => encode('small')
+    commits.finished(partition, 0, [
+      encode('other'),
+      { ...encode('large'.repeat(9)), again },
+      { ...encode('l'), again },
+    ])
+    let refusals = 1
+    broker.fate = (name) => (name === 'produce' && refusals-- > 0 ? { refusedWith: 'MESSAGE_TOO_LARGE' } : undefined)
+    broker.refusedTopic = 'letters'
+    expect(await commit(1)).toEqual([])
+    expect(heard).toContain('aborted')
+    expect(await commit(1)).toEqual(committed)
+    expect(broker.committed).toEqual(['other', 'small', 'l'])
+  })
+
+  test('ends the pipe where there is no other form', async () => {
+    const { broker, commits, partition, topics, commit } = await setUp()
+    const refused = new Error('in no form')
+    const again = (): Promise<Output> => Promise.reject(refused)
+    commits.finished(partition, 0, [{ ...topics.encode(letters, { key: 'k', value: 'a' }, settings), again }])
+    broker.fate = (name) => (name === 'produce' ? { refusedWith: 'MESSAGE_TOO_LARGE' } : undefined)
+    broker.refusedTopic = 'letters'
+    await expect(commit(1)).rejects.toBe(refused)
+  })
+
+  test('makes a topic again that is gone, after the abort', async () => {
+    const { broker, commits, partition, topics, commit } = await setUp()
+    const made: string[] = []
+    const output = topics.encode(letters, { key: 'k', value: 'a' }, settings)
+    commits.finished(partition, 0, [{ ...output, remake: async () => void made.push('letters') }])
+    broker.fate = (name) => (name === 'produce' ? { refusedWith: 'UNKNOWN_TOPIC_OR_PARTITION' } : undefined)
+    await commit(1).catch(() => {})
+    expect(made).toEqual(['letters'])
+  })
+})
+
+test('outputs of one partition are compressed each as they were', async () => {
+  const { topics, broker, commits, partition, commit } = await setUp()
+  const encode = (value: string) => topics.encode(letters, { key: 'k', value }, { nowMs: 1, compression: 'lz4' })
+  const compressions = ['zstd', undefined, 'gzip', 'gzip'] as const
+  const outputs = compressions.map((compression, index) => ({ ...encode(String(index)), compression }))
+  commits.finished(partition, 0, outputs)
+  await commit(1)
+  expect(broker.committed).toEqual(['0', '1', '2', '3'])
+})
 
 describe('offsets and outputs', () => {
   test('are committed together, and let handlers begin that had to wait', async () => {

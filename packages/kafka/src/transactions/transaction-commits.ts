@@ -10,6 +10,7 @@ import { classify, errorCode } from '../driver/classify.ts'
 import type { PartitionResult } from '../driver/driver.ts'
 import { BrokerError } from '../errors.ts'
 import { ProducerFencedError, TransactionError } from './errors.ts'
+import { mendLetters } from './mend-letters.ts'
 import { OutputBuffer, type FinishedOutput } from './output-buffer.ts'
 import type { TransactionWriter } from './transaction-writer.ts'
 import type { TransactionOffsets } from './transaction.ts'
@@ -94,9 +95,8 @@ export class TransactionCommits implements CommitRoute, OutputSink {
     try {
       await this.#write(entries, taken)
     } catch (error) {
-      this.#buffer.putBack(taken)
-      if (isTopicMissing(error)) await remakeTopics(taken)
-      return this.#failed(error as Error, taken)
+      const isMended = await mendLetters(taken, error).finally(() => this.#buffer.putBack(taken))
+      return this.#failed(error as Error, taken, isMended)
     }
     this.#buffer.settle(taken)
     for (const { outputs } of taken) for (const { onCommitted } of outputs) onCommitted?.()
@@ -190,10 +190,12 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   /** What the group has refused of a single partition is the committer's to act on; all else is thrown on. */
-  #failed(error: Error, taken: readonly FinishedOutput[]): readonly PartitionResult[] {
+  #failed(error: Error, taken: readonly FinishedOutput[], isMended: boolean): readonly PartitionResult[] {
     const { events, membership } = this.#options
     if (error instanceof ProducerFencedError) events.emit('fenced', { error })
     else events.emit('aborted', { outputs: taken.reduce((sum, { outputs }) => sum + outputs.length, 0), error })
+    // The next transaction writes what was put in the place of the refused.
+    if (isMended) return []
     const { cause } = error
     // The others are committed without it.
     if (cause instanceof RevokedError) return []
@@ -203,19 +205,6 @@ export class TransactionCommits implements CommitRoute, OutputSink {
     if (cause.apiError !== METADATA_TOO_LARGE || topic === undefined || partition === undefined) throw error
     return [{ topic, partition, errorCode: errorCode(METADATA_TOO_LARGE) }]
   }
-}
-
-/** A topic that the transaction writes to is gone. */
-function isTopicMissing(error: unknown): boolean {
-  if (error instanceof BrokerError) return error.apiError === 'UNKNOWN_TOPIC_OR_PARTITION'
-  return error instanceof Error && error.cause !== undefined && isTopicMissing(error.cause)
-}
-
-/** Those of dead letters and retries: nobody else makes them. What fails is tried again after the next abort. */
-async function remakeTopics(taken: readonly FinishedOutput[]): Promise<void> {
-  const byTopic = new Map<string, () => Promise<void>>()
-  for (const { outputs } of taken) for (const { topic, remake } of outputs) if (remake) byTopic.set(topic, remake)
-  await Promise.allSettled(Array.from(byTopic.values(), (remake) => remake()))
 }
 
 /** The group knows another epoch of this member, or does not know it any more. */

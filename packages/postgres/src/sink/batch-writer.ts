@@ -8,6 +8,7 @@ import { faultOf, isCanceled, isOfData, type Fault } from '../sql/fault.ts'
 import { inTransaction, lend, type Transaction, type TransactionSettings } from '../sql/transaction.ts'
 import type { Claim } from './claim.ts'
 import { deadLetterRow } from './dead-letter.ts'
+import { inspectable } from './inspectable.ts'
 import type { SinkEvents } from './events.ts'
 import { isolate } from './isolate.ts'
 import type { Offsets } from './offsets.ts'
@@ -122,7 +123,8 @@ export class BatchWriter {
     const { signal, number } = attempt
     try {
       await lend(tx, (lent) => this.#options.handler(lent, records, { signal, attempt: number }))
-    } catch (error) {
+    } catch (thrown) {
+      const error = inspectable(thrown)
       attempt.handlerError = error
       throw error
     }

@@ -50,6 +50,8 @@ export class SimulatedTransactions {
   /** Of every topic. */
   configs: Readonly<Record<string, string>> = {}
   fate: (name: RequestName) => Fate = () => undefined
+  /** What errors of `produce` name. */
+  refusedTopic: string | undefined
   /** The error that every offset is refused with. */
   refusesOffsets: string | undefined
   /** What a commit may say of one partition (`offset.metadata.max.bytes`). */
@@ -132,7 +134,8 @@ export class SimulatedTransactions {
     const fate = this.fate(name)
     if (fate === 'unanswered') return await new Promise<never>(() => {})
     if (fate === 'request_lost') throw new ConnectionError('simulated', 'the connection broke')
-    if (typeof fate === 'object' && 'refusedWith' in fate) throw brokerError(errorCode(fate.refusedWith), null)
+    if (typeof fate === 'object' && 'refusedWith' in fate)
+      throw brokerError(errorCode(fate.refusedWith), null, this.refusedTopic ? { topic: this.refusedTopic } : {})
     const answer = act()
     if (typeof fate === 'object') throw brokerError(errorCode(fate.doneWith), null)
     if (fate === 'answer_lost') throw new ConnectionError('simulated', 'the connection broke')
