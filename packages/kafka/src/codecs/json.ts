@@ -1,4 +1,4 @@
-import { ConfigError } from '@sluice/flow'
+import { ConfigError, promiseOf } from '@sluice/flow'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Codec } from './codec.ts'
 
@@ -43,9 +43,15 @@ function requireSchema(schema: StandardSchemaV1 | null): void {
 
 function check(schema: StandardSchemaV1, value: unknown): unknown {
   const result = schema['~standard'].validate(value)
-  if (result instanceof Promise) throw new TypeError('the schema answers with a promise; it has to answer at once')
-  if (!result.issues) return result.value
-  throw new TypeError(result.issues.map(describe).join('; '))
+  const promise = promiseOf<unknown>(result)
+  if (promise) {
+    // Nobody waits for it: that it rejects must not be an unhandled rejection.
+    promise.catch(() => {})
+    throw new TypeError('the schema answers with a promise; it has to answer at once')
+  }
+  const { issues, value: made } = result as { issues?: readonly StandardSchemaV1.Issue[]; value?: unknown }
+  if (!issues) return made
+  throw new TypeError(issues.map(describe).join('; '))
 }
 
 function describe({ path, message }: StandardSchemaV1.Issue): string {

@@ -1,4 +1,4 @@
-import { ConfigError, priorities, requireOneOf } from '@sluice/flow'
+import { ConfigError, priorities, promiseOf, requireOneOf } from '@sluice/flow'
 import { batchOverheadBytes } from '../batch/encode.ts'
 import type { Codec } from '../codecs/codec.ts'
 import { EncodeError, RecordTooLargeError } from '../errors.ts'
@@ -41,7 +41,10 @@ export function encodeRecord<K, V>(
 function encodePart<T>(topic: Topic<unknown, unknown>, part: RecordPart, codec: Codec<T>, value: T): Buffer | null {
   try {
     const bytes = codec.encode(value)
-    if (bytes !== null && !Buffer.isBuffer(bytes)) throw new TypeError('the codec gave no Buffer')
+    if (bytes !== null && !Buffer.isBuffer(bytes)) {
+      promiseOf<unknown>(bytes)?.catch(() => {})
+      throw new TypeError('the codec gave no Buffer')
+    }
     return bytes
   } catch (error) {
     throw new EncodeError(topic.name, part, codec.name, error)

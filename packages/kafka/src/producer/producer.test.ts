@@ -216,6 +216,16 @@ describe('a record that cannot be sent is refused before the queue', () => {
     expect(producer.inspect().records.accepted).toBe(0)
   })
 
+  test('by a codec that answers with a promise, also one that rejects', async () => {
+    const { producer } = await openProducer()
+    const slow = { name: 'slow', encode: () => Promise.reject(new Error('late')) as never, decode: String }
+    await expect(producer.send({ ...letters, value: slow }, { value: 'v' })).rejects.toMatchObject({
+      code: 'encode_failed',
+      codec: 'slow',
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+  })
+
   test.each([
     [{ partition: -1 }, 'partition'],
     [{ partition: 0.5 }, 'partition'],

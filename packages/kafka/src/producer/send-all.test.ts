@@ -139,6 +139,53 @@ describe('sendAll', () => {
     expect([state.isLeft, state.pulled < 10]).toEqual([true, true])
   })
 
+  const hostile = Object.assign(Object.create(null), { toString: () => hostile })
+  const throwing = (thrown: unknown) => () => {
+    throw thrown
+  }
+  test.each([
+    ['undefined', throwing(undefined)],
+    ['an object without a prototype', throwing(hostile)],
+    ['a symbol', throwing(Symbol('left'))],
+    ['a promise that rejects', () => Promise.reject(hostile)],
+    ['a thenable that throws', () => ({ then: throwing(undefined) })],
+  ])('survives a source whose return() throws %s when it is left', async (_, leave) => {
+    const { producer, pass } = await openProducer({ lingerMs: 0 })
+    const warned = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve))
+    const records = { next: () => ({ done: false, value: record('a') }), return: leave as () => never }
+    const reading = (async () => {
+      const source = { [Symbol.asyncIterator]: () => records as never }
+      for await (const _ of producer.sendAll(letters, source, { maxInFlight: 4 })) break
+    })()
+    await pass(50)
+    await reading
+    expect((await warned).code).toBe('SLUICE_LEFT_SOURCE')
+  })
+
+  const badSteps: readonly (readonly [string, () => unknown])[] = [
+    ['throws undefined', throwing(undefined)],
+    ['gives a promise that rejects', () => Promise.reject(new Error('broken'))],
+    ['gives a thenable that throws', () => ({ then: throwing(new Error('broken')) })],
+    ['gives nothing', () => undefined],
+    ['gives a record that cannot be read', () => ({ done: false, value: new Proxy({}, { get: throwing(hostile) }) })],
+  ]
+  test.each(badSteps)('ends where a source %s, after the deliveries before it', async (_, step) => {
+    const { producer, pass } = await openProducer({ lingerMs: 0 })
+    let pulled = 0
+    const records = { next: () => (pulled++ === 0 ? { done: false, value: record('a') } : step()) }
+    const taken: number[] = []
+    const reading = (async () => {
+      const source = { [Symbol.asyncIterator]: () => records as never }
+      for await (const { offset } of producer.sendAll(letters, source)) taken.push(offset)
+    })()
+    const outcome = reading.then(
+      () => 'ended',
+      () => 'failed',
+    )
+    await pass(50)
+    expect([await outcome, taken]).toEqual(['failed', [0]])
+  })
+
   test('ends with the reason of its signal, even while nothing is delivered', async () => {
     const { cluster, producer, pass } = await openProducer({ lingerMs: 0 })
     cluster.fate = () => 'frozen'
