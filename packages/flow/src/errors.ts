@@ -64,8 +64,8 @@ export type BackpressureReason = 'old_message_dropped' | 'timeout_drop' | 'low_p
 export class BackpressureError extends SluiceError<'backpressure'> {
   readonly reason: BackpressureReason
 
-  constructor(reason: BackpressureReason, message: string, facts?: ErrorFacts) {
-    super('backpressure', message, { retriable: true, ...(facts && { facts }) })
+  constructor(reason: BackpressureReason, message: string, facts?: ErrorFacts, cause?: unknown) {
+    super('backpressure', message, { retriable: true, cause, ...(facts && { facts }) })
     this.reason = reason
   }
 }

@@ -53,7 +53,10 @@ const hostile = {
 
 test.each([
   ['a promise that rejects', () => Promise.reject(new Error('late'))],
-  ['a thenable of its own', () => ({ then: (_: unknown, reject: (error: Error) => void) => reject(new Error('late')) })],
+  [
+    'a thenable of its own',
+    () => ({ then: (_: unknown, reject: (error: Error) => void) => reject(new Error('late')) }),
+  ],
   ['a thenable that throws', () => hostile],
 ])('a schema that answers with %s fails its record alone', async (_, validate) => {
   const codec = json({ '~standard': { version: 1, vendor: 'test', validate: validate as never } })

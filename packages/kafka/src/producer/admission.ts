@@ -1,4 +1,4 @@
-import { BackpressureError, perPriority, priorities, Waiters } from '@sluice/flow'
+import { BackpressureError, messageOf, perPriority, priorities, Waiters } from '@sluice/flow'
 import type { BackpressureReason, Clock, Gate, PerPriority, Priority } from '@sluice/flow'
 import type { Delivery } from '../record.ts'
 import type { Eviction } from './eviction.ts'
@@ -16,6 +16,8 @@ export interface AdmissionParts {
   /** Callers that may wait at a time. */
   readonly maxWaiting: number
   readonly eviction: () => Eviction
+  /** Why nothing leaves the queue, as far as is known. */
+  readonly delayReason: () => Error | undefined
   /** It has its room. @throws where it is not wanted any more: then it gives its room back. */
   readonly accept: (topic: string, record: PendingRecord) => Promise<Delivery>
 }
@@ -147,15 +149,27 @@ export class Admission {
   #refusal(record: PendingRecord, timeoutMs: number): BackpressureError {
     return record.priority === 'low' && timeoutMs === 0
       ? this.#error('low_priority_drop', 'the queue is full, and a record of low priority does not wait', record)
-      : this.#error('timeout_drop', `no room within ${timeoutMs} ms`, record)
+      : this.#timeoutError(record, timeoutMs)
+  }
+
+  #timeoutError(record: PendingRecord, timeoutMs: number): BackpressureError {
+    const cause = this.#parts.delayReason()
+    const why = cause ? `: ${messageOf(cause)}` : ''
+    return this.#error('timeout_drop', `no room within ${timeoutMs} ms${why}`, record, cause)
   }
 
   #fullError(record: PendingRecord): BackpressureError {
     return this.#error('waiting_full', `${this.#parts.maxWaiting} callers wait already`, record)
   }
 
-  #error(reason: BackpressureReason, message: string, { priority, bytes }: PendingRecord): BackpressureError {
+  #error(
+    reason: BackpressureReason,
+    message: string,
+    { priority, bytes }: PendingRecord,
+    cause?: unknown,
+  ): BackpressureError {
     this.#shed[reason]++
-    return new BackpressureError(reason, message, { ...this.#parts.gate.inspect(), priority, recordBytes: bytes })
+    const facts = { ...this.#parts.gate.inspect(), priority, recordBytes: bytes }
+    return new BackpressureError(reason, message, facts, cause)
   }
 }

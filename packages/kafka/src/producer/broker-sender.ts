@@ -2,7 +2,7 @@ import { Ring } from '@sluice/flow'
 import type { Breaker, BreakerPermit, Timer } from '@sluice/flow'
 import type { Backoff } from '../backoff.ts'
 import type { BrokerNode, ProduceRequest, ProduceResponse, ProduceResult } from '../driver/driver.ts'
-import { ProtocolError } from '../errors.ts'
+import { ProtocolError, RequestTimeoutError } from '../errors.ts'
 import { newBackoff } from './options.ts'
 import type { ProducerConfig } from './options.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -93,6 +93,18 @@ export class BrokerSender {
     this.#pauseTimer?.cancel()
   }
 
+  /** Why a partition that this broker leads waits, where no attempt at its head has failed. */
+  delayOf({ head, inFlight }: PartitionQueue): Error | undefined {
+    if (!head || !inFlight) return this.#lastError
+    const waitedMs = Math.round(this.#config.clock.monotonicMs() - head.sentAtMs)
+    return new RequestTimeoutError(this.#address, 'Produce', waitedMs, this.#lastError)
+  }
+
+  /** Why the last request failed; undefined: it did not. */
+  get lastError(): Error | undefined {
+    return this.#lastError
+  }
+
   inspect(): BrokerSenderState {
     return {
       broker: this.#node.id,
@@ -160,7 +172,11 @@ export class BrokerSender {
       transactionalId: null,
       batches: batches.map(({ queue: { topic, partition }, batch }) => ({ topic, partition, batch: batch.encoded! })),
     }
-    for (const { batch } of batches) batch.attempts++
+    const sentAtMs = this.#config.clock.monotonicMs()
+    for (const { batch } of batches) {
+      batch.attempts++
+      batch.sentAtMs = sentAtMs
+    }
     this.#inFlight++
     void this.#driver.produce(this.#node, request).then(
       (response) => this.#onResponse(batches, response, permit),

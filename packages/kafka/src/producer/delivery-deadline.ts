@@ -1,5 +1,5 @@
 import type { Timer } from '@sluice/flow'
-import { DeliveryError } from '../errors.ts'
+import { ClusterTimeoutError, DeliveryError } from '../errors.ts'
 import type { Accumulator } from './accumulator.ts'
 import type { ProducerConfig } from './options.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -76,12 +76,19 @@ export class DeliveryDeadline {
     while (topic.waiting.length > 0 && topic.waiting.peek()!.acceptedAtMs <= untilMs) {
       records.push(topic.waiting.shift()!)
     }
-    if (records.length > 0) this.#refuse(records, topic.name, -1, why, topic.searchError)
+    if (records.length > 0) this.#refuse(records, topic.name, -1, why, this.#searchError(topic, records[0]!))
+  }
+
+  #searchError({ name, searchError }: TopicQueue, { acceptedAtMs }: PendingRecord): Error {
+    const waitedMs = Math.round(this.#parts.config.clock.monotonicMs() - acceptedAtMs)
+    return searchError ?? new ClusterTimeoutError(`no broker has told the partitions of ${name}`, waitedMs)
   }
 
   #giveUpQueued(queue: PartitionQueue, untilMs: number, why: string): void {
-    const cause = queue.head?.lastError
-    if (queue.head && queue.oldestAcceptedAtMs! <= untilMs) this.#parts.sender.giveUpHead(queue, why)
+    const oldestMs = queue.oldestAcceptedAtMs
+    if (oldestMs === undefined || oldestMs > untilMs) return
+    const cause = this.#parts.sender.delayReason(queue)
+    if (queue.head) this.#parts.sender.giveUpLateHead(queue, why)
     if (queue.head) return
     const records = queue.takeAcceptedUntil(untilMs)
     if (records.length > 0) this.#refuse(records, queue.topic, queue.partition, why, cause)

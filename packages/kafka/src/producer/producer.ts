@@ -129,6 +129,7 @@ export class Producer implements AsyncDisposable {
       clock: config.clock,
       maxWaiting: config.queue.maxWaiting,
       eviction: () => eviction,
+      delayReason: () => this.#sender.lastError,
       accept: (topic, record) => this.#accept(this.#targetOrLeave(topic, record), record),
     })
     const settlement = new Settlement({

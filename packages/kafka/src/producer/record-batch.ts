@@ -17,6 +17,8 @@ export class RecordBatch {
   encoded: Buffer | undefined
   identity: BatchIdentity | null = null
   attempts = 0
+  /** When the last attempt began, in monotonic milliseconds. */
+  sentAtMs = 0
   /** An attempt was neither acknowledged nor certainly refused. */
   mayBeInLog = false
   /** A record of it is invalid, and is looked for by halving: shared by the parts of one batch. */

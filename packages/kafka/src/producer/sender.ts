@@ -6,6 +6,7 @@ import { type DeliveryBlame, DeliveryError } from '../errors.ts'
 import { BatchBuffers } from './batch-buffers.ts'
 import { BrokerSender } from './broker-sender.ts'
 import type { BrokerSenderHooks, BrokerSenderState, SentBatch } from './broker-sender.ts'
+import { delayReason } from './delay-reason.ts'
 import { LeaderSearch } from './leader-search.ts'
 import type { ProducerConfig } from './options.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -80,6 +81,28 @@ export class Sender {
     const leader = this.#cluster.leader(queue.topic, queue.partition)
     if (leader) this.#broker(leader).enqueue(queue, leader)
     else this.#search.add(queue)
+  }
+
+  /** Why a partition's records are not acknowledged yet, as far as is known. */
+  delayReason(queue: PartitionQueue): Error | undefined {
+    return delayReason(queue, {
+      cluster: this.#cluster,
+      broker: (id) => this.#brokers.get(id),
+      metadataError: () => this.#search.lastError,
+    })
+  }
+
+  /** Why requests fail now, the metadata's first; undefined: none that was answered or given up last has failed. */
+  get lastError(): Error | undefined {
+    if (this.#search.lastError) return this.#search.lastError
+    for (const { lastError } of this.#brokers.values()) if (lastError) return lastError
+    return undefined
+  }
+
+  /** Gives the head of a partition up, because it took too long. */
+  giveUpLateHead(queue: PartitionQueue, why: string): void {
+    if (queue.head) queue.head.lastError = this.delayReason(queue)
+    this.giveUpHead(queue, why)
   }
 
   /** Sends the head of a partition no more, and rejects its records with what can be said about them. */
