@@ -63,7 +63,11 @@ describe('a cluster', () => {
     await cluster.refresh(['used', 'idle', 'none'])
     expect(cluster.topic('none')?.errorCode).toBe(3)
     expect(cluster.topicById('id of used')?.name).toBe('used')
+    const forgotten: string[] = []
+    const stop = cluster.onForgotten((topics) => forgotten.push(...topics))
     await clock.advanceAsync(60_000)
+    expect(forgotten).toEqual(['idle'])
+    stop()
     expect(cluster.inspect().topics).toBe(2)
     expect(cluster.topicById('id of idle')).toBeUndefined()
     expect(cluster.topic('used')).toBeDefined()
@@ -73,6 +77,35 @@ describe('a cluster', () => {
     await clock.advanceAsync(50)
     await again
     expect(cluster.topic('idle')?.errorCode).toBe(0)
+    await cluster.close()
+  })
+
+  test('tells once that its addresses lead to another cluster, and believes nothing of the former one', async () => {
+    let clusterId: string | null = 'first'
+    const partition = { partition: 0, errorCode: 0, leader: 1, leaderEpoch: 9, replicas: [1], inSync: [1] }
+    const topic = { name: 'orders', id: 'x', errorCode: 0, internal: false, partitions: [partition] }
+    const { cluster, clock } = setUp((names) =>
+      Promise.resolve({ ...metadata, clusterId, topics: names?.includes('orders') === true ? [topic] : [] }),
+    )
+    let replaced = 0
+    const stop = cluster.onReplaced(() => replaced++)
+    const warned = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve))
+    const refresh = async (names: readonly string[]): Promise<void> => {
+      const refreshed = cluster.refresh(names)
+      await clock.advanceAsync(50)
+      await refreshed
+    }
+    await refresh(['orders'])
+    clusterId = null
+    await refresh(['orders'])
+    expect([replaced, cluster.clusterId]).toEqual([0, 'first'])
+    clusterId = 'second'
+    await refresh([])
+    expect([replaced, cluster.clusterId, cluster.topic('orders')]).toEqual([1, 'second', undefined])
+    await refresh([])
+    expect(replaced).toBe(1)
+    expect(await warned).toMatchObject({ code: 'SLUICE_CLUSTER_REPLACED' })
+    stop()
     await cluster.close()
   })
 

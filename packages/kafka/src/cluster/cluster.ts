@@ -26,6 +26,8 @@ export class Cluster implements AsyncDisposable {
   readonly #refresher: Refresher
   readonly #coordinators: Coordinators
   readonly #closing = new AbortController()
+  readonly #onReplaced = new Set<() => void>()
+  readonly #onForgotten = new Set<(topics: readonly string[]) => void>()
   #ageing: Timer | undefined
 
   constructor({ driver, clock, coordinatorTimeoutMs, metadataMaxAgeMs }: ClusterOptions) {
@@ -105,6 +107,21 @@ export class Cluster implements AsyncDisposable {
     this.#coordinators.forget(kind, key)
   }
 
+  /**
+   * Calls back when the addresses lead to another cluster than before (restored, or failed over by DNS). Returns the
+   * function that takes the listener off again.
+   */
+  onReplaced(listener: () => void): () => void {
+    this.#onReplaced.add(listener)
+    return () => this.#onReplaced.delete(listener)
+  }
+
+  /** Calls back with the topics that nobody has used for `metadataMaxAgeMs`; returns the function that ends that. */
+  onForgotten(listener: (topics: readonly string[]) => void): () => void {
+    this.#onForgotten.add(listener)
+    return () => this.#onForgotten.delete(listener)
+  }
+
   inspect(): { readonly clusterId: string | null; readonly brokers: number; readonly topics: number } {
     const { clusterId, brokers, topicNames } = this.#metadata
     return { clusterId, brokers: brokers.length, topics: topicNames.length }
@@ -125,15 +142,24 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #ask(topics: readonly string[]): Promise<void> {
-    this.#metadata.learn(await this.driver.metadata(topics))
+    const former = this.#metadata.learn(await this.driver.metadata(topics))
+    if (former !== undefined) this.#tellReplaced(former)
     if (!this.#ageing) this.#age()
+  }
+
+  #tellReplaced(former: string): void {
+    const text = `The cluster ${former} was replaced: its addresses lead to the cluster ${this.clusterId} now. `
+    const advice = 'Positions, producer ids and transactions of the former one mean nothing there.'
+    process.emitWarning(text + advice, { code: 'SLUICE_CLUSTER_REPLACED' })
+    for (const listener of this.#onReplaced) listener()
   }
 
   #age(): void {
     if (this.#closing.signal.aborted) return
     this.#ageing = this.#clock.setTimeout(() => {
       // Those in use, that is: what is asked about later is looked up again.
-      this.#metadata.forgetUnused()
+      const forgotten = this.#metadata.forgetUnused()
+      for (const listener of this.#onForgotten) listener(forgotten)
       // A failure here is met again, and told, by whoever needs the cluster next.
       this.refresh(this.#metadata.topicNames).catch(() => {})
       this.#age()

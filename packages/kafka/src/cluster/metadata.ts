@@ -43,20 +43,31 @@ export class Metadata {
     return this.topic(topic)?.partitions[partition]
   }
 
-  /** Drops the topics that nobody has asked about since this was called last. */
-  forgetUnused(): void {
+  /** Drops the topics that nobody has asked about since this was called last; returns their names. */
+  forgetUnused(): readonly string[] {
+    const forgotten: string[] = []
     for (const [name, { id }] of this.#topics) {
       if (this.#used.has(name)) continue
       this.#topics.delete(name)
       this.#names.delete(id)
+      forgotten.push(name)
     }
     this.#used.clear()
+    return forgotten
   }
 
-  learn(answer: ClusterMetadata): void {
-    this.#clusterId = answer.clusterId
+  /** Returns the id of the former cluster where the answer is of another one: nothing that was known holds there. */
+  learn(answer: ClusterMetadata): string | undefined {
+    const former = this.#clusterId
+    const isReplaced = former !== null && answer.clusterId !== null && answer.clusterId !== former
+    if (isReplaced) {
+      this.#topics.clear()
+      this.#names.clear()
+    }
+    this.#clusterId = answer.clusterId ?? former
     if (answer.brokers.length > 0) this.#brokers = new Map(answer.brokers.map((broker) => [broker.id, broker]))
     for (const topic of answer.topics) this.#learnTopic(topic)
+    return isReplaced ? former : undefined
   }
 
   /** Returns whether it was news. A hint that is older than what is known, or of an unknown broker, is none. */

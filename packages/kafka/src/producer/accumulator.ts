@@ -29,6 +29,8 @@ export class Accumulator {
   readonly #cluster: Pick<ProducerCluster, 'topic' | 'leader'>
   readonly #hooks: AccumulatorHooks
   readonly #topics = new Map<string, TopicQueue>()
+  /** The sequence numbers of topics that were forgotten: the brokers remember theirs. By partition; undefined: unused. */
+  readonly #sequences = new Map<string, readonly (PartitionSequence | undefined)[]>()
   /** Partitions whose open batch may wait for more records, the one that was opened first in front. */
   readonly #lingering = new Set<PartitionQueue>()
   #lingerTimer: Timer | undefined
@@ -89,6 +91,22 @@ export class Accumulator {
     if (topic) topic.batchBytes = Math.min(topic.batchBytes, bytes >>> 1)
   }
 
+  /** Forgets of these topics those of which nothing waits, but for their sequence numbers. */
+  forgetIdle(names: readonly string[]): void {
+    for (const name of names) {
+      const topic = this.#topics.get(name)
+      if (!topic?.isIdle) continue
+      this.forget(topic)
+      const used = topic.partitions.map(({ sequence }) => (sequence?.isUnused === false ? sequence : undefined))
+      if (used.some((sequence) => sequence !== undefined)) this.#sequences.set(name, used)
+    }
+  }
+
+  /** Another cluster has the addresses: it knows none of the sequence numbers. */
+  forgetSequences(): void {
+    this.#sequences.clear()
+  }
+
   stop(): void {
     this.#lingerTimer?.cancel()
   }
@@ -102,10 +120,10 @@ export class Accumulator {
   #adopt(topic: TopicQueue, metadata: TopicMetadata): void {
     topic.metadata = metadata
     topic.partitionCount = metadata.partitions.length
+    const known = this.#sequences.get(topic.name)
     for (let partition = topic.partitions.length; partition < topic.partitionCount; partition++) {
-      topic.partitions.push(
-        new PartitionQueue(topic.name, partition, this.#hooks.newSequence(), newBackoff(this.#config)),
-      )
+      const sequence = known?.[partition] ?? this.#hooks.newSequence()
+      topic.partitions.push(new PartitionQueue(topic.name, partition, sequence, newBackoff(this.#config)))
     }
   }
 

@@ -20,7 +20,10 @@ export interface ProducerOptions {
   readonly lingerMs?: number | undefined
   /** Size of a batch before compression, at least 1. Default 65,536. A larger record has a batch of its own. */
   readonly batchBytes?: number | undefined
-  /** Default `'lz4'`. */
+  /**
+   * Kafka's `compression.type`. Default `'lz4'`. All readers of the topic have to know it: kafkajs reads `none` and
+   * `gzip` alone unless it is given plugins, and ends at the first batch that it cannot read.
+   */
   readonly compression?: Compression | undefined
   /** From acceptance into the queue until the record is given up, at least 1. Default 120,000. */
   readonly deliveryTimeoutMs?: number | undefined

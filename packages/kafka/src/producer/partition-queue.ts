@@ -57,6 +57,11 @@ export class PartitionQueue {
     return this.backlog === 0 && this.#open === undefined
   }
 
+  /** Nothing of it waits, is in flight, or stands in a line of the sender. */
+  get isIdle(): boolean {
+    return this.isEmpty && !this.inFlight && !this.scheduled
+  }
+
   /** Whether a batch waits for nothing but its turn. */
   get isDue(): boolean {
     return !this.inFlight && (this.backlog > 0 || (this.#openIsDue && this.#open !== undefined))

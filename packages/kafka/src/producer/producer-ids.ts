@@ -2,6 +2,7 @@ import { SluiceError } from '@sluice/flow'
 import type { ProducerIdentity } from '../driver/driver.ts'
 import { newBackoff } from './options.ts'
 import type { ProducerConfig } from './options.ts'
+import { PartitionSequence } from './sequence.ts'
 import type { ProducerCluster } from './producer-cluster.ts'
 
 /** Gets producer ids from the cluster. */
@@ -9,6 +10,8 @@ export class ProducerIds {
   readonly #cluster: ProducerCluster
   readonly #config: ProducerConfig
   #current: ProducerIdentity | undefined
+  /** Where the current one was given. */
+  #clusterId: string | null = null
   #pending: Promise<ProducerIdentity> | undefined
 
   constructor(cluster: ProducerCluster, config: ProducerConfig) {
@@ -18,6 +21,27 @@ export class ProducerIds {
 
   get current(): ProducerIdentity | undefined {
     return this.#current
+  }
+
+  /** The sequence numbers of a partition that was not written to yet; null: the producer is not idempotent. */
+  newSequence(): PartitionSequence | null {
+    if (!this.#current) return null
+    const sequence = new PartitionSequence(this.#current)
+    if (this.isForeign) sequence.retire()
+    return sequence
+  }
+
+  /** The current id was given by another cluster, where it may be somebody else's. */
+  get isForeign(): boolean {
+    const { clusterId } = this.#cluster
+    return this.#clusterId !== null && clusterId !== null && clusterId !== this.#clusterId
+  }
+
+  /** An id that this partition has not written under: the current one, or else a new one. @throws as `renew` */
+  async other(than: ProducerIdentity, signal?: AbortSignal): Promise<ProducerIdentity> {
+    const current = this.#current
+    const isOther = current !== undefined && current.producerId !== than.producerId
+    return isOther && !this.isForeign ? current : await this.renew(signal)
   }
 
   /** A new id, with epoch 0. Calls that overlap get the same one. @throws what the last attempt failed with. */
@@ -35,7 +59,10 @@ export class ProducerIds {
     for (;;) {
       const broker = await this.#cluster.anyBroker()
       try {
-        return await this.#cluster.driver.initProducerId(broker, { transactionalId: null, transactionTimeoutMs: 0 })
+        const { driver, clusterId } = this.#cluster
+        const identity = await driver.initProducerId(broker, { transactionalId: null, transactionTimeoutMs: 0 })
+        this.#clusterId = clusterId
+        return identity
       } catch (error) {
         const isTransient = error instanceof SluiceError && error.retriable
         if (!isTransient || clock.monotonicMs() >= deadlineMs) throw error

@@ -25,7 +25,6 @@ import { sendAll } from './send-all.ts'
 import { SendStats } from './send-stats.ts'
 import type { RecordSource, SendAllOptions } from './send-all.ts'
 import { Sender } from './sender.ts'
-import { PartitionSequence } from './sequence.ts'
 import { Settlement } from './settlement.ts'
 import { isBeyond, mayHaveGrown, requirePartition } from './topic-queue.ts'
 import type { TopicQueue } from './topic-queue.ts'
@@ -77,6 +76,7 @@ export class Producer implements AsyncDisposable {
   readonly #burst: BurstClock
   readonly #usualWaits: PerPriority<WaitForRoom>
   readonly #searches = new AbortController()
+  readonly #following: readonly (() => void)[]
   #flushing = 0
   #closing: Promise<CloseReport> | undefined
   #isClosed = false
@@ -144,7 +144,7 @@ export class Producer implements AsyncDisposable {
       isPressed: () => this.#isPressed(),
       onDue: (queue) => this.#sender.schedule(queue),
       onUnknownTopic: (topic) => search.start(topic),
-      newSequence: () => (producerIds.current ? new PartitionSequence(producerIds.current) : null),
+      newSequence: () => producerIds.newSequence(),
     })
     const search = new TopicSearch({ config, cluster, accumulator, settlement, signal: this.#searches.signal })
     const eviction = new Eviction(this.#gate, accumulator, settlement, () => this.#admission.countEviction())
@@ -157,6 +157,10 @@ export class Producer implements AsyncDisposable {
       breaker: this.#breaker,
       onTooLarge: (name, batch) => accumulator.shrinkBatches(name, batch.bytes),
     })
+    this.#following = [
+      cluster.onReplaced(() => this.#moveToOtherCluster()),
+      cluster.onForgotten((topics) => accumulator.forgetIdle(topics)),
+    ]
     this.#deadline = new DeliveryDeadline({ config, accumulator, sender: this.#sender, settlement })
   }
 
@@ -300,6 +304,13 @@ export class Producer implements AsyncDisposable {
     }
   }
 
+  #moveToOtherCluster(): void {
+    this.#accumulator.forgetSequences()
+    for (const { partitions } of this.#accumulator.topics) {
+      for (const queue of partitions) this.#sender.moveToOtherCluster(queue)
+    }
+  }
+
   #newGate(): Gate {
     const { maxRecords, maxBytes, highWatermark, lowWatermark, maxWaiting } = this.#config.queue
     return new Gate({
@@ -380,6 +391,7 @@ export class Producer implements AsyncDisposable {
     this.#deadline.giveUpAll(`the producer was closed and ${timeoutMs} ms were over`)
     this.#deadline.stop()
     this.#sender.stop()
+    for (const stop of this.#following) stop()
     this.#breaker.close()
     this.#accumulator.stop()
     this.#searches.abort(new ClosedError('the producer'))

@@ -21,6 +21,12 @@ function source(count: number) {
   return { state, records: records() }
 }
 
+function thenable(then: () => never): object {
+  const made = {}
+  Reflect.set(made, 'then', then)
+  return made
+}
+
 async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await turn()
 }
@@ -148,7 +154,7 @@ describe('sendAll', () => {
     ['an object without a prototype', throwing(hostile)],
     ['a symbol', throwing(Symbol('left'))],
     ['a promise that rejects', () => Promise.reject(hostile)],
-    ['a thenable that throws', () => ({ then: throwing(undefined) })],
+    ['a thenable that throws', () => thenable(throwing(undefined))],
   ])('survives a source whose return() throws %s when it is left', async (_, leave) => {
     const { producer, pass } = await openProducer({ lingerMs: 0 })
     const warned = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve))
@@ -165,7 +171,7 @@ describe('sendAll', () => {
   const badSteps: readonly (readonly [string, () => unknown])[] = [
     ['throws undefined', throwing(undefined)],
     ['gives a promise that rejects', () => Promise.reject(new Error('broken'))],
-    ['gives a thenable that throws', () => ({ then: throwing(new Error('broken')) })],
+    ['gives a thenable that throws', () => thenable(throwing(new Error('broken')))],
     ['gives nothing', () => undefined],
     ['gives a record that cannot be read', () => ({ done: false, value: new Proxy({}, { get: throwing(hostile) }) })],
   ]

@@ -120,6 +120,20 @@ export class Sender {
     this.schedule(queue)
   }
 
+  /**
+   * Another cluster has the addresses now, where the producer id may be somebody else's: the partition goes on under
+   * another one. What may be in the log of the former cluster is given up; what was never sent goes to this one.
+   */
+  moveToOtherCluster(queue: PartitionQueue): void {
+    const { head, sequence } = queue
+    if (!sequence) return
+    if (head?.encoded && (head.mayBeInLog || queue.inFlight))
+      this.giveUpHead(queue, 'the cluster was replaced by another')
+    else head?.unseal()
+    sequence.retire()
+    this.schedule(queue)
+  }
+
   stop(): void {
     this.#stopped.abort(new ClosedError('the producer'))
     for (const pause of this.#pauses) pause.cancel()
@@ -150,7 +164,8 @@ export class Sender {
 
   async #renewProducerId(queue: PartitionQueue): Promise<void> {
     try {
-      queue.sequence!.renew(await this.#parts.producerIds.renew(this.#stopped.signal))
+      const sequence = queue.sequence!
+      sequence.renew(await this.#parts.producerIds.other(sequence.identity, this.#stopped.signal))
     } catch (error) {
       const batch = queue.head
       if (batch) batch.lastError = error as Error

@@ -9,12 +9,19 @@ export const maxEpoch = 32_767
  * itself, so a partition whose batch was given up moves to the next epoch alone, and the others are not disturbed.
  */
 export class PartitionSequence {
+  readonly #first: ProducerIdentity
   #identity: ProducerIdentity
   #next = 0
   #isUsedUp = false
 
   constructor(identity: ProducerIdentity) {
+    this.#first = identity
     this.#identity = identity
+  }
+
+  /** Nothing was written under it: another one would do as well. */
+  get isUnused(): boolean {
+    return this.#next === 0 && !this.#isUsedUp && this.#identity === this.#first
   }
 
   get identity(): ProducerIdentity {
@@ -48,6 +55,11 @@ export class PartitionSequence {
   /** There is no next epoch: nothing can be sent before `renew` brings a new producer id. */
   get isUsedUp(): boolean {
     return this.#isUsedUp
+  }
+
+  /** The producer id is of no use here any more: nothing is sent before `renew` brings another. */
+  retire(): void {
+    this.#isUsedUp = true
   }
 
   renew(identity: ProducerIdentity): void {

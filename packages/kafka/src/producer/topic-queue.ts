@@ -39,6 +39,11 @@ export class TopicQueue {
     return this.partitionCount > 0
   }
 
+  /** Nothing of it waits, is on its way, or is scheduled. */
+  get isIdle(): boolean {
+    return !this.locating && this.waiting.length === 0 && this.partitions.every(({ isIdle }) => isIdle)
+  }
+
   /** Of those that wait for the partitions. */
   oldestWaiting(priority: Priority): PendingRecord | undefined {
     for (const record of this.waiting) if (record.priority === priority) return record

@@ -63,7 +63,7 @@ export interface PipeOptions<
   readonly transactionalId?: string
   /** After so long the brokers abort a transaction. From 1,000, default 10,000. */
   readonly transactionTimeoutMs?: number
-  /** Of the outputs. Default lz4. */
+  /** Of the outputs. Default lz4, which all their readers have to know: kafkajs does not without its LZ4 plugin. */
   readonly compression?: Compression
 }
 

@@ -14,7 +14,7 @@ export interface TransactionOptions {
    * made. From 1,000 to the brokers' `transaction.max.timeout.ms`, default 10,000.
    */
   readonly timeoutMs?: number | undefined
-  /** Default lz4. */
+  /** Default lz4, which all readers of the topics have to know: kafkajs does not without its LZ4 plugin. */
   readonly compression?: Compression | undefined
   /** Of one batch before compression, at most; a topic's `max.message.bytes` makes it less. Default 262,144. */
   readonly batchBytes?: number | undefined

@@ -44,11 +44,16 @@ export class SimulatedCluster implements ProducerCluster {
   readonly requests: { readonly broker: number; readonly request: ProduceRequest; readonly atMs: number }[] = []
   /** The same bytes in two requests that were both not answered yet. */
   sentTwiceAtOnce = 0
+  #replacedBy: string | undefined
   #requestsInFlight = 0
   /** Of all brokers. */
   mostInFlight = 0
   refreshes = 0
   refreshError: Error | undefined
+
+  clusterId: string | null = 'first'
+  readonly #listeners = new Set<() => void>()
+  readonly #onForgotten = new Set<(topics: readonly string[]) => void>()
 
   constructor(clock: ManualClock, firstEpoch = 0) {
     this.driver.initProducerId = async () => ({ producerId: 1n, epoch: firstEpoch })
@@ -75,6 +80,33 @@ export class SimulatedCluster implements ProducerCluster {
       this.lead(name, partition, 1)
     }
     return logs
+  }
+
+  /** Another cluster has the addresses: with the same topics, empty, and other producers. Told at the next refresh. */
+  replace(id: string, producerId: bigint): void {
+    for (const [name, logs] of this.#topics) this.createTopic(name, logs.length)
+    this.driver.initProducerId = async () => ({ producerId, epoch: 0 })
+    this.#replacedBy = id
+  }
+
+  onReplaced(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  onForgotten(listener: (topics: readonly string[]) => void): () => void {
+    this.#onForgotten.add(listener)
+    return () => this.#onForgotten.delete(listener)
+  }
+
+  /** As when these were not used for long. */
+  forget(names: readonly string[]): void {
+    for (const name of names) this.#known.delete(name)
+    for (const listener of this.#onForgotten) listener(names)
+  }
+
+  logsOf(name: string): readonly SimulatedPartition[] {
+    return this.#topics.get(name)!
   }
 
   /** -1: nobody leads it. */
@@ -112,6 +144,10 @@ export class SimulatedCluster implements ProducerCluster {
     await this.#clock.sleep(latencyMs)
     if (this.refreshError) throw this.refreshError
     this.learn(topics)
+    if (this.#replacedBy === undefined) return
+    this.clusterId = this.#replacedBy
+    this.#replacedBy = undefined
+    for (const listener of this.#listeners) listener()
   }
 
   /** Knows of these topics what is true now. */
