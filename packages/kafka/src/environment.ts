@@ -35,6 +35,7 @@ export function readEnvironment(env: Environment): EnvironmentSettings {
       clientId: read.text('KAFKA_CLIENT_ID'),
       connectTimeoutMs: read.integer('KAFKA_CONNECT_TIMEOUT_MS', 1),
       requestTimeoutMs: read.integer('KAFKA_REQUEST_TIMEOUT_MS', 1),
+      maxResponseBytes: read.integer('KAFKA_MAX_RESPONSE_BYTES', 1_048_576),
       metadataMaxAgeMs: read.integer('KAFKA_METADATA_MAX_AGE_MS', 1),
       ...security(read),
     },
