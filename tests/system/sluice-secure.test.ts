@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,7 @@ import { type StackStatus, stopStack } from '@sluice/stack'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ended, fromSource, run } from './support/child.ts'
 import { kafkaTool } from './support/java.ts'
+import { ProcessesSeen } from './support/processes-seen.ts'
 
 const program = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 const [node, source] = fromSource(program)
@@ -15,6 +16,7 @@ const dataDir = join(folder, 'data')
 const orders = topic('orders', { value: text })
 let started: Ended
 let settings: Record<string, string>
+let seen: ProcessesSeen
 
 const sluice = (...args: readonly string[]): Promise<Ended> => {
   const unset = ['KAFKA_BOOTSTRAP_SERVERS', 'DATABASE_URL', 'POSTGRES_HOST', 'REDIS_URL', 'REDIS_HOST']
@@ -24,7 +26,14 @@ const sluice = (...args: readonly string[]): Promise<Ended> => {
 
 beforeAll(async () => {
   chmodSync(folder, 0o755)
-  started = await sluice('up', '--secure')
+  seen = new ProcessesSeen(dataDir)
+  process.env['SLUICE_TEST_SECRET'] = 'hunter2'
+  try {
+    started = await sluice('up', '--secure')
+  } finally {
+    delete process.env['SLUICE_TEST_SECRET']
+    seen.stop()
+  }
   const { stdout } = await sluice('status', '--env')
   settings = Object.fromEntries(
     Array.from(stdout.matchAll(/^export (\w+)='(.*)'$/gm), ([, name, value]) => [name, value]),
@@ -49,6 +58,20 @@ describe('a secured Kafka of the local stack', () => {
     const log = readFileSync(join(dataDir, 'logs', 'supervisor.log'), 'utf8')
     for (const shown of [started.stdout, started.stderr, stdout, log]) expect(shown).not.toContain(password)
   })
+
+  test.runIf(process.platform === 'linux')(
+    'shows no password in the list of processes, nor to what runs in a server',
+    () => {
+      const secrets = readFileSync(join(dataDir, 'secrets.json'), 'utf8')
+      const passwords = Object.values(JSON.parse(secrets) as Record<string, string>)
+      expect(seen.commands.some((command) => command.includes('@') && command.includes('java'))).toBe(true)
+      for (const password of passwords) expect(seen.commands.filter((text) => text.includes(password))).toEqual([])
+      // Redis writes over its own environment.
+      expect([...seen.servers]).toEqual(expect.arrayContaining(['java', 'postgres']))
+      for (const secret of [...passwords, 'hunter2']) expect(seen.serverEnvironments.join('\n')).not.toContain(secret)
+      expect(statSync(join(dataDir, 'secrets.json')).mode & 0o777).toBe(0o600)
+    },
+  )
 
   test('is used by the commands without a word, and by whoever takes over its settings', async () => {
     expect(await sluice('topics', 'create', orders.name)).toMatchObject({ code: 0 })

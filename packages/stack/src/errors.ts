@@ -69,6 +69,7 @@ export function folderError(path: string, error: unknown): unknown {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
+    case 'ELOOP':
     case 'ENOTDIR':
     case 'EEXIST':
       return new StackError(

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataFolder } from './folder/data-folder.ts'
 import { FolderLock } from './folder/folder-lock.ts'
-import { isStackFolder, refuseForeignFolder } from './folder/own-folder.ts'
+import { isStackFolder, refuseForeignFolder, refuseUntrustedFolder } from './folder/own-folder.ts'
 import { RunRecords } from './folder/run-records.ts'
 import { isAlive, signalProcess } from './process/identity.ts'
 
@@ -19,6 +19,8 @@ export interface StopOptions {
  */
 export async function stopStack(dataDir: string, options: StopOptions = {}): Promise<boolean> {
   const { onProgress = () => {} } = options
+  // Its lock says which process is to be ended.
+  refuseUntrustedFolder(dataDir)
   const wasRunning = await endSupervisor(dataDir, options.timeoutMs ?? 120_000, onProgress)
   if (options.clean) refuseForeignFolder(dataDir)
   if (!isStackFolder(dataDir)) return wasRunning

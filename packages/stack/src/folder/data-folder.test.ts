@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   statSync,
@@ -16,6 +19,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { identify } from '../process/identity.ts'
 import { stopStack } from '../stop-stack.ts'
+import { openSupervisorLog } from './logs.ts'
 import { DataFolder, cleanDataDir, projectDataDir } from './data-folder.ts'
 
 let root: string
@@ -130,6 +134,85 @@ describe("somebody else's folder", () => {
     folder.serverFolder('redis')
     expect(lstatSync(join(folder.path, 'redis', 'link')).uid).toBe(folder.account?.uid)
     expect(asItIs()).toEqual(asItWas)
+    folder.close()
+  })
+})
+
+describe.runIf(process.getuid?.() === 0)('as root', () => {
+  const nobody = 65_534
+  let precious: string
+  beforeEach(() => {
+    chmodSync(root, 0o755)
+    precious = join(root, 'precious')
+    writeFileSync(precious, 'precious', { mode: 0o600 })
+  })
+  const asNobody = (script: string): void => {
+    execFileSync('/bin/sh', ['-c', script, 'sh', root], { uid: nobody, gid: nobody, stdio: 'ignore' })
+  }
+  const refusal = (why: RegExp) =>
+    expect.objectContaining({
+      code: 'folder_unusable',
+      message: expect.stringMatching(why),
+      remedy: expect.stringContaining('SLUICE_DATA_DIR'),
+    })
+
+  it('a data folder that another user has made is refused, to start, to stop and to clean', async () => {
+    mkdirSync(join(root, 'open'))
+    chmodSync(join(root, 'open'), 0o1777)
+    asNobody(
+      'cd "$1/open" && mkdir -p .sluice/logs && touch .sluice/.sluice-data && ln -s "$1/precious" .sluice/logs/kafka-1.log',
+    )
+    const planted = join(root, 'open', '.sluice')
+    // It is found as any would be, and then refused.
+    expect(projectDataDir(join(root, 'open'), {})).toBe(planted)
+    for (const use of [() => DataFolder.open(planted), () => openSupervisorLog(planted)]) {
+      expect(use).toThrow(refusal(/belongs to another user \(uid 65534\)/))
+    }
+    await expect(stopStack(planted)).rejects.toEqual(refusal(/belongs to another user/))
+    expect(readFileSync(precious, 'utf8')).toBe('precious')
+  })
+
+  it('a data folder is refused where another user could put another one in its place', () => {
+    mkdirSync(join(root, 'open'))
+    chmodSync(join(root, 'open'), 0o777)
+    expect(() => DataFolder.open(join(root, 'open', 'data'))).toThrow(refusal(/other users can write to/))
+    expect(existsSync(join(root, 'open', 'data'))).toBe(false)
+  })
+
+  it('the data of a project of another user is kept elsewhere', () => {
+    mkdirSync(join(root, 'project'))
+    writeFileSync(join(root, 'project', 'package.json'), '{}')
+    lchownSync(join(root, 'project'), nobody, nobody)
+    expect(projectDataDir(join(root, 'project'), {})).toMatch(/^\/var\/lib\/sluice\/project-/)
+  })
+
+  it('a file for the servers is never written through a link that they have made', () => {
+    const folder = DataFolder.open(join(root, 'ours'))
+    const redis = folder.serverFolder('redis')
+    asNobody('ln -s "$1/precious" "$1/ours/redis/redis.conf"')
+    folder.writeForServers(join(redis, 'redis.conf'), 'requirepass x')
+    expect(readFileSync(precious, 'utf8')).toBe('precious')
+    expect(lstatSync(join(redis, 'redis.conf'))).toMatchObject({ uid: folder.account?.uid, size: 13 })
+    folder.close()
+  })
+
+  it('the folders above those of servers are ours, also where an earlier start has given them away', () => {
+    const folder = DataFolder.open(join(root, 'ours'))
+    mkdirSync(join(folder.path, 'kafka', 'node-1'), { recursive: true })
+    for (const name of ['kafka', 'kafka/node-1']) lchownSync(join(folder.path, name), nobody, nobody)
+    asNobody('ln -s "$1/precious" "$1/ours/kafka/node-1/format.out"')
+    const data = folder.serverFolder('kafka/node-1/data')
+    for (const name of ['kafka', 'kafka/node-1']) expect(lstatSync(join(folder.path, name)).uid).toBe(0)
+    expect(lstatSync(data).uid).toBe(folder.account?.uid)
+    expect(() => asNobody('touch "$1/ours/kafka/node-1/new"')).toThrow()
+    asNobody('touch "$1/ours/kafka/node-1/data/new"')
+    folder.close()
+  })
+
+  it('a folder of a server is refused where there is a link in its place', () => {
+    const folder = DataFolder.open(join(root, 'ours'))
+    symlinkSync(root, join(folder.path, 'redis'))
+    expect(() => folder.serverFolder('redis')).toThrow(expect.objectContaining({ code: 'folder_unusable' }))
     folder.close()
   })
 })

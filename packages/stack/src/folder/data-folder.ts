@@ -9,15 +9,17 @@ import {
   readdirSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { StackError, folderError } from '../errors.ts'
 import { type Account, canReach, serverAccount } from '../host/account.ts'
+import { isOurs, whyUntrusted } from '../host/trusted-path.ts'
 import { FolderLock } from './folder-lock.ts'
+import { handOver } from './hand-over.ts'
 import { readJson, writeJson } from './json-file.ts'
 import { claimFolder, isStackFolder, refuseForeignFolder } from './own-folder.ts'
+import { writeFor } from './safe-file.ts'
 
 const temporaryPrefix = 'sluice-stack-'
 /** What a stack and the applications in it keep in its data folder; `clean` removes these and nothing else. */
@@ -36,13 +38,25 @@ const ownEntries = [
 
 /** Where the data of this project's servers is: `SLUICE_DATA_DIR`, else `.sluice` in the folder of the project. */
 export function projectDataDir(cwd: string = process.cwd(), env: NodeJS.ProcessEnv = process.env): string {
-  const wanted = env['SLUICE_DATA_DIR'] ? resolve(cwd, env['SLUICE_DATA_DIR']) : join(projectFolder(cwd), '.sluice')
-  return reachableFor(serverAccount(), wanted)
+  const account = serverAccount()
+  if (env['SLUICE_DATA_DIR']) return reachableFor(account, resolve(cwd, env['SLUICE_DATA_DIR']))
+  const wanted = join(projectFolder(cwd), '.sluice')
+  // What another user has made is refused when it is to be used, not passed over in silence.
+  if (!account || isOfAnother(wanted)) return wanted
+  return reachableFor(whyUntrusted(dirname(wanted)) === undefined ? account : 'distrusted', wanted)
 }
 
-/** As root the servers run as somebody else, who may not be able to reach the folder: then it is kept elsewhere. */
-function reachableFor(account: Account | undefined, wanted: string): string {
-  if (canReach(dirname(wanted), account)) return wanted
+function isOfAnother(path: string): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  return stats !== undefined && !isOurs(stats)
+}
+
+/**
+ * As root the servers run as somebody else, who may not be able to reach the folder; and in the project of another user
+ * root writes nothing. Then the data is kept elsewhere.
+ */
+function reachableFor(account: Account | undefined | 'distrusted', wanted: string): string {
+  if (account !== 'distrusted' && canReach(dirname(wanted), account)) return wanted
   const digest = createHash('sha256').update(wanted).digest('hex').slice(0, 8)
   return join('/var/lib/sluice', `${basename(dirname(wanted))}-${digest}`)
 }
@@ -134,43 +148,46 @@ export class DataFolder {
     return join(this.path, name)
   }
 
-  /** A folder of one server, which belongs to the account that it runs as and which only that account can read. */
-  serverFolder(...names: readonly string[]): string {
-    const path = join(this.path, ...names)
-    try {
-      mkdirSync(path, { recursive: true })
-      this.give(path)
-      return path
-    } catch (error) {
-      throw folderError(path, error)
+  /** A folder of ours with folders of servers in it: they may pass through it and change nothing in it. */
+  passage(...names: readonly string[]): string {
+    for (const count of names.keys()) {
+      const path = this.#make(names.slice(0, count + 1))
+      if (!this.account) continue
+      lchownSync(path, 0, 0)
+      chmodSync(path, 0o711)
     }
+    return join(this.path, ...names)
   }
 
-  /** Hands a file or a folder to the servers' account, for it alone. */
-  give(path: string): void {
-    const stats = lstatSync(path)
-    const { account } = this
-    // What a link leads to is somebody else's.
-    if (stats.isSymbolicLink()) {
-      if (account) lchownSync(path, account.uid, account.gid)
-      return
-    }
-    chmodSync(path, stats.isDirectory() ? 0o700 : 0o600)
-    if (!account || stats.uid === account.uid) return
-    // A folder of an earlier start under another user changes hands with all that is in it.
-    if (stats.isDirectory()) for (const name of readdirSync(path)) this.give(join(path, name))
-    lchownSync(path, account.uid, account.gid)
+  /** A folder of one server, such as `kafka/node-1`: it belongs to the account that runs it, and only that can read it. */
+  serverFolder(name: string, account: Account | undefined = this.account): string {
+    const names = name.split('/')
+    this.passage(...names.slice(0, -1))
+    const path = this.#make(names)
+    handOver(path, account)
+    return path
   }
 
   /** Writes a file that only the servers' account can read. */
-  writeForServers(path: string, text: string): void {
+  writeForServers(path: string, text: string, account: Account | undefined = this.account): void {
     try {
-      rmSync(path, { force: true })
-      writeFileSync(path, text, { mode: 0o600 })
-      this.give(path)
+      writeFor(account, path, text)
     } catch (error) {
       throw folderError(path, error)
     }
+  }
+
+  #make(names: readonly string[]): string {
+    const path = join(this.path, ...names)
+    try {
+      if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
+    } catch (error) {
+      throw folderError(path, error)
+    }
+    if (lstatSync(path).isDirectory()) return path
+    throw new StackError('folder_unusable', `${path} is not a folder`, 'remove it: no stack has made it', {
+      facts: { path },
+    })
   }
 
   /** Which ports a server should have, the best first: the one it had, then its usual one. Temporary ones: any. */
@@ -219,7 +236,7 @@ function removeAbandoned(parent: string): void {
   for (const name of readdirSync(parent)) {
     if (!name.startsWith(temporaryPrefix)) continue
     const path = join(parent, name)
-    const stats = statSync(path, { throwIfNoEntry: false })
+    const stats = lstatSync(path, { throwIfNoEntry: false })
     if (!stats?.isDirectory() || stats.uid !== process.getuid?.()) continue
     // One that was only just made may not have its lock yet.
     if (Date.now() - stats.mtimeMs < minimumAgeMs || FolderLock.holder(path)) continue

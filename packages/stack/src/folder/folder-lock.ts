@@ -88,7 +88,7 @@ export class FolderLock {
 
   #write(path: string, holder: Holder): void {
     const draft = `${path}.${randomUUID()}`
-    writeFileSync(draft, JSON.stringify(holder), { mode: 0o644 })
+    writeFileSync(draft, JSON.stringify(holder), { mode: 0o644, flag: 'wx' })
     renameSync(draft, path)
   }
 }

@@ -5,13 +5,16 @@ import { join } from 'node:path'
 import { folderError, systemErrorCode } from '../errors.ts'
 import { identify } from '../process/identity.ts'
 import { canReach, serverAccount } from './account.ts'
+import { whyUntrusted } from './trusted-path.ts'
 
 const draftPattern = /^draft-(\d+)-/
 
 /** Where what was fetched is kept for every project of this user: a server that runs as somebody else can read it. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   const path = env['SLUICE_CACHE_DIR'] ?? join(userCache(env), 'sluice')
-  return canReach(path, serverAccount()) ? path : '/var/cache/sluice'
+  const account = serverAccount()
+  // Root runs programs from it, so nobody else may put any there.
+  return !account || (canReach(path, account) && whyUntrusted(path) === undefined) ? path : '/var/cache/sluice'
 }
 
 function userCache(env: NodeJS.ProcessEnv): string {

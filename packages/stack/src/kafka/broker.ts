@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DataFolder } from '../folder/data-folder.ts'
-import { canReach } from '../host/account.ts'
+import type { Account } from '../host/account.ts'
 import type { Java } from '../host/java.ts'
+import { serverEnvironment } from '../host/server-environment.ts'
 import type { ReadinessAttempt } from '../process/process-spec.ts'
 import type { SupervisedProcess } from '../process/supervised-process.ts'
 import type { Supervisor } from '../process/supervisor.ts'
@@ -20,7 +21,10 @@ export interface BrokerSpec {
   readonly java: Java
   readonly jars: readonly string[]
   readonly jvmOptions: readonly string[]
-  readonly archive: ClassArchive
+  /** Undefined where none is used. */
+  readonly archive: ClassArchive | undefined
+  /** Who it runs as; undefined: as we do. */
+  readonly account: Account | undefined
   /** Whether this broker writes the class archive at its exit, where there is none yet. */
   readonly writesArchive: boolean
   readonly keepRunning: boolean
@@ -32,13 +36,15 @@ export interface BrokerSpec {
 export function addBroker(spec: BrokerSpec, folder: DataFolder, supervisor: Supervisor): SupervisedProcess {
   const { address, files, java, jars } = spec
   const log4jFile = join(files.folder, 'log4j2.properties')
-  folder.writeForServers(log4jFile, log4jProperties)
+  folder.writeForServers(log4jFile, log4jProperties, spec.account)
   return supervisor.add({
     name: `kafka-${address.id}`,
     command: java.command,
     args: [
+      // Without memory some of its threads are gone, and it would run on and answer nothing.
+      '-XX:+ExitOnOutOfMemoryError',
       ...spec.jvmOptions,
-      ...spec.archive.options(spec.writesArchive ? archiveDraft(files) : undefined),
+      ...(spec.archive?.options(spec.writesArchive ? archiveDraft(files) : undefined) ?? []),
       `-Dlog4j2.configurationFile=${log4jFile}`,
       '-Djava.awt.headless=true',
       '-cp',
@@ -46,21 +52,20 @@ export function addBroker(spec: BrokerSpec, folder: DataFolder, supervisor: Supe
       'kafka.Kafka',
       files.propertiesFile,
     ],
-    cwd: files.folder,
-    env: { ...process.env, HOME: files.folder },
+    cwd: files.workDir,
+    env: serverEnvironment(files.workDir),
     stopTimeoutMs: 30_000,
     restart: spec.keepRunning ? 'always' : 'never',
     ...(folder.temporary && { orphanGraceMs: 0 }),
     readyTimeoutMs: 120_000,
     ready: (attempt) => isReady(attempt, address.port, spec.certificate),
     url: `127.0.0.1:${address.port}`,
-    // A Java that the servers' account cannot reach (in /root, say) runs as we do.
-    account: canReach(java.command, folder.account) ? folder.account : undefined,
+    account: spec.account,
   })
 }
 
 export function archiveDraft(files: NodeFiles): string {
-  return join(files.folder, 'classes.jsa')
+  return join(files.workDir, 'classes.jsa')
 }
 
 /** Ready is: it says so, and then answers a request. */

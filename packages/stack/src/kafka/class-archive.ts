@@ -1,8 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { copyFrom } from '../folder/safe-file.ts'
+import type { Account } from '../host/account.ts'
 import { cacheFolder } from '../host/cache-folder.ts'
 import type { Java } from '../host/java.ts'
+import { isOurs } from '../host/trusted-path.ts'
 
 /**
  * Java's application class data sharing (JEP 350): an archive of the loaded classes, written when a broker exits, makes
@@ -16,8 +19,10 @@ export class ClassArchive {
     this.#path = join(cacheFolder(), `classes-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}.jsa`)
   }
 
+  /** Whether there is one that only we (or root) can have written: a JVM runs what is in it. */
   get exists(): boolean {
-    return existsSync(this.#path)
+    const stats = lstatSync(this.#path, { throwIfNoEntry: false })
+    return stats !== undefined && stats.isFile() && isOurs(stats) && (stats.mode & 0o022) === 0
   }
 
   /** The options with which a broker uses the archive or, where there is none yet, writes one to `draft` at its exit. */
@@ -27,17 +32,16 @@ export class ClassArchive {
     return draft === undefined ? [] : [`-XX:ArchiveClassesAtExit=${draft}`, '-Xlog:cds=off', '-Xlog:cds+dynamic=off']
   }
 
-  /** Takes what a broker has written into the cache, in one step. */
-  adopt(draft: string): void {
+  /** Takes what a broker has written as `account` into the cache, in one step. */
+  adopt(draft: string, account: Account | undefined): void {
     if (this.exists || !existsSync(draft)) return
     const copy = `${this.#path}.${randomUUID()}`
     try {
       mkdirSync(cacheFolder(), { recursive: true })
-      copyFileSync(draft, copy)
-      chmodSync(copy, 0o644)
+      copyFrom(account, draft, copy)
       renameSync(copy, this.#path)
     } catch {
-      // It only saves time: a full disk must not make a stop fail.
+      // It only saves time: a full disk must not make a stop fail, nor must a file that the broker did not write.
       rmSync(copy, { force: true })
     }
     rmSync(draft, { force: true })

@@ -4,11 +4,12 @@ import type { StackContext } from '../context.ts'
 import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import { readJson, writeJson } from '../folder/json-file.ts'
+import { type Account, canReach } from '../host/account.ts'
 import { findJava } from '../host/java.ts'
 import { withOtherPorts } from '../host/ports.ts'
 import type { SupervisedProcess } from '../process/supervised-process.ts'
 import { kafkaJars } from './artefacts.ts'
-import { addBroker, archiveDraft } from './broker.ts'
+import { type BrokerSpec, addBroker, archiveDraft } from './broker.ts'
 import { ClassArchive } from './class-archive.ts'
 import { type BrokerAddress, type KafkaOptions, checkKafkaOptions, jvmOptions } from './options.ts'
 import { serverProperties } from './properties.ts'
@@ -34,33 +35,30 @@ interface Node {
 /** A private Kafka cluster of this machine. */
 export class KafkaCluster implements KafkaServers {
   readonly #nodes: readonly Node[]
-  readonly #archive: ClassArchive
+  readonly #archive: ClassArchive | undefined
+  readonly #account: Account | undefined
   readonly security: KafkaSecurity | undefined
 
-  private constructor(nodes: readonly Node[], archive: ClassArchive, security: KafkaSecurity | undefined) {
+  private constructor(nodes: readonly Node[], runtime: Runtime, security: KafkaSecurity | undefined) {
     this.#nodes = nodes
     this.security = security
-    this.#archive = archive
+    this.#archive = runtime.archive
+    this.#account = runtime.account
   }
 
   static async start(options: KafkaOptions, context: StackContext): Promise<KafkaCluster> {
     checkKafkaOptions(options)
-    const java = await findJava()
-    const jars = await kafkaJars(context.onProgress)
-    const archive = new ClassArchive(java, jars, jvmOptions(options.jvmOptions))
+    const runtime = await findRuntime(options, context)
     return withOtherPorts(async () => {
       const cluster = await planCluster(options, context)
-      const secured = cluster.secure ? await prepareSecurity(java, context.folder) : undefined
-      const nodes = await prepareNodes(cluster, securedOptions(options, secured), { java, jars }, context)
+      const secured = cluster.secure ? await prepareSecurity(runtime, context.folder) : undefined
+      const nodes = await prepareNodes(cluster, securedOptions(options, secured), runtime, context)
       const started = nodes.map((node, index) => ({
         ...node,
         process: addBroker(
           {
             ...node,
-            java,
-            jars,
-            jvmOptions: jvmOptions(options.jvmOptions),
-            archive,
+            ...runtime,
             writesArchive: index === 0,
             keepRunning: context.keepRunning,
             certificate: secured?.certificate,
@@ -71,7 +69,7 @@ export class KafkaCluster implements KafkaServers {
       }))
       context.onProgress(nodes.length === 1 ? 'starting Kafka' : `starting ${nodes.length} Kafka brokers`)
       await startAll(started.map((node) => node.process))
-      return new KafkaCluster(started, archive, secured?.security)
+      return new KafkaCluster(started, runtime, secured?.security)
     })
   }
 
@@ -107,11 +105,11 @@ export class KafkaCluster implements KafkaServers {
 
   /** Stops all brokers at once: the last ones could not hand over anything any more. */
   async close({ discard }: { readonly discard: boolean }): Promise<void> {
-    const keepsArchive = !this.#archive.exists
+    const keepsArchive = this.#archive?.exists === false
     await Promise.all(
       this.#nodes.map(({ process }, index) => process.stop(discard && !(keepsArchive && index === 0) ? 0 : undefined)),
     )
-    for (const { files } of this.#nodes) this.#archive.adopt(archiveDraft(files))
+    for (const { files } of this.#nodes) this.#archive?.adopt(archiveDraft(files), this.#account)
   }
 
   #node(id: number): Node {
@@ -120,6 +118,20 @@ export class KafkaCluster implements KafkaServers {
     const ids = this.#nodes.map(({ address }) => address.id).join(', ')
     throw new StackError('option_invalid', `there is no broker ${id}`, `its ids are ${ids}`)
   }
+}
+
+/** What the brokers are run with. */
+interface Runtime extends Pick<BrokerSpec, 'java' | 'jars' | 'jvmOptions' | 'archive' | 'account'> {}
+
+async function findRuntime(options: KafkaOptions, { folder, onProgress }: StackContext): Promise<Runtime> {
+  const java = await findJava()
+  const jars = await kafkaJars(onProgress)
+  const runtime = { java, jars, jvmOptions: jvmOptions(options.jvmOptions) }
+  const archive = new ClassArchive(java, jars, runtime.jvmOptions)
+  if (canReach(java.command, folder.account)) return { ...runtime, archive, account: folder.account }
+  // As root it runs nothing that another account has written: no archive of classes, and data of its own.
+  onProgress(`Kafka runs as root: ${folder.account?.name} cannot reach ${java.command}`)
+  return { ...runtime, archive: undefined, account: undefined }
 }
 
 /** All at once: none is ready before the others are. When one fails, the others are ended. */
@@ -151,19 +163,19 @@ function securedOptions(options: KafkaOptions, secured: SecurityFiles | undefine
 async function prepareNodes(
   cluster: ClusterFile,
   options: KafkaOptions,
-  { java, jars }: Pick<StorageOptions, 'java' | 'jars'>,
+  { java, jars, account }: Pick<StorageOptions, 'java' | 'jars' | 'account'>,
   { folder }: StackContext,
 ): Promise<Omit<Node, 'process'>[]> {
-  const nodes = cluster.brokers.map((address) => ({ address, files: nodeFiles(folder, address.id) }))
-  for (const { address, files } of nodes) writeProperties(address, files, cluster.brokers, options, folder)
+  const nodes = cluster.brokers.map((address) => ({ address, files: nodeFiles(folder, address.id, account) }))
+  for (const { address, files } of nodes) writeProperties(address, files, cluster.brokers, options, folder, account)
   const files = nodes.map((node) => node.files)
-  await formatOnce(cluster, files, folder, { java, jars, formatArguments: options.formatArguments ?? [] })
+  await formatOnce(cluster, files, folder, { java, jars, account, formatArguments: options.formatArguments ?? [] })
   return nodes
 }
 
 /** Which nodes there are: those of the data folder where it has some, with ports that are free now. */
 async function planCluster(options: KafkaOptions, { folder, ports }: StackContext): Promise<ClusterFile> {
-  folder.serverFolder('kafka')
+  folder.passage('kafka')
   const known = readJson<ClusterFile>(clusterFile(folder))
   const count = options.brokers ?? known?.brokers.length ?? 1
   if (known && known.brokers.length !== count) throw brokerCountError(folder.path, known.brokers.length, count)
@@ -213,10 +225,11 @@ function securityError(dataDir: string, secure: boolean): StackError {
   )
 }
 
-function nodeFiles(folder: DataFolder, id: number): NodeFiles {
-  const path = folder.serverFolder('kafka', `node-${id}`)
-  const dataDir = folder.serverFolder('kafka', `node-${id}`, 'data')
-  return { folder: path, dataDir, propertiesFile: join(path, 'server.properties') }
+function nodeFiles(folder: DataFolder, id: number, account: Account | undefined): NodeFiles {
+  const path = folder.passage('kafka', `node-${id}`)
+  const dataDir = folder.serverFolder(`kafka/node-${id}/data`, account)
+  const workDir = folder.serverFolder(`kafka/node-${id}/work`, account)
+  return { folder: path, workDir, dataDir, propertiesFile: join(path, 'server.properties') }
 }
 
 function writeProperties(
@@ -225,9 +238,10 @@ function writeProperties(
   cluster: readonly BrokerAddress[],
   { properties = {} }: KafkaOptions,
   folder: DataFolder,
+  account: Account | undefined,
 ): void {
   const more = typeof properties === 'function' ? properties(address) : properties
-  folder.writeForServers(files.propertiesFile, serverProperties(address, cluster, files.dataDir, more))
+  folder.writeForServers(files.propertiesFile, serverProperties(address, cluster, files.dataDir, more), account)
 }
 
 /** Formats once. A format that was cut short is begun anew: it holds nothing yet. */
@@ -239,7 +253,7 @@ async function formatOnce(
 ): Promise<void> {
   if (cluster.formatted) return
   for (const { dataDir } of nodes) rmSync(dataDir, { recursive: true, force: true })
-  for (const { id } of cluster.brokers) nodeFiles(folder, id)
+  for (const { id } of cluster.brokers) nodeFiles(folder, id, options.account)
   await formatStorage(nodes, folder, { ...options, clusterId: cluster.clusterId })
   writeJson(clusterFile(folder), { ...cluster, formatted: true } satisfies ClusterFile)
 }

@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
+import { handOver } from '../folder/hand-over.ts'
 import { type Secrets, loadSecrets } from '../folder/secrets.ts'
+import type { Account } from '../host/account.ts'
 import type { Java } from '../host/java.ts'
 import type { BrokerAddress, BrokerProperties } from './options.ts'
 
@@ -29,11 +31,14 @@ export interface SecurityFiles {
 const caName = 'kafka-ca.pem'
 
 /** Makes the brokers' key and certificate at the first time. */
-export async function prepareSecurity(java: Java, folder: DataFolder): Promise<SecurityFiles> {
+export async function prepareSecurity(
+  { java, account }: { readonly java: Java; readonly account: Account | undefined },
+  folder: DataFolder,
+): Promise<SecurityFiles> {
   const secrets = loadSecrets(folder)
-  const keystore = join(folder.serverFolder('kafka'), 'broker.p12')
+  const keystore = join(folder.passage('kafka'), 'broker.p12')
   if (!existsSync(keystore)) await makeKeystore(java, keystore, secrets.kafkaStore)
-  folder.give(keystore)
+  handOver(keystore, account)
   const certificate = await keytool(java, secrets.kafkaStore, ['-exportcert', '-rfc', ...storeArguments(keystore)])
   const caFile = folder.file(caName)
   writeFileSync(caFile, certificate)

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
+import { readFrom, writeFor } from '../folder/safe-file.ts'
+import type { Account } from '../host/account.ts'
 import type { Java } from '../host/java.ts'
+import { serverEnvironment } from '../host/server-environment.ts'
 import { RunFailure, runGuarded } from '../process/run-guarded.ts'
 
 const bootstrapFile = 'bootstrap.checkpoint'
@@ -11,7 +14,10 @@ const metaFile = 'meta.properties'
 
 /** A node's folders and files. */
 export interface NodeFiles {
+  /** Ours, with what the node reads; as root the node itself can write to the other two folders alone. */
   readonly folder: string
+  /** The current folder and the home of its JVM. */
+  readonly workDir: string
   readonly dataDir: string
   readonly propertiesFile: string
 }
@@ -20,7 +26,10 @@ export interface StorageOptions {
   readonly java: Java
   readonly jars: readonly string[]
   readonly clusterId: string
+  /** May hold passwords. */
   readonly formatArguments: readonly string[]
+  /** Who the nodes run as; undefined: as we do. */
+  readonly account: Account | undefined
 }
 
 /** A random id as Kafka writes them: 16 bytes in URL-safe base64, not beginning with a dash. */
@@ -42,13 +51,12 @@ export async function formatStorage(
 ): Promise<void> {
   const [first, ...others] = nodes
   if (!first) return
-  await runStorageTool(first, options)
+  await runStorageTool(first, folder, options)
   for (const [index, node] of others.entries()) {
-    copyFileSync(join(first.dataDir, bootstrapFile), join(node.dataDir, bootstrapFile))
-    writeFileSync(join(node.dataDir, metaFile), metaProperties(options.clusterId, index + 2))
-    for (const file of [bootstrapFile, metaFile]) folder.give(join(node.dataDir, file))
+    const checkpoint = readFrom(options.account, join(first.dataDir, bootstrapFile))
+    writeFor(options.account, join(node.dataDir, bootstrapFile), checkpoint)
+    writeFor(options.account, join(node.dataDir, metaFile), metaProperties(options.clusterId, index + 2))
   }
-  for (const file of [bootstrapFile, metaFile]) folder.give(join(first.dataDir, file))
 }
 
 function metaProperties(clusterId: string, nodeId: number): string {
@@ -57,18 +65,22 @@ function metaProperties(clusterId: string, nodeId: number): string {
 
 async function runStorageTool(
   node: NodeFiles,
-  { java, jars, clusterId, formatArguments }: StorageOptions,
+  folder: DataFolder,
+  { java, jars, clusterId, formatArguments, account }: StorageOptions,
 ): Promise<void> {
   const jvm = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', jars.join(':')]
   const tool = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', node.propertiesFile, ...formatArguments]
+  // By a file: arguments are seen by every user of the machine.
+  const argumentFile = join(node.folder, 'format.args')
+  folder.writeForServers(argumentFile, javaArguments([...jvm, ...tool]), account)
   try {
     await runGuarded({
       name: 'the storage tool',
       command: java.command,
-      args: [...jvm, ...tool],
-      cwd: node.folder,
-      env: process.env,
-      account: undefined,
+      args: [`@${argumentFile}`],
+      cwd: node.workDir,
+      env: serverEnvironment(node.workDir),
+      account,
       outputFile: join(node.folder, 'format.out'),
       timeoutMs: 60_000,
     })
@@ -83,5 +95,13 @@ async function runStorageTool(
         facts: { output },
       },
     )
+  } finally {
+    rmSync(argumentFile, { force: true })
   }
+}
+
+/** Arguments as a file for `java @file` has them: each in quotes, one per line. */
+export function javaArguments(args: readonly string[]): string {
+  const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\f': '\\f' }
+  return args.map((arg) => `"${arg.replaceAll(/[\\"\n\r\t\f]/g, (c) => escapes[c] ?? `\\${c}`)}"\n`).join('')
 }

@@ -6,6 +6,7 @@ import type { StackContext } from '../context.ts'
 import { StackError, systemErrorCode } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import { canReach } from '../host/account.ts'
+import { serverEnvironment } from '../host/server-environment.ts'
 import { withOtherPorts } from '../host/ports.ts'
 import type { ProcessSpec } from '../process/process-spec.ts'
 import { RunFailure, runGuarded } from '../process/run-guarded.ts'
@@ -67,7 +68,7 @@ function processSpec(plan: ServerPlan, { folder, keepRunning }: StackContext): P
     command: join(binaries.binDir, 'postgres'),
     args: ['-D', dataDir, '-h', '127.0.0.1', '-p', String(port), ...settingArguments(options, folder.temporary)],
     cwd: home,
-    env: { ...process.env, HOME: home, PGDATA: undefined, LC_ALL: 'C' },
+    env: { ...serverEnvironment(home), LC_ALL: 'C' },
     // Fast shutdown, which does not wait for clients; immediate where the data is thrown away.
     stopSignal: folder.temporary ? 'SIGQUIT' : 'SIGINT',
     restart: keepRunning ? 'always' : 'never',
@@ -123,7 +124,7 @@ async function makeCluster(
       command: join(binDir, 'initdb'),
       args,
       cwd: home,
-      env: { ...process.env, HOME: home, LC_ALL: 'C' },
+      env: { ...serverEnvironment(home), LC_ALL: 'C' },
       account: folder.account,
       outputFile: folder.file('initdb.out'),
       timeoutMs: 120_000,

@@ -1,4 +1,4 @@
-import { closeSync, copyFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs'
+import { closeSync, constants, copyFileSync, openSync, readSync, rmSync, statSync, truncateSync } from 'node:fs'
 
 const defaultMaxBytes = 16 * 1024 * 1024
 
@@ -13,15 +13,17 @@ export class LogFile {
     this.#maxBytes = maxBytes
   }
 
-  /** A descriptor that appends; the caller closes it. */
+  /** A descriptor that appends; the caller closes it. A link is not followed. */
   open(): number {
-    return openSync(this.path, 'a', 0o644)
+    const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = constants
+    return openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o644)
   }
 
   /** Sets a file that has grown too large aside as `<path>.1`. Its writers append, so they go on in the emptied one. */
   rotate(): void {
     if (this.size() <= this.#maxBytes) return
-    copyFileSync(this.path, `${this.path}.1`)
+    rmSync(`${this.path}.1`, { force: true })
+    copyFileSync(this.path, `${this.path}.1`, constants.COPYFILE_EXCL)
     truncateSync(this.path, 0)
   }
 

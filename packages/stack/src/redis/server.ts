@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StackContext } from '../context.ts'
 import { withOtherPorts } from '../host/ports.ts'
+import { serverEnvironment } from '../host/server-environment.ts'
 import { findRedis } from './binaries.ts'
 import { pingRedis } from './resp.ts'
 
@@ -34,7 +35,7 @@ export async function startRedis(options: RedisOptions, password: string, contex
       command,
       args: [configFile],
       cwd: home,
-      env: { ...process.env, HOME: home },
+      env: serverEnvironment(home),
       restart: context.keepRunning ? 'always' : 'never',
       ...(folder.temporary && { orphanGraceMs: 0 }),
       url: `127.0.0.1:${port}`,
