@@ -204,7 +204,7 @@ describe.runIf(process.getuid?.() === 0)('as root', () => {
     const data = folder.serverFolder('kafka/node-1/data')
     for (const name of ['kafka', 'kafka/node-1']) expect(lstatSync(join(folder.path, name)).uid).toBe(0)
     expect(lstatSync(data).uid).toBe(folder.account?.uid)
-    expect(() => asNobody('touch "$1/ours/kafka/node-1/new"')).toThrow()
+    expect(() => asNobody('touch "$1/ours/kafka/node-1/new"')).toThrow(/Command failed/)
     asNobody('touch "$1/ours/kafka/node-1/data/new"')
     folder.close()
   })

@@ -67,8 +67,8 @@ describe.runIf(process.getuid?.() === 0)('a file of a server', () => {
     asServer(`ln -s ${precious} link; mkfifo pipe`)
     linkSync(precious, join(work, 'second'))
     for (const name of ['link', 'second', 'pipe']) {
-      expect(() => copyFrom(account, join(work, name), target())).toThrow()
-      expect(() => readFrom(account, join(work, name))).toThrow()
+      expect(() => copyFrom(account, join(work, name), target())).toThrow(/ELOOP|not a file of the account/)
+      expect(() => readFrom(account, join(work, name))).toThrow(/ELOOP|not a file of the account/)
     }
     expect(existsSync(target())).toBe(false)
   })
