@@ -20,14 +20,14 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Real servers, which tests wait for more than they work: generous limits. */
+/** Real servers, which tests wait for more than they work: at least four times what they take on a busy machine. */
 const system = {
   // As with the unit tests.
   isolate: false,
   include: ['tests/system/**/*.test.ts'],
   globalSetup: ['tests/system/support/no-process-left.ts'],
-  testTimeout: 120_000,
-  hookTimeout: 180_000,
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
 }
 
 export default defineConfig({

@@ -103,7 +103,7 @@ async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: s
     killedAtMs = Date.now()
     tell(`killed ${killed}, process ${pid}`)
   }
-  const timer = setTimeout(() => demo.process.kill('SIGKILL'), (seconds + 120) * 1_000)
+  const timer = setTimeout(() => demo.process.kill('SIGKILL'), (seconds + 500) * 1_000)
   const ended = await demo.ended.finally(() => clearTimeout(timer))
   for (const line of ended.stdout.split('\n').slice(-6)) tell(`  ${line}`)
   if (ended.code !== 0) tell(ended.stderr)
@@ -127,7 +127,7 @@ async function status(dataDir: string): Promise<Status> {
 }
 
 async function untilRunning(demo: Child, dataDir: string): Promise<void> {
-  const deadlineMs = performance.now() + 120_000
+  const deadlineMs = performance.now() + 480_000
   const isUp = ({ processes }: Status): boolean =>
     ['generator', 'consumer'].every((name) => processes.some((one) => one.name === name && one.state === 'running'))
   while (!isUp(await status(dataDir).catch(() => ({ state: 'absent', processes: [] })))) {

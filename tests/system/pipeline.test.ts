@@ -10,8 +10,8 @@ const run = async (...args: string[]): Promise<readonly string[]> => {
 
 test('undisturbed, every order is in the topic and in PostgreSQL and was handled exactly once', async () => {
   expect(await run('--rate', '1000', '--seconds', '5')).toEqual([])
-})
+}, 900_000)
 
 test('with a consumer killed in the middle nothing is lost, and repeats stay within what was not yet committed', async () => {
   expect(await run('--rate', '1000', '--seconds', '5', '--kill', 'consumer')).toEqual([])
-})
+}, 900_000)

@@ -41,7 +41,7 @@ describe('a throw-away stack', () => {
     stack.kafka.pause(1)
     expect(await answersKafka(port, 300)).toBe(false)
     stack.kafka.resume(1)
-    expect(await answersKafka(port, 5_000)).toBe(true)
+    expect(await answersKafka(port, 60_000)).toBe(true)
   })
 
   it('leaves a killed broker down until it is asked to start it, on the same port and data', async () => {
@@ -77,7 +77,7 @@ describe('three brokers', () => {
     expect(described).toContain('PartitionCount: 3')
     expect(described).toContain('ReplicationFactor: 3')
     await stack.kafka.restart(2)
-    expect(await answersKafka(stack.kafka.brokers[1]!.port, 5_000)).toBe(true)
+    expect(await answersKafka(stack.kafka.brokers[1]!.port, 60_000)).toBe(true)
   })
 })
 
@@ -167,7 +167,7 @@ describe('the data folder of a project', () => {
 
   const hold = (options: object = { postgres: true, redis: true }) =>
     new Child(...fromSource(holder, [JSON.stringify({ dataDir, environment: 'ignore', ...options })]))
-  const outcome = (child: Child) => child.line((line) => /^(ready|refused) /.test(line), 30_000)
+  const outcome = (child: Child) => child.line((line) => /^(ready|refused) /.test(line))
 
   it('keeps the data, the passwords and the ports from one start to the next', async () => {
     const options = { dataDir, postgres: true, redis: true, environment: 'ignore' } as const
@@ -201,7 +201,7 @@ describe('the data folder of a project', () => {
       code: 'start_failed',
       cause: { code: '28P01' },
     })
-  }, 30_000)
+  })
 
   it('is emptied by clean, which removes nothing else', async () => {
     const options = { dataDir, redis: true, environment: 'ignore' } as const
@@ -242,7 +242,7 @@ describe('the data folder of a project', () => {
     const { processes } = JSON.parse((await outcome(first)).slice(6)) as StackStatus
     const pids = processes.map(({ pid }) => pid!)
     await first.kill('SIGKILL')
-    await until(() => !pids.some(isRunning), { timeoutMs: 10_000 })
+    await until(() => !pids.some(isRunning))
   })
 
   it('may be removed while they run: all of it ends by itself, and harms no successor in its place', async () => {
@@ -272,7 +272,6 @@ describe('the data folder of a project', () => {
     process.kill(before!.pid!, 'SIGKILL')
     await until(
       () => readStatus(dataDir).processes[0]?.restarts === 1 && stack.inspect().processes[0]!.state === 'running',
-      { timeoutMs: 10_000 },
     )
     expect(stack.inspect().processes[0]!.pid).not.toBe(before!.pid)
     expect(await redis(stack.redis.url, 'PING')).toBe('+PONG')

@@ -17,7 +17,7 @@ export interface ChildOptions {
   /** Added to the environment of this process; `undefined` takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly stdin?: string
-  /** After this time the program is killed and the call fails. Default 60,000. */
+  /** After this time the program is killed and the call fails. Default 240,000. */
   readonly timeoutMs?: number
 }
 
@@ -56,7 +56,7 @@ export class Child implements AsyncDisposable {
   }
 
   /** The first line, past or future, that fits. @throws Error when the program ends or the time runs out before. */
-  async line(fits: (line: string) => boolean, timeoutMs = 60_000): Promise<string> {
+  async line(fits: (line: string) => boolean, timeoutMs = 240_000): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     let seen = 0
     const look = (): void => {
@@ -102,7 +102,7 @@ export class Child implements AsyncDisposable {
 
 /** Runs a program to its end. @throws Error when it takes longer than `timeoutMs`. */
 export async function run(command: string, args: readonly string[], options: ChildOptions = {}): Promise<Ended> {
-  const { timeoutMs = 60_000 } = options
+  const { timeoutMs = 240_000 } = options
   await using child = new Child(command, args, options)
   const timer = setTimeout(() => child.process.kill('SIGKILL'), timeoutMs)
   const ended = await child.ended.finally(() => clearTimeout(timer))

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface UntilOptions {
-  /** Default 60,000. */
+  /** Default 240,000. */
   readonly timeoutMs?: number
   /** Between two looks. Default 20. */
   readonly pauseMs?: number
@@ -10,7 +10,7 @@ export interface UntilOptions {
 /** Looks again and again until it holds. @throws Error that shows the condition, where it does not in time */
 export async function until(
   holds: () => boolean | Promise<boolean>,
-  { timeoutMs = 60_000, pauseMs = 20 }: UntilOptions = {},
+  { timeoutMs = 240_000, pauseMs = 20 }: UntilOptions = {},
 ): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs
   while (!(await holds())) {

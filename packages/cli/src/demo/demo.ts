@@ -12,10 +12,10 @@ import { isComplete, judge, verdictLine, type TopicVerdict } from './verdict.ts'
 
 const DRAW_INTERVAL_MS = 1_000
 const POLL_MS = 200
-/** From the start of the generator's process to its first acknowledged order. */
-const START_TIMEOUT_MS = 60_000
+/** From the start of the generator's process to its first acknowledged order: 3 s, and 45 s where both cores are busy. */
+const START_TIMEOUT_MS = 240_000
 /** How long the consumer may take to catch up once nothing new comes: when it is to be proved, and when in a hurry. */
-const DRAIN_TIMEOUT_MS = { proof: 60_000, hurry: 10_000 }
+const DRAIN_TIMEOUT_MS = { proof: 240_000, hurry: 10_000 }
 
 export interface DemoOptions extends PipelineOptions {
   /** Ends by itself after so long; undefined: runs until it is stopped. */
@@ -92,7 +92,11 @@ export class Demo {
     const deadlineMs = performance.now() + START_TIMEOUT_MS
     while ((this.#board.latest('generator', performance.now())?.counters['orders'] ?? 0) === 0) {
       if (performance.now() > deadlineMs) {
-        throw new StackError('start_timed_out', 'the generator does not generate', this.#logHint('generator'))
+        throw new StackError(
+          'start_timed_out',
+          `the generator has produced no order within ${START_TIMEOUT_MS / 1_000} s`,
+          this.#logHint('generator'),
+        )
       }
       if (!(await this.#pause())) return false
     }
