@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServiceName } from '@sluice/commerce'
-import type { ProcessSpec, Stack } from '@sluice/stack'
+import { type ProcessSpec, type Stack, serverEnvironment } from '@sluice/stack'
 
 /** A service may take this long to drain; the supervisor waits a little longer before it kills. */
 const STOP_TIMEOUT_MS = 20_000
@@ -32,7 +32,7 @@ export function serviceSpec(
     name,
     args: [...loaderArguments(), fileURLToPath(import.meta.resolve(`@sluice/commerce/${name}`))],
     env: {
-      ...env,
+      ...settingsOf(env),
       KAFKA_BOOTSTRAP_SERVERS: stack.kafka.bootstrapServers,
       DATABASE_URL: stack.postgres.url,
       REDIS_URL: stack.redis.url,
@@ -49,6 +49,15 @@ export function serviceSpec(
     // The seeder has one thing to do; the others are to run until they are stopped, however they ended.
     restart: name === 'seeder' ? 'never' : 'always',
   }
+}
+
+/** What the services read (see their README), what Node reads, and nothing else of our environment. */
+const settings =
+  /^((KAFKA|POSTGRES|REDIS|DB|SEED|CACHE|ORDER|METRICS|SLUICE|NODE|OTEL)_\w+|SEED|INSTANCE_NAME|HANDLED_TABLE|LOG_LEVEL)$/
+
+function settingsOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const named = Object.entries(env).filter(([name]) => settings.test(name))
+  return { ...serverEnvironment(env['HOME'] ?? '/', env), ...Object.fromEntries(named) }
 }
 
 /** What makes this Node run TypeScript sources of the workspace makes the services' Node do so too. */
