@@ -65,6 +65,8 @@ describe('a secured Kafka of the local stack', () => {
       const secrets = readFileSync(join(dataDir, 'secrets.json'), 'utf8')
       const passwords = Object.values(JSON.parse(secrets) as Record<string, string>)
       expect(seen.commands.some((command) => command.includes('@') && command.includes('java'))).toBe(true)
+      const broker = seen.commands.find((command) => command.includes('kafka.Kafka'))
+      expect(broker).toContain('-XX:+ExitOnOutOfMemoryError')
       for (const password of passwords) expect(seen.commands.filter((text) => text.includes(password))).toEqual([])
       // Redis writes over its own environment.
       expect([...seen.servers]).toEqual(expect.arrayContaining(['java', 'postgres']))

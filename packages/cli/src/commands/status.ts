@@ -40,10 +40,10 @@ function printStatus(status: StackStatus, terminal: Terminal): void {
   terminal.line()
   terminal.table([
     ['PROCESS', 'PID', 'STATE', 'RESTARTS', 'ADDRESS'],
-    ...status.processes.map(({ name, pid, state, restarts, url }) => [
+    ...status.processes.map(({ name, pid, state, restarts, url, answers }) => [
       printable(name),
       pid === null ? '-' : String(pid),
-      printable(state),
+      answers === false ? `${printable(state)}, does not answer` : printable(state),
       String(restarts),
       printable(url ?? '-'),
     ]),

@@ -80,7 +80,9 @@ async function runForeground({ terminal, env, exitWith }: CommandContext, option
   await using stack = await starting
   stack.supervisor.onEvent((event) => {
     if (event.type === 'restarting') {
-      terminal.note(`${event.name} ended unasked; starting it again in ${event.delayMs} ms (restart ${event.restarts})`)
+      terminal.note(`${event.name} exited unexpectedly; restarting in ${event.delayMs} ms (restart ${event.restarts})`)
+    } else if (event.type === 'health') {
+      terminal.note(`${event.name} ${event.answers ? 'answers again' : 'runs but does not answer'}`)
     }
   })
   printAddresses(stack.inspect(), terminal)

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { mavenError, pomOf, progressOf } from './maven.ts'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { copyDependencies, mavenError, pomOf, progressOf } from './maven.ts'
 
 const lines = [
   '[INFO] Scanning for projects...',
@@ -8,6 +11,21 @@ const lines = [
   'Downloaded from central: https://repo.maven.apache.org/maven2/b/b.jar (500 kB at 3.0 MB/s)',
   '[INFO] Downloaded from central: https://repo.maven.apache.org/maven2/c/c.pom (750 B at 10 kB/s)',
 ].join('\n')
+
+it('is run so that a file with a wrong checksum fails it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'maven-'))
+  const path = process.env['PATH']
+  writeFileSync(join(folder, 'mvn'), `#!/bin/sh\necho "$@" > ${folder}/arguments\n`)
+  chmodSync(join(folder, 'mvn'), 0o755)
+  process.env['PATH'] = `${folder}:${path}`
+  try {
+    await copyDependencies([], folder, { what: 'it', workDir: folder, onProgress: () => {} })
+    expect(readFileSync(join(folder, 'arguments'), 'utf8')).toMatch(/^-B -C -f /)
+  } finally {
+    process.env['PATH'] = path
+    rmSync(folder, { recursive: true })
+  }
+})
 
 describe('what Maven says', () => {
   it('becomes the files and megabytes so far', () => {

@@ -13,6 +13,7 @@ import type { BrokerAddress } from './options.ts'
 import { log4jProperties } from './properties.ts'
 import type { NodeFiles } from './storage.ts'
 
+const answerTimeoutMs = 3_000
 const startedLine = 'Kafka Server started'
 
 export interface BrokerSpec {
@@ -59,6 +60,9 @@ export function addBroker(spec: BrokerSpec, folder: DataFolder, supervisor: Supe
     ...(folder.temporary && { orphanGraceMs: 0 }),
     readyTimeoutMs: 120_000,
     ready: (attempt) => isReady(attempt, address.port, spec.certificate),
+    ...(spec.keepRunning && {
+      answers: () => askApiVersions('127.0.0.1', address.port, answerTimeoutMs, spec.certificate),
+    }),
     url: `127.0.0.1:${address.port}`,
     account: spec.account,
   })

@@ -73,6 +73,7 @@ function processSpec(plan: ServerPlan, { folder, keepRunning }: StackContext): P
     stopSignal: folder.temporary ? 'SIGQUIT' : 'SIGINT',
     restart: keepRunning ? 'always' : 'never',
     ...(folder.temporary && { orphanGraceMs: 0 }),
+    ...(keepRunning && { answers: () => answersAnything(url) }),
     url: `127.0.0.1:${port}`,
     account: folder.account,
     ready: ({ signal }) => becomeReady(url, signal),
@@ -175,6 +176,15 @@ async function becomeReady(url: string, signal: AbortSignal): Promise<void> {
 /** Whether PostgreSQL has answered, and with something else than that it is still starting or has no room just now. */
 function isAnswer(code: string | undefined): boolean {
   return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) && !/^(57P0[123]|53300)$/.test(code)
+}
+
+/** Also an error of its own is an answer, such as that there is no room for another connection. */
+async function answersAnything(url: string): Promise<void> {
+  try {
+    await query(url, 'SELECT 1')
+  } catch (error) {
+    if (!/^(?=.*\d)[0-9A-Z]{5}$/.test(systemErrorCode(error) ?? '')) throw error
+  }
 }
 
 async function createDatabase(url: string): Promise<void> {

@@ -28,6 +28,8 @@ export interface ProcessSpec {
   readonly ready?: (attempt: ReadinessAttempt) => Promise<void>
   /** How long it may take to be ready. Default 60,000 ms. */
   readonly readyTimeoutMs?: number
+  /** Resolves when it has answered: asked again and again while it runs, and shown by `status`. Default: nothing is asked. */
+  readonly answers?: () => Promise<void>
   /** Who it runs as. Default: as we do. */
   readonly account?: Account | undefined
 }
@@ -57,6 +59,8 @@ export interface ProcessStatus {
   /** How often it was started again. */
   readonly restarts: number
   readonly url?: string
+  /** False where it runs and has not answered twice in a row, 5 s apart; otherwise left out. It is not restarted. */
+  readonly answers?: false
 }
 
 export type ProcessEvent =
@@ -70,4 +74,5 @@ export type ProcessEvent =
       readonly asked: boolean
     }
   | { readonly type: 'restarting'; readonly name: string; readonly delayMs: number; readonly restarts: number }
+  | { readonly type: 'health'; readonly name: string; readonly answers: boolean }
   | { readonly type: 'message'; readonly name: string; readonly message: unknown }

@@ -3,8 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { StackError } from '../errors.ts'
 import { type RestartBackOff, defaultBackOff, restartDelayMs } from './back-off.ts'
 import { GuardedProcess, type ProcessExit } from './guarded-process.ts'
+import { HealthWatch } from './health-watch.ts'
 import type { LogFile } from './log-file.ts'
 import type { ProcessEvent, ProcessSpec, ProcessState, ProcessStatus, ReadinessAttempt } from './process-spec.ts'
+
+const healthEveryMs = 5_000
+const healthTimeoutMs = 3_000
 
 /** One process that is kept running as its spec says. */
 export class SupervisedProcess {
@@ -14,6 +18,7 @@ export class SupervisedProcess {
   readonly #backOff: RestartBackOff
   #state: ProcessState = 'stopped'
   #child: GuardedProcess | undefined
+  #answers = true
   #restarts = 0
   #starts = 0
   #stop = new AbortController()
@@ -41,7 +46,7 @@ export class SupervisedProcess {
   status(): ProcessStatus {
     const { url } = this.spec
     const base = { name: this.name, pid: this.pid ?? null, state: this.#state, restarts: this.#restarts }
-    return url === undefined ? base : { ...base, url }
+    return { ...base, ...(url !== undefined && { url }), ...(!this.#answers && { answers: false }) }
   }
 
   /** Starts it and waits until it is ready. Starts nothing where it runs already. */
@@ -130,10 +135,23 @@ export class SupervisedProcess {
     // A stop that came while it was being spawned.
     if (this.#stop.signal.aborted) child.kill(this.spec.stopSignal ?? 'SIGTERM')
     const failure = await this.#becomeReady(child, since, onReady)
+    using _watch = failure === undefined ? this.#watchHealth() : undefined
     const exit = await child.exited
     this.#child = undefined
+    this.#answers = true
     this.#emit({ type: 'exited', name: this.name, pid: child.pid, exit, asked: this.#stop.signal.aborted })
     return failure ?? exit
+  }
+
+  /** What does not answer is shown and not restarted: it may be frozen on purpose, or the machine too busy. */
+  #watchHealth(): HealthWatch | undefined {
+    const { name } = this
+    const { answers: ask } = this.spec
+    const onChange = (answers: boolean): void => {
+      this.#answers = answers
+      this.#emit({ type: 'health', name, answers })
+    }
+    return ask && new HealthWatch({ ask, everyMs: healthEveryMs, timeoutMs: healthTimeoutMs, onChange })
   }
 
   async #spawn(): Promise<GuardedProcess> {

@@ -38,6 +38,7 @@ export async function startRedis(options: RedisOptions, password: string, contex
       env: serverEnvironment(home),
       restart: context.keepRunning ? 'always' : 'never',
       ...(folder.temporary && { orphanGraceMs: 0 }),
+      ...(context.keepRunning && { answers: () => pingRedis(url, 3_000).then(() => undefined) }),
       url: `127.0.0.1:${port}`,
       account: folder.account,
       ready: ({ signal }) => becomeReady(url, signal),
