@@ -64,14 +64,14 @@ export async function deliverLetter<T>(
         return await way.send(form.record)
       } catch (error) {
         if (signal.aborted || !(await adapt(form, record.topic, error, way, oversize)))
-          throw refused(record, error, way)
+          throw refused(record, error, way, oversize)
       }
     }
   }
   const isFinal = (error: unknown): boolean => error instanceof DeadLetterRefusedError && !error.retriable
   const sent = await untilDone(attempt, { clock: way.clock, signal, onFailure, isFinal })
   const again = async (error: unknown): Promise<T> => {
-    if (!(await adapt(form, record.topic, error, way, oversize))) throw refused(record, error, way)
+    if (!(await adapt(form, record.topic, error, way, oversize))) throw refused(record, error, way, oversize)
     return await attempt()
   }
   return { sent, letter: { to: way.nameOf(record.topic), omitted: form.omitted }, again }
@@ -99,18 +99,22 @@ async function adapt<T>(
   }
 }
 
-function refused<T>(record: DeadLetterRecord, error: unknown, way: LetterWay<T>): unknown {
+function refused<T>(record: DeadLetterRecord, error: unknown, way: LetterWay<T>, oversize: OversizePolicy): unknown {
   const refusal = refusalOf(error)
   if (refusal === undefined) return error
   const { topic, partition } = record
   const to = way.nameOf(topic)
-  return new DeadLetterRefusedError({ to, topic, partition, refusal, advice: adviceFor(refusal, to, record) }, error)
+  const form = new LetterForm(record)
+  const bytes = refusal === 'too_large' ? form.bytes() : 0
+  const orOmit = oversize === 'stop' ? ", or set deadLetters.oversize to 'omit'" : ''
+  const advice = adviceFor(refusal, to, `${bytes}${orOmit}`)
+  return new DeadLetterRefusedError({ to, topic, partition, offset: form.offset, refusal, advice }, error)
 }
 
-function adviceFor(refusal: Refusal, to: string, record: DeadLetterRecord): string {
+function adviceFor(refusal: Refusal, to: string, size: string): string {
   switch (refusal) {
     case 'too_large':
-      return `raise max.message.bytes of ${to} to at least ${new LetterForm(record).bytes()}, or set deadLetters.oversize to 'omit'`
+      return `raise max.message.bytes of ${to} to at least ${size}`
     case 'not_allowed':
       return `allow this client to write to ${to}, and to create it where it does not exist; it is tried again until then`
     case 'record':

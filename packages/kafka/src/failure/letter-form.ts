@@ -103,11 +103,16 @@ export class LetterForm {
     return this.#omitted.includes('key') ? null : this.#original.key
   }
 
+  /** Where the record is, as its headers say. Undefined: nowhere, its producer could not write it. */
+  get offset(): number | undefined {
+    const offset = pairsOf(this.#original.headers).findLast(([name]) => name === deadLetterHeader.offset)?.[1]
+    return typeof offset === 'string' ? Number(offset) : undefined
+  }
+
   /** Different for each record, so that compaction takes no letter away for another. */
   #madeKey(): string {
-    const { topic, partition, headers } = this.#original
-    const offset = pairsOf(headers).findLast(([name]) => name === deadLetterHeader.offset)?.[1]
-    return `${topic}/${partition}/${offset === undefined ? crypto.randomUUID() : String(offset)}`
+    const { topic, partition } = this.#original
+    return `${topic}/${partition}/${this.offset ?? crypto.randomUUID()}`
   }
 
   #headers(): Pairs {

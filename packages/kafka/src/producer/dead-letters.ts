@@ -4,6 +4,7 @@ import type { DeliveryError, DeliveryOutcome } from '../errors.ts'
 import { deadLetterHeaders } from '../failure/dead-letter-headers.ts'
 import type { DeadLetterRecord, DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { isOwnTopic } from '../failure/topic-names.ts'
+import type { Compression } from '../batch/batch.ts'
 import type { DeadLetterConfig } from './options.ts'
 import { orAborted } from '../or-aborted.ts'
 import type { PendingRecord } from './pending-record.ts'
@@ -42,6 +43,11 @@ export interface DeadLettersState {
   readonly spoolBytes: number
 }
 
+/** With the compression of the producer: what fitted its topic that way need not fit in another. */
+interface WriterConfig extends DeadLetterConfig {
+  readonly compression: Compression
+}
+
 /** At a time; what waits for its turn is still in the producer's queue and so is bounded. */
 const maxInFlight = 100
 /** A topic whose dead letters could not be written is left alone for so long. */
@@ -52,7 +58,7 @@ const restMs = 10_000
  * no room. What cannot be written in time goes to the spool, if there is one, and is sent at the next start.
  */
 export class DeadLetters {
-  readonly #config: DeadLetterConfig
+  readonly #config: WriterConfig
   readonly #clock: Clock
   readonly #writer: DeadLetterWriter
   readonly #spool: Spool | undefined
@@ -67,7 +73,7 @@ export class DeadLetters {
 
   /** @throws ConfigError for a folder that cannot be used */
   static async open(
-    config: DeadLetterConfig,
+    config: WriterConfig,
     clock: Clock,
     writer: DeadLetterWriter,
     tell: (event: DeadLettersEvent) => void,
@@ -80,7 +86,7 @@ export class DeadLetters {
   }
 
   private constructor(
-    config: DeadLetterConfig,
+    config: WriterConfig,
     clock: Clock,
     writer: DeadLetterWriter,
     tell: (event: DeadLettersEvent) => void,
@@ -203,6 +209,7 @@ export class DeadLetters {
       key,
       value,
       timestampMs,
+      compression: this.#config.compression,
       headers: deadLetterHeaders(
         headers.map(([name, content]) => [name.toString(), content] as const),
         {

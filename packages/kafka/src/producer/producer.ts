@@ -94,8 +94,11 @@ export class Producer implements AsyncDisposable {
     const events = new Emitter<ProducerEvents>()
     const deadLetters =
       config.deadLetters && deadLetterWriter
-        ? await DeadLetters.open(config.deadLetters, config.clock, deadLetterWriter, (event) =>
-            events.emit('deadLetters', event),
+        ? await DeadLetters.open(
+            { ...config.deadLetters, compression: config.compression },
+            config.clock,
+            deadLetterWriter,
+            (event) => events.emit('deadLetters', event),
           )
         : undefined
     const tracing = config.tracing ? await Tracing.load() : undefined
