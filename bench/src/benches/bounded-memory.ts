@@ -2,6 +2,7 @@ import { Kafka } from '@sluice/kafka'
 import { count, option } from '../bench.ts'
 import { openBroker } from '../broker.ts'
 import type { ClientJob, Measured } from '../clients/client.ts'
+import { measureHostile } from '../hostile-batches.ts'
 import { inProcess } from '../in-process.ts'
 import type { BoundedConsumerJob, BoundedConsumerResult } from '../programs/bounded-consumer.ts'
 import type { BoundedProducerJob, BoundedProducerResult } from '../programs/bounded-producer.ts'
@@ -50,7 +51,9 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
     const producing = { bootstrap, clientId, topic, valueBytes, recordsPerSecond, seconds }
     const heeding = await measureProducer({ ...producing, heeds: true })
     const insisting = await measureProducer({ ...producing, heeds: false })
-    const promises = judge(heeding, insisting, consumer)
+    await kafka.admin().setProducerQuota(clientId, null)
+    const hostile = await measureHostile(kafka, bootstrap, Math.ceil(seconds / 2))
+    const promises = [...judge(heeding, insisting, consumer), ...hostile.promises]
     publish({
       name: 'bounded-memory',
       parameters: {
@@ -68,6 +71,7 @@ export async function run(args: Readonly<Record<string, string>>): Promise<void>
           producerRow('calls send() all the same', insisting),
         ],
         'a consumer too slow for its backlog, budget 64 MiB and 1,000,000 records': [gateRow(consumer)],
+        'a consumer before batches that are small on the wire, budget 8 MiB and 1,000 records': hostile.rows,
         'what has to hold': promises,
       },
       details: { heeding, insisting, consumer },

@@ -9,6 +9,8 @@ export interface BoundedConsumerJob {
   readonly topic: string
   readonly maxRecords: number
   readonly maxBytes: number
+  /** Default `partition`. */
+  readonly order?: 'partition' | 'key'
   /** What the handler manages. */
   readonly recordsPerSecond: number
   readonly seconds: number
@@ -16,9 +18,19 @@ export interface BoundedConsumerJob {
 
 export interface BoundedConsumerResult extends WatchedGate {
   readonly handled: number
+  /** Batches and records that were skipped. */
+  readonly unreadable: number
 }
 
-const { bootstrap, topic: name, maxRecords, maxBytes, recordsPerSecond, seconds } = job<BoundedConsumerJob>()
+const {
+  bootstrap,
+  topic: name,
+  maxRecords,
+  maxBytes,
+  order = 'partition',
+  recordsPerSecond,
+  seconds,
+} = job<BoundedConsumerJob>()
 
 await using kafka = new Kafka({ brokers: [bootstrap], clientId: 'bench-bounded' })
 const gate = new GateWatch()
@@ -26,6 +38,7 @@ await using consumer = await kafka.consumer({
   group: `bench-${crypto.randomUUID()}`,
   topics: [topic(name, { value: bytes })],
   reset: 'earliest',
+  order,
   gate: { maxRecords, maxBytes },
 })
 let handled = 0
@@ -39,6 +52,9 @@ async function handle(): Promise<void> {
   handled++
 }
 
+let unreadable = 0
+consumer.on('unreadable', () => unreadable++)
+
 const watched = await gate.watch(consumer, consumer.run(handle), seconds)
 await consumer.close({ timeoutMs: 10_000 })
-answer({ handled, ...watched } satisfies BoundedConsumerResult)
+answer({ handled, unreadable, ...watched } satisfies BoundedConsumerResult)

@@ -9,6 +9,14 @@ import { attribute, int64, layout } from './layout.ts'
 /** No record is smaller: a length, attributes, two deltas, two lengths and a count, a byte each. */
 const smallestRecordBytes = 7
 
+/** Bytes of a batch that are not left to the garbage collector where no record came of them: it is late for such. */
+const largeBytes = 4_194_304
+
+/** Gives the memory back at once. Nobody may look at the bytes any more. */
+function freeNow(bytes: Buffer): void {
+  ;(bytes.buffer as ArrayBuffer).transfer(0)
+}
+
 /** The header of a batch of format 2, which lies whole in the buffer. */
 export function readHeaderV2(buffer: Buffer, start: number, end: number): BatchHeader {
   const attributes = buffer.readInt16BE(start + layout.attributes)
@@ -67,12 +75,15 @@ class RecordReader implements RecordCursor {
   readonly #limits: DecodeLimits
   #left: number
   #position = 0
+  /** A record is a view into the bytes: from then on they are not ours alone. */
+  #isShared: boolean
 
   constructor(bytes: Buffer, header: BatchHeader, limits: DecodeLimits) {
     this.#bytes = bytes
     this.#header = header
     this.#limits = limits
     this.#left = header.count
+    this.#isShared = (header.attributes & attribute.compression) === 0
   }
 
   get count(): number {
@@ -96,6 +107,7 @@ class RecordReader implements RecordCursor {
 
   end(): void {
     this.#left = 0
+    if (!this.#isShared && this.#bytes.length > largeBytes) freeNow(this.#bytes)
   }
 
   next(): DecodedRecord {
@@ -109,6 +121,7 @@ class RecordReader implements RecordCursor {
     const value = this.#slice()
     const headers = this.#headers(offset, end)
     if (this.#position !== end) throw this.#corrupt()
+    this.#isShared = true
     return {
       offset,
       timestampMs: logAppendTime ? maxTimestampMs : baseTimestampMs + timestampDelta,
@@ -134,6 +147,7 @@ class RecordReader implements RecordCursor {
     if (count > this.#limits.maxHeaders || bytes > this.#limits.maxHeaderBytes) {
       // What follows it can still be read.
       this.#position = end
+      if (this.#left === 0) this.end()
       throw new HeadersTooLargeError({ offset, headers: count, headerBytes: bytes }, this.#limits)
     }
     const headers: Array<readonly [Buffer, Buffer | null]> = []

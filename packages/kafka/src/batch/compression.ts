@@ -2,6 +2,7 @@ import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { lz4Compress } from '../driver/codecs.ts'
 import { BatchTooLargeError } from '../errors.ts'
 import type { Compression } from './batch.ts'
+import { chunkSize } from './chunk-size.ts'
 import { lz4Decompress } from './lz4-frame.ts'
 import { snappyCompress, snappyDecompress } from './snappy-stream.ts'
 import { zstdDecompress } from './zstd-frames.ts'
@@ -35,7 +36,9 @@ export function compress(compression: Exclude<Compression, 'none'>, bytes: Buffe
 export function decompress(compression: Exclude<Compression, 'none'>, bytes: Buffer, maxBytes: number): Buffer {
   switch (compression) {
     case 'gzip':
-      return bounded(maxBytes, () => gunzipSync(bytes, { maxOutputLength: maxBytes }))
+      return bounded(maxBytes, () =>
+        gunzipSync(bytes, { maxOutputLength: maxBytes, chunkSize: gzipChunk(bytes, maxBytes) }),
+      )
     case 'snappy':
       return snappyDecompress(bytes, maxBytes)
     case 'lz4':
@@ -43,6 +46,12 @@ export function decompress(compression: Exclude<Compression, 'none'>, bytes: Buf
     case 'zstd':
       return zstdDecompress(bytes, maxBytes)
   }
+}
+
+/** A member ends with its size. */
+function gzipChunk(bytes: Buffer, maxBytes: number): number {
+  const size = bytes.length < 4 ? 0 : bytes.readUInt32LE(bytes.length - 4)
+  return chunkSize(Math.min(size, maxBytes))
 }
 
 function bounded(maxBytes: number, run: () => Buffer): Buffer {

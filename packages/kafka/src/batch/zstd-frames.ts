@@ -1,5 +1,6 @@
 import { zstdDecompressSync } from 'node:zlib'
 import { BatchTooLargeError } from '../errors.ts'
+import { chunkSize } from './chunk-size.ts'
 
 const frameMagic = 0xfd2fb528
 const skippableMagic = 0x184d2a50
@@ -8,10 +9,21 @@ const flags = { singleSegment: 0x20, checksum: 0x04, dictionary: 0x03 }
 const dictionaryBytes = [0, 1, 2, 4]
 const contentSizeBytes = [0, 2, 4, 8]
 const runLengthBlock = 1
+const compressedBlock = 2
 const reservedBlock = 3
+/** No block decompresses to more. */
+const largestBlock = 131_072
 
 /** Each frame costs a call into zlib. A client that flushes every 16 KiB stays below this for 64 MiB. */
 const mostFrames = 4_096
+
+interface Frame {
+  readonly bytes: Buffer
+  /** What it says to decompress to; 0: it says nothing. */
+  readonly size: number
+  /** What it can decompress to at most. */
+  readonly largest: number
+}
 
 /**
  * Decompresses a sequence of zstd frames; skippable ones are passed over. zlib's own function ends behind the first.
@@ -30,11 +42,14 @@ export function zstdDecompress(bytes: Buffer, maxBytes: number): Buffer {
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts, size)
 }
 
-function decompressFrame(frame: Buffer, left: number, maxBytes: number): Buffer {
+function decompressFrame({ bytes, size, largest }: Frame, left: number, maxBytes: number): Buffer {
+  // Before any memory is taken. A frame that lies about its size is refused as damaged.
+  if (size > left) throw new BatchTooLargeError(maxBytes)
   let part: Buffer
   try {
     // Zero would be refused; an empty frame may still follow.
-    part = zstdDecompressSync(frame, { maxOutputLength: Math.max(1, left) })
+    const maxOutputLength = Math.max(1, left)
+    part = zstdDecompressSync(bytes, { maxOutputLength, chunkSize: chunkSize(Math.min(largest, left)) })
   } catch (error) {
     const isTooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
     throw isTooLarge ? new BatchTooLargeError(maxBytes, error) : error
@@ -44,27 +59,28 @@ function decompressFrame(frame: Buffer, left: number, maxBytes: number): Buffer 
 }
 
 /** Without the skippable ones. */
-function findFrames(bytes: Buffer): readonly Buffer[] {
-  const frames: Buffer[] = []
+function findFrames(bytes: Buffer): readonly Frame[] {
+  const frames: Frame[] = []
   for (let start = 0; start < bytes.length;) {
     const magic = uint32(bytes, start)
     if ((magic & ~0xf) >>> 0 === skippableMagic) {
       start += 8 + uint32(bytes, start + 4)
       if (start > bytes.length) throw tooEarly()
     } else if (magic === frameMagic) {
-      const end = endOfFrame(bytes, start)
+      const frame = frameAt(bytes, start)
       if (frames.length === mostFrames) throw new RangeError(`more than ${mostFrames} zstd frames`)
-      frames.push(bytes.subarray(start, end))
-      start = end
+      frames.push(frame)
+      start += frame.bytes.length
     } else throw new RangeError('no zstd frame')
   }
   return frames
 }
 
 /** Walks the blocks of a frame by their sizes. */
-function endOfFrame(bytes: Buffer, start: number): number {
+function frameAt(bytes: Buffer, start: number): Frame {
   const descriptor = bytes[start + 4] ?? 0
   let position = start + 5 + headerRest(descriptor)
+  let largest = 0
   for (let isLast = false; !isLast;) {
     if (position + 3 > bytes.length) throw tooEarly()
     const head = bytes.readUIntLE(position, 3)
@@ -72,19 +88,37 @@ function endOfFrame(bytes: Buffer, start: number): number {
     const kind = (head >> 1) & 3
     if (kind === reservedBlock) throw new RangeError('a zstd block of an unknown kind')
     position += 3 + (kind === runLengthBlock ? 1 : head >> 3)
+    largest += kind === compressedBlock ? largestBlock : head >> 3
   }
   const end = position + (descriptor & flags.checksum ? 4 : 0)
   if (end > bytes.length) throw tooEarly()
-  return end
+  const size = contentSize(bytes, start + 5, descriptor)
+  return { bytes: bytes.subarray(start, end), size, largest }
 }
 
 /** What of the frame's header follows its descriptor: window, dictionary, size of the content. */
 function headerRest(descriptor: number): number {
-  const isSingle = (descriptor & flags.singleSegment) !== 0
-  const content = contentSizeBytes[descriptor >> 6]!
-  return (
-    (isSingle ? 0 : 1) + dictionaryBytes[descriptor & flags.dictionary]! + (content === 0 && isSingle ? 1 : content)
-  )
+  return beforeContentSize(descriptor) + contentSizeLength(descriptor)
+}
+
+function beforeContentSize(descriptor: number): number {
+  return (isSingle(descriptor) ? 0 : 1) + dictionaryBytes[descriptor & flags.dictionary]!
+}
+
+function contentSizeLength(descriptor: number): number {
+  const length = contentSizeBytes[descriptor >> 6]!
+  return length === 0 && isSingle(descriptor) ? 1 : length
+}
+
+const isSingle = (descriptor: number): boolean => (descriptor & flags.singleSegment) !== 0
+
+function contentSize(bytes: Buffer, at: number, descriptor: number): number {
+  const length = contentSizeLength(descriptor)
+  const start = at + beforeContentSize(descriptor)
+  if (length === 0) return 0
+  if (length === 8) return bytes.readUInt32LE(start + 4) * 2 ** 32 + bytes.readUInt32LE(start)
+  // Two bytes count from 256 on.
+  return bytes.readUIntLE(start, length) + (length === 2 ? 256 : 0)
 }
 
 function uint32(bytes: Buffer, position: number): number {

@@ -265,6 +265,7 @@ export class PartitionLog {
     }
     this.#report(Math.max(batch.header.baseOffset, this.tracker.taken), batch.header.lastOffset + 1, error)
     this.#giveUp(batch, cursor.left + 1)
+    cursor.end()
     this.#cursor = undefined
   }
 
