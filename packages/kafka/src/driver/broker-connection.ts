@@ -5,7 +5,7 @@ import { UnsupportedBrokerError } from '../errors.ts'
 import { missingApis } from './apis/versions.ts'
 import type { Address, ConnectionsOptions } from './connections.ts'
 import { connectFailure, notConnected, type Target } from './failures.ts'
-import { guardFrames } from './frame-guard.ts'
+import { guardFrames, type FrameLimit } from './frame-guard.ts'
 import { logIn } from './login.ts'
 import { WrittenRequests } from './written-requests.ts'
 
@@ -137,11 +137,15 @@ export class BrokerConnection implements Target {
     const { tls } = this.#options
     // Called right behind the library's own listener, before there can be any data.
     socket.once(tls ? 'secureConnect' : 'connect', () => {
-      const maxBytes = (): number => (this.#isReady ? this.#hooks.maxAnswerBytes() : maxGreetingBytes)
-      guardFrames(socket, { maxBytes, isPlain: !tls })
+      guardFrames(socket, { limit: () => this.#frameLimit(), isPlain: !tls })
       this.#written = new WrittenRequests(socket)
     })
     await connected
+  }
+
+  #frameLimit(): FrameLimit {
+    if (this.#isReady) return { maxBytes: this.#hooks.maxAnswerBytes(), hint: 'maxResponseBytes' }
+    return { maxBytes: maxGreetingBytes, hint: 'no broker of Kafka greets like this' }
   }
 
   /** A broker tells what it speaks before the login, and nothing else. */

@@ -1,5 +1,4 @@
-import { systemClock, type Clock } from '@sluice/flow'
-import { ManualClock } from '@sluice/flow'
+import { ManualClock, systemClock, type Clock } from '@sluice/flow'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
@@ -160,7 +159,7 @@ describe('a session', () => {
     const driver = driverOf(broker, { clock, sasl })
     await driver.metadata([])
     expect(clock.pending).toBe(1)
-    for (const socket of broker.sockets) socket.destroy()
+    for (const socket of broker.sockets) socket.end()
     await expect.poll(() => clock.pending, { timeout: 10_000 }).toBe(0)
     await driver.metadata([])
     expect(clock.pending).toBe(1)
@@ -177,7 +176,8 @@ describe('a session', () => {
     const ended = once(child, 'exit')
     try {
       await once(child.stdout, 'data')
-      for (const socket of broker.sockets) socket.destroy()
+      for (const socket of broker.sockets) socket.end()
+      await expect.poll(() => broker.sockets.size, { timeout: 10_000 }).toBe(0)
       child.stdin.write('go on\n')
       await once(child.stdout, 'data')
       expect(await ended).toEqual([0, null])

@@ -138,6 +138,15 @@ describe('a connection', () => {
     )
   })
 
+  test('to a port that cannot be is refused as any that cannot be made', async () => {
+    const { port } = await scripted((apiKey) => (apiKey === key.apiVersions ? apiVersions() : metadataAnswer))
+    const driver = driverOf(port)
+    const advertised = { id: 1, host: '127.0.0.1', port: 70_000 }
+    const failure = await driver.listOffsets(advertised, 'read_committed', []).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(ConnectionError)
+    expect(failure).toMatchObject({ advertised: true, requestSent: false })
+  })
+
   test('to a bootstrap address that nobody answers does not speak of advertised addresses', async () => {
     const failure = await driverOf(1)
       .metadata([])

@@ -1,4 +1,4 @@
-import type { API } from '@platformatic/kafka'
+import { NetworkError, type API } from '@platformatic/kafka'
 import { ClosedError, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { ConnectionError, ProtocolError, RequestTimeoutError } from '../errors.ts'
@@ -98,7 +98,7 @@ export class Connections {
       await connection
         .written()
         .catch((error: unknown) => {
-          throw late ?? error
+          throw late ?? new NetworkError('Connection closed', { cause: error as Error })
         })
         .finally(() => timer.cancel())
     })

@@ -9,8 +9,8 @@ import { fakeBroker, frameOf, type FakeBroker, type ReceivedRequest } from './te
 import { mutated, mutations } from './testing/mutation.ts'
 import { recordedAnswers } from './testing/recorded-answers.ts'
 
-/** Some thousand frames; 40,000 in `npm run test:long`, besides those of `parsers.fuzz.test.ts`. */
-const runs = process.env['SLUICE_LONG_RUNS'] ? Number(process.env['SLUICE_LONG_RUNS']) / 10 : 30
+/** 600 frames; 40,000 in `npm run test:long`, besides those of `parsers.fuzz.test.ts`. */
+const runs = process.env['SLUICE_LONG_RUNS'] ? Number(process.env['SLUICE_LONG_RUNS']) / 10 : 15
 
 /** Every request ends by this. */
 const timeoutMs = 200

@@ -56,7 +56,7 @@ export function requestFailure(error: unknown, call: FailedCall, ended: unknown 
   const { address, advertised, api, timeoutMs } = call
   if (error instanceof SluiceError) return error
   if (error instanceof TimeoutError) return new RequestTimeoutError(address, api, timeoutMs)
-  if (error instanceof NetworkError || isOfSocket(error)) {
+  if (error instanceof NetworkError) {
     const cause = rootCause(ended)
     const why = ended instanceof NetworkError && ended.cause === undefined ? '' : `: ${reason(cause)}`
     const message = `the connection to ${address} broke before ${api} was answered${why}`
@@ -68,12 +68,6 @@ export function requestFailure(error: unknown, call: FailedCall, ended: unknown 
     return new ConnectionError(address, message, cause, { retriable: false, advertised })
   }
   return new ProtocolError(address, api, `the answer of ${address} to ${api} cannot be read: ${reason(cause)}`, cause)
-}
-
-/** From Node, about a write that did not pass: it has a code, which no error of a parser has. */
-function isOfSocket(error: unknown): boolean {
-  const code = codeOf(error) ?? ''
-  return code === 'ERR_STREAM_DESTROYED' || /^E[A-Z]+$/.test(code)
 }
 
 /** The system's or the user's own error behind the library's wrappings; its own text where there is none. */

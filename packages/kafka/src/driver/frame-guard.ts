@@ -3,9 +3,15 @@ import type { Socket } from 'node:net'
 /** An answer begins with the four bytes of its correlation id. */
 const minFrameBytes = 4
 
+export interface FrameLimit {
+  readonly maxBytes: number
+  /** What to look at where an answer is larger. */
+  readonly hint: string
+}
+
 export interface FrameGuardOptions {
-  /** How large an answer may be now, in bytes. */
-  readonly maxBytes: () => number
+  /** How large an answer may be now. */
+  readonly limit: () => FrameLimit
   /** Without TLS here: a broker that speaks TLS is left to the library, which says so. */
   readonly isPlain: boolean
 }
@@ -16,7 +22,7 @@ export interface FrameGuardOptions {
  */
 export function guardFrames(socket: Socket, options: FrameGuardOptions): void {
   const listeners = socket.listeners('data') as ((chunk: Buffer) => void)[]
-  const frames = new FrameSizes(options.maxBytes)
+  const frames = new FrameSizes(options.limit)
   let isFirst = true
   socket.removeAllListeners('data')
   socket.on('data', (chunk: Buffer) => {
@@ -33,14 +39,14 @@ export function guardFrames(socket: Socket, options: FrameGuardOptions): void {
 
 /** Follows the frames through the chunks of a socket and looks at the size that each announces. */
 class FrameSizes {
-  readonly #maxBytes: () => number
+  readonly #limit: () => FrameLimit
   /** Bytes of the current frame that are still to come. */
   #left = 0
   #size = 0
   #sizeBytes = 0
 
-  constructor(maxBytes: () => number) {
-    this.#maxBytes = maxBytes
+  constructor(limit: () => FrameLimit) {
+    this.#limit = limit
   }
 
   /** @throws RangeError for a frame whose size is not possible */
@@ -58,9 +64,9 @@ class FrameSizes {
     this.#size = (this.#size << 8) | byte
     if (++this.#sizeBytes < 4) return
     const size = this.#size
-    const maxBytes = this.#maxBytes()
+    const { maxBytes, hint } = this.#limit()
     if (size < minFrameBytes || size > maxBytes) {
-      const allowed = `${minFrameBytes} to ${maxBytes} are allowed (maxResponseBytes)`
+      const allowed = `${minFrameBytes} to ${maxBytes} are allowed (${hint})`
       throw new RangeError(`it announces an answer of ${size} bytes, but ${allowed}`)
     }
     this.#left = size
