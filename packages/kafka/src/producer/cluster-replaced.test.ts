@@ -27,7 +27,7 @@ test('a producer takes a new id in a cluster that has replaced its own, for all 
   expect(producer.inspect().producerId).toBe('7')
 })
 
-test('what may be in the log of the former cluster is told so, and not written to the new one', async () => {
+test('what may be in the log of the former cluster has an unknown outcome, and is not written to the new one', async () => {
   const { cluster, send, pass } = await openProducer({ lingerMs: 0, batchBytes: 200 })
   send('a')
   await pass(10)

@@ -1,6 +1,5 @@
-import { Breaker, ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
-import type { BreakerTransition, PerPriority } from '@sluice/flow'
-import { ConsecutiveBreaker } from 'cockatiel'
+import { ClosedError, Emitter, Gate, requireNumber } from '@sluice/flow'
+import type { Breaker, BreakerTransition, PerPriority } from '@sluice/flow'
 import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import type { Delivery, OutgoingRecord, Topic } from '../record.ts'
 import { Account } from './account.ts'
@@ -14,6 +13,7 @@ import type { DeadLettersEvent } from './dead-letters.ts'
 import { DeliveryDeadline } from './delivery-deadline.ts'
 import { encodeRecord } from './encode-record.ts'
 import { Eviction } from './eviction.ts'
+import { newBreaker } from './producer-breaker.ts'
 import { parseProducerOptions } from './options.ts'
 import type { ProducerConfig, ProducerOptions } from './options.ts'
 import { orAborted } from '../or-aborted.ts'
@@ -120,7 +120,7 @@ export class Producer implements AsyncDisposable {
     this.#added = new AddedHeaders(config.addHeaders)
     this.#producerIds = producerIds
     this.#gate = this.#newGate()
-    this.#breaker = this.#newBreaker()
+    this.#breaker = newBreaker(config, (transition) => this.#onBreaker(transition))
     this.#burst = new BurstClock(config.clock)
     this.#usualWaits = {
       high: { signal: undefined, timeoutMs: config.deliveryTimeoutMs },
@@ -315,14 +315,10 @@ export class Producer implements AsyncDisposable {
   }
 
   #newGate(): Gate {
-    const { maxRecords, maxBytes, highWatermark, lowWatermark, maxWaiting } = this.#config.queue
+    const { clock, queue } = this.#config
     return new Gate({
-      maxRecords,
-      maxBytes,
-      highWatermark,
-      lowWatermark,
-      maxWaiting,
-      clock: this.#config.clock,
+      ...queue,
+      clock,
       onThrottled: (state) => {
         this.#accumulator.endLinger()
         this.#events.emit('throttled', state)
@@ -331,16 +327,9 @@ export class Producer implements AsyncDisposable {
     })
   }
 
-  #newBreaker(): Breaker {
-    const { breaker, clock } = this.#config
-    const { failures, openMs, trialRequests } = breaker
-    const strategy = new ConsecutiveBreaker(failures)
-    const opened = new Breaker({ strategy, openMs, trialCalls: trialRequests, clock })
-    opened.on('transition', (transition) => {
-      if (this.#isRefusing) this.#admission.rejectAll(opened.openError())
-      this.#events.emit('breaker', transition)
-    })
-    return opened
+  #onBreaker(transition: BreakerTransition): void {
+    if (this.#isRefusing) this.#admission.rejectAll(this.#breaker.openError())
+    this.#events.emit('breaker', transition)
   }
 
   get #isRefusing(): boolean {

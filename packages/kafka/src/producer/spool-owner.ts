@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 
 /** How often a process shows, by the time of its files, that it is alive. */
 export const heartbeatMs = 20_000
-/** A process that has not shown it for so long is gone, or has been frozen. */
+/** A process whose files are older than this is gone, or has been frozen. */
 const staleMs = 180_000
 
 const space = pidSpace()

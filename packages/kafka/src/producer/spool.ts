@@ -134,7 +134,7 @@ export class Spool {
         const { written, error } = await file.append(lines)
         const isOurs = await file.isInPlace()
         if (!isOurs || file.isTorn) await this.#leaveFile()
-        // Whoever took the file over may have read it before these lines: they are written again, to a file of ours.
+        // The process that took the file over may have read it before these lines: they go to a new file as well.
         if (isOurs) return { letters: written, error }
       }
     } catch (error) {
