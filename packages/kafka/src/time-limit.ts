@@ -2,9 +2,9 @@ import { type Clock } from '@sluice/flow'
 import { endsWithin } from './within.ts'
 
 /**
- * The time that something may take which is done in stages, such as closing. All stages share it, so that they do not
- * add up. A stage that has to be tried also when the time is used up is given a grace period behind its end, counted
- * from the same end for every stage.
+ * One deadline for work that is done in stages, such as closing. All stages share it, so their times do not add up. A
+ * stage that has to be tried even when the time is used up gets a grace period. It counts from the deadline too, and not
+ * from the beginning of the stage.
  */
 export class TimeLimit {
   readonly #clock: Clock
@@ -27,8 +27,8 @@ export class TimeLimit {
 }
 
 /**
- * How long after its time a close may still try to say what is finished, from the end of that time for all of its steps
- * together: a healthy cluster needs some milliseconds, and a silent one is not waited for.
+ * How long after its deadline a close may still report what is finished, in milliseconds from the deadline. A healthy
+ * cluster answers within some milliseconds; a silent one is not waited for.
  */
 export const closeGraceMs = Object.freeze({
   /** Handlers have been aborted, and may end. */

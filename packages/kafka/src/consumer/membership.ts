@@ -184,7 +184,7 @@ export class Membership {
     }
   }
 
-  /** Read by a function: the state may have changed while something was waited for. */
+  /** A getter, since the type checker takes the field for unchanged while something is awaited. */
   get #isFailed(): boolean {
     return this.#state === 'failed'
   }
@@ -234,7 +234,7 @@ export class Membership {
   async #send(epoch: number, tells: News): Promise<HeartbeatResponse> {
     const { cluster, settings, subscription, listener } = this.#options
     const coordinator = await cluster.coordinator('group', settings.group)
-    // A heartbeat after the leave would make a member that nobody is.
+    // A heartbeat after the leave would register this member again.
     if (this.#isOver) throw new ClosedError('the membership')
     const isFull = this.#isFull && epoch >= 0
     this.#hasJoined = true
@@ -271,7 +271,7 @@ export class Membership {
   }
 
   async #failed(error: Error): Promise<number> {
-    // Nobody waits for it any more; the leave tells of its own failures.
+    // The leave reports its own failures.
     if (this.#isOver) return 0
     if (error instanceof BrokerError) {
       if (error.apiError === 'UNKNOWN_MEMBER_ID' || error.apiError === 'FENCED_MEMBER_EPOCH') {
@@ -300,7 +300,7 @@ export class Membership {
   async #lost(error: Error): Promise<number> {
     if (this.#isOver) return 0
     const other = await this.#options.stateFile?.otherMember(this.#memberId)
-    // It may have begun to leave while the file was read: to join now would be never to end.
+    // The member may have begun to leave while the file was read. Joining again would undo that, and never end.
     if (this.#isOver) return 0
     this.#epoch = 0
     this.#state = 'joining'

@@ -150,7 +150,8 @@ class RedisIdempotency implements IdempotencyStore<undefined> {
       await this.#eval(RENEW, key, claim, this.#claimMs).catch(() => {})
       isUnderWay = false
     }
-    const renewal = setInterval(() => void renew(), this.#claimMs / 3)
+    // A handler that hangs must not keep a process alive that is closed.
+    const renewal = setInterval(() => void renew(), this.#claimMs / 3).unref()
     return () => clearInterval(renewal)
   }
 

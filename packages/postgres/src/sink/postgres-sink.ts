@@ -114,7 +114,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   /**
    * Stops fetching, waits for the batches that run and leaves the group, then ends the relay. `timeoutMs` is for all of it
    * together, from 0 to 86,400,000, default 30,000; half a second later it has ended, whatever Kafka does. What was cut
-   * short is done by whoever goes on: positions and dead letters lie in the database. Idempotent.
+   * short is done by the next owner: positions and dead letters lie in the database. Idempotent.
    * @throws what stopped the sink, if something did
    */
   async close({ timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
