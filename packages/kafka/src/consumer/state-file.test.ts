@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -29,13 +29,30 @@ test('a live holder refuses a second one, naming itself', async () => {
   await expect(open().claim()).rejects.toMatchObject({ code: 'state_in_use', pid: process.pid })
 })
 
-test('of two that start at once on a file left behind, one gets it', async () => {
+test('of many that start at once on a file left behind, one gets it', async () => {
+  let file = open()
+  await file.claim()
+  for (let round = 0; round < 3; round++) {
+    await file.begin('old')
+    leaveBehind(file)
+    const starting = Array.from({ length: 8 }, () => open())
+    const results = await Promise.allSettled(starting.map((one) => one.claim()))
+    const winners = starting.filter((_, index) => results[index]!.status === 'fulfilled')
+    expect(winners).toHaveLength(1)
+    expect(readdirSync(folder)).toHaveLength(1)
+    file = winners[0]!
+  }
+})
+
+test('a claim that was killed half-way keeps nobody out', async () => {
   const old = open()
   await old.claim()
   await old.begin('old')
   leaveBehind(old)
-  const results = await Promise.allSettled(Array.from({ length: 8 }, () => open().claim()))
-  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  copyFileSync(old.path, `${old.path}.lock`)
+  const next = open()
+  await next.claim()
+  expect(await next.begin('next')).toEqual(['old'])
   expect(readdirSync(folder)).toHaveLength(1)
 })
 

@@ -3,7 +3,12 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { StateInUseError } from './errors.ts'
+
+/** A claim takes some milliseconds; a holder that takes longer than all of the tries is frozen. */
+const LOCK_TRIES = 250
+const LOCK_PAUSE_MS = 20
 
 interface State {
   /** Who the holder is in the group. */
@@ -35,11 +40,15 @@ export class StateFile {
    */
   async claim(): Promise<void> {
     await mkdir(this.#folder, { recursive: true })
-    const found = await this.#read()
-    if (found !== undefined && isAlive(found)) throw new StateInUseError(this.path, found.pid)
-    await this.#moveAside(found)
-    const former = found === undefined ? [] : [...new Set([...found.former, found.memberId])].filter((id) => id !== '')
-    await this.#create({ memberId: '', former, ...thisProcess() })
+    await this.#lock()
+    try {
+      const found = await this.#read()
+      if (found !== undefined && isAlive(found)) throw new StateInUseError(this.path, found.pid)
+      const all = found === undefined ? [] : [...new Set([...found.former, found.memberId])]
+      await this.#replace({ memberId: '', former: all.filter((id) => id !== ''), ...thisProcess() })
+    } finally {
+      await rm(this.#lockPath, { force: true })
+    }
   }
 
   /** Writes the id down before it joins; returns those to be dismissed first. */
@@ -80,39 +89,29 @@ export class StateFile {
     }
   }
 
-  /** Two that start at once both come here: whoever moved a file that is not the stale one puts it back. */
-  async #moveAside(stale: State | undefined): Promise<void> {
-    const aside = `${this.path}.${randomUUID()}`
-    try {
-      await rename(this.path, aside)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-      throw error
-    }
-    const moved = await this.#read(aside)
-    const isOther = moved?.pid !== stale?.pid || moved?.startedAt !== stale?.startedAt
-    if (isOther && moved !== undefined && isAlive(moved)) {
-      await link(aside, this.path).catch(() => {})
-      await rm(aside, { force: true })
-      throw new StateInUseError(this.path, moved.pid)
-    }
-    await rm(aside, { force: true })
+  get #lockPath(): string {
+    return `${this.path}.lock`
   }
 
-  /** Fails where the file exists by now. */
-  async #create(state: State): Promise<void> {
-    const draft = await this.#draft(state)
-    try {
-      await link(draft, this.path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
-        throw new StateInUseError(this.path, (await this.#read())?.pid ?? 0)
+  /** One at a time looks at the file and replaces it: of many that find the same dead holder one takes over. */
+  async #lock(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const draft = await this.#draft({ memberId: '', former: [], ...thisProcess() })
+      try {
+        // Fails where the file exists.
+        return await link(draft, this.#lockPath)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      } finally {
+        await rm(draft, { force: true })
       }
-      throw error
-    } finally {
-      await rm(draft, { force: true })
+      const holder = await this.#read(this.#lockPath)
+      const isAbandoned = holder === undefined ? tries >= LOCK_TRIES : !isAlive(holder)
+      // Its holder was killed within the milliseconds of a claim, or the machine was, before the file was whole.
+      if (isAbandoned) await rm(this.#lockPath, { force: true })
+      else if (tries >= LOCK_TRIES) throw new StateInUseError(this.path, holder?.pid ?? 0)
+      else await sleep(LOCK_PAUSE_MS)
     }
-    this.#state = state
   }
 
   async #replace(state: State): Promise<void> {
