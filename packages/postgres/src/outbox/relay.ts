@@ -7,6 +7,7 @@ import {
   systemClock,
   type Clock,
   messageOf,
+  nameOf,
 } from '@sluice/flow'
 import type { Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
@@ -252,7 +253,7 @@ export class OutboxRelay implements AsyncDisposable {
       refused.push(...settled.refused)
     }
     await this.#table.delete(client, done)
-    for (const { id, error } of refused) await this.#table.refuse(client, id, messageOf(error))
+    for (const { id, error } of refused) await this.#table.refuse(client, id, `${nameOf(error)}: ${messageOf(error)}`)
     await client.query('COMMIT')
     crashPoint('rows_deleted')
     this.#sentRows += done.length
