@@ -6,7 +6,7 @@ const resolve = { conditions: ['source'] }
 const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] } }
 
 /** Those that say how long something may take, or that load the machine: each has it for itself. */
-const alone = ['consumer-group', 'failure', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
+const alone = ['closing', 'consumer-group', 'failure', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)
 
 /** Small files that take long: begun last, by their size, they would be waited for alone. */
 const longest = ['exactly-once', 'demo', 'consumer-cluster', 'pipeline', 'kafka-cluster', 'packaging'].map(

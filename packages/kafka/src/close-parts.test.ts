@@ -26,7 +26,7 @@ test('parts are closed in order, each with the time that is left, and all of the
   }
   const closing = closeParts(parts, limit)
   await clock.advanceAsync(2_000)
-  expect(order).toEqual(['reader', 'orders 1000', 'transactional 750', 'producer 450'])
+  expect(order).toEqual(['reader', 'orders 1000', 'transactional 700', 'producer 400'])
   expect(await closing).toEqual({
     abandonedHandlers: 1,
     uncommitted: [{ group: 'orders', topic: 't', partition: 0, offset: 3 }],

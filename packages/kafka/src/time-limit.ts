@@ -32,13 +32,13 @@ export class TimeLimit {
  */
 export const closeGraceMs = Object.freeze({
   /** Handlers have been aborted, and may end. */
-  abort: 150,
+  abort: 100,
   /** What they finished is committed. */
-  commit: 250,
+  commit: 200,
   /** The group is told. */
-  leave: 300,
+  leave: 250,
   /** Producers of the same `Kafka` send what handlers gave them at the end. */
-  producers: 350,
+  producers: 300,
   /** Connections are closed. */
-  connections: 400,
+  connections: 300,
 })

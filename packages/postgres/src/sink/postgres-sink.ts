@@ -45,7 +45,7 @@ export async function postgresSink<T extends AnySource = AnyTopic>(
 }
 
 /** The relay has this long to end its batch also where the consumer has used up all the time. */
-const RELAY_GRACE_MS = 350
+const RELAY_GRACE_MS = 300
 
 interface Parts<T extends AnySource> {
   readonly options: PostgresSinkOptions<T>
