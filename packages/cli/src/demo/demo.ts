@@ -12,7 +12,7 @@ import { isComplete, judge, verdictLine, type TopicVerdict } from './verdict.ts'
 
 const DRAW_INTERVAL_MS = 1_000
 const POLL_MS = 200
-/** From the start of the generator's process to its first acknowledged order: 3 s, and 45 s where both cores are busy. */
+/** From the start of the generator's process to its first acknowledged order. Beside two busy cores 60 s were too few. */
 const START_TIMEOUT_MS = 240_000
 /** How long the consumer may take to catch up once nothing new comes: when it is to be proved, and when in a hurry. */
 const DRAIN_TIMEOUT_MS = { proof: 240_000, hurry: 10_000 }
