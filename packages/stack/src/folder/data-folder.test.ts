@@ -209,6 +209,19 @@ describe.runIf(process.getuid?.() === 0)('as root', () => {
     folder.close()
   })
 
+  it('what servers of another account have made is taken back without its links, where root runs them itself', () => {
+    const folder = DataFolder.open(join(root, 'ours'))
+    const redis = folder.serverFolder('redis')
+    asNobody(
+      'mkdir "$1/ours/redis/inner"; touch "$1/ours/redis/inner/file"; ln -s "$1/precious" "$1/ours/redis/inner/link"',
+    )
+    expect(folder.serverFolder('redis', { account: undefined })).toBe(redis)
+    const uids = [redis, join(redis, 'inner'), join(redis, 'inner', 'file')].map((path) => lstatSync(path).uid)
+    expect([uids, existsSync(join(redis, 'inner', 'link'))]).toEqual([[0, 0, 0], false])
+    expect(readFileSync(precious, 'utf8')).toBe('precious')
+    folder.close()
+  })
+
   it('a folder of a server is refused where there is a link in its place', () => {
     const folder = DataFolder.open(join(root, 'ours'))
     symlinkSync(root, join(folder.path, 'redis'))

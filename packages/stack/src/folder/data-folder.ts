@@ -95,6 +95,11 @@ function letPass(path: string, account: Account | undefined): void {
   chmodSync(path, (statSync(path).mode & 0o777) | 0o011)
 }
 
+/** Whose files are: those of an account; undefined: ours. */
+interface Owner {
+  readonly account: Account | undefined
+}
+
 /** The folder of one running stack. It is held by at most one process. */
 export class DataFolder {
   readonly path: string
@@ -160,7 +165,7 @@ export class DataFolder {
   }
 
   /** A folder of one server, such as `kafka/node-1`: it belongs to the account that runs it, and only that can read it. */
-  serverFolder(name: string, account: Account | undefined = this.account): string {
+  serverFolder(name: string, { account }: Owner = this): string {
     const names = name.split('/')
     this.passage(...names.slice(0, -1))
     const path = this.#make(names)
@@ -169,7 +174,7 @@ export class DataFolder {
   }
 
   /** Writes a file that only the servers' account can read. */
-  writeForServers(path: string, text: string, account: Account | undefined = this.account): void {
+  writeForServers(path: string, text: string, { account }: Owner = this): void {
     try {
       writeFor(account, path, text)
     } catch (error) {

@@ -37,7 +37,7 @@ export interface BrokerSpec {
 export function addBroker(spec: BrokerSpec, folder: DataFolder, supervisor: Supervisor): SupervisedProcess {
   const { address, files, java, jars } = spec
   const log4jFile = join(files.folder, 'log4j2.properties')
-  folder.writeForServers(log4jFile, log4jProperties, spec.account)
+  folder.writeForServers(log4jFile, log4jProperties, spec)
   return supervisor.add({
     name: `kafka-${address.id}`,
     command: java.command,

@@ -227,8 +227,8 @@ function securityError(dataDir: string, secure: boolean): StackError {
 
 function nodeFiles(folder: DataFolder, id: number, account: Account | undefined): NodeFiles {
   const path = folder.passage('kafka', `node-${id}`)
-  const dataDir = folder.serverFolder(`kafka/node-${id}/data`, account)
-  const workDir = folder.serverFolder(`kafka/node-${id}/work`, account)
+  const dataDir = folder.serverFolder(`kafka/node-${id}/data`, { account })
+  const workDir = folder.serverFolder(`kafka/node-${id}/work`, { account })
   return { folder: path, workDir, dataDir, propertiesFile: join(path, 'server.properties') }
 }
 
@@ -241,7 +241,7 @@ function writeProperties(
   account: Account | undefined,
 ): void {
   const more = typeof properties === 'function' ? properties(address) : properties
-  folder.writeForServers(files.propertiesFile, serverProperties(address, cluster, files.dataDir, more), account)
+  folder.writeForServers(files.propertiesFile, serverProperties(address, cluster, files.dataDir, more), { account })
 }
 
 /** Formats once. A format that was cut short is begun anew: it holds nothing yet. */

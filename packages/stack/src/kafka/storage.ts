@@ -72,7 +72,7 @@ async function runStorageTool(
   const tool = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', node.propertiesFile, ...formatArguments]
   // By a file: arguments are seen by every user of the machine.
   const argumentFile = join(node.folder, 'format.args')
-  folder.writeForServers(argumentFile, javaArguments([...jvm, ...tool]), account)
+  folder.writeForServers(argumentFile, javaArguments([...jvm, ...tool]), { account })
   try {
     await runGuarded({
       name: 'the storage tool',
