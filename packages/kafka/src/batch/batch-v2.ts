@@ -27,7 +27,7 @@ export function readHeaderV2(buffer: Buffer, start: number, end: number): BatchH
     lastOffset: baseOffset + buffer.readInt32BE(start + layout.lastOffsetDelta),
     leaderEpoch: buffer.readInt32BE(start + layout.leaderEpoch),
     attributes,
-    // One that is unknown is refused when the batch is opened: where it ends is known all the same.
+    // An unknown compression is refused when the batch is opened: the end of the batch is known without it.
     compression: compressions[attributes & attribute.compression] ?? 'none',
     control: (attributes & attribute.control) !== 0,
     transactional: (attributes & attribute.transactional) !== 0,

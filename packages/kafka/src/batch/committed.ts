@@ -72,8 +72,8 @@ function damageAt(records: Buffer, start: number, offset: number, error: Corrupt
 }
 
 /**
- * A marker that cannot be read is an abort's all the same: it is the first of a producer behind the beginning of an
- * aborted transaction, and so ends that one.
+ * A marker that cannot be read counts as an abort: it is the first of its producer behind the beginning of an aborted
+ * transaction, and so ends that one.
  */
 function isAbort(records: Buffer, batch: BatchHeader): boolean {
   try {

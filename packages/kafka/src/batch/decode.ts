@@ -9,7 +9,7 @@ import { openMessage, readMessageHeader, smallestMessageBytes } from './message-
 export interface BatchHeader {
   /** The message format: 2, or 0 and 1 for a message of before Kafka 0.11, which may be a wrapper around others. */
   readonly magic: number
-  /** Of a wrapper only a lower bound: nobody knows before it is opened. */
+  /** For a wrapper only a lower bound: it is unknown until the wrapper is opened. */
   readonly baseOffset: number
   /** Of the batch as it was written, though compaction may have taken its last record. */
   readonly lastOffset: number

@@ -3,7 +3,7 @@ import type { DecodeLimits } from '../batch/decode.ts'
 import { UnreadableBatchError, type RecordPlace } from './errors.ts'
 import type { UnreadableRange } from './events.ts'
 
-/** `skip`: reading goes on behind it, and it is told. `stop`: an UnreadableBatchError ends the consumer or the reader. */
+/** `skip`: an event names the offsets, and reading continues behind them. `stop`: an UnreadableBatchError ends it. */
 export type UnreadablePolicy = 'skip' | 'stop'
 
 export const unreadablePolicies: readonly UnreadablePolicy[] = ['skip', 'stop']
@@ -13,7 +13,7 @@ export interface UnreadablesOptions {
   readonly limits: DecodeLimits
   readonly clock: Clock
   readonly emit: (event: UnreadableRange) => void
-  /** Whether a warning of the process is to tell of it too. */
+  /** Whether a process warning follows as well. Default: always. */
   readonly mayWarn?: () => boolean
 }
 
