@@ -63,6 +63,7 @@ function consumerOf(read: EnvironmentReader): Partial<ConsumerOptions> {
     group: read.text('KAFKA_GROUP_ID'),
     reset: read.oneOf('KAFKA_AUTO_OFFSET_RESET', ['latest', 'earliest', 'none'] as const),
     isolation: read.oneOf('KAFKA_ISOLATION_LEVEL', ['read_committed', 'read_uncommitted'] as const),
+    rackId: read.text('KAFKA_CLIENT_RACK'),
     maxPollRecords: read.integer('KAFKA_MAX_POLL_RECORDS', 1),
     sessionTimeoutMs: read.integer('KAFKA_SESSION_TIMEOUT_MS', 1_000),
     rebalanceTimeoutMs: read.integer('KAFKA_REBALANCE_TIMEOUT_MS', 100),

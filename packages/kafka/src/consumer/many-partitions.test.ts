@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { openSession } from './testing/open-session.ts'
 
 /** A consumer of 1,000 partitions of one broker, all of them read to their end. */
@@ -57,4 +57,21 @@ describe('1,000 idle partitions of one broker', () => {
     expect(Math.max(...latencies)).toBeLessThan(100)
     await close()
   })
+})
+
+test('the positions of thousands of partitions are looked up some at a time', async () => {
+  const { broker, session, pass, close } = await openSession(() => undefined, { partitions: 2_500 })
+  const fetchOffsets = vi.spyOn(broker.driver, 'fetchOffsets')
+  broker.assign(
+    'letters',
+    Array.from({ length: 2_500 }, (_, partition) => partition),
+  )
+  await session.start()
+  await pass(500)
+  const asked = fetchOffsets.mock.calls
+    .filter(([, { memberId }]) => memberId !== null)
+    .map(([, { topics }]) => topics!.reduce((sum, { partitions }) => sum + partitions.length, 0))
+  expect(asked).toEqual([1_000, 1_000, 500])
+  expect(broker.fetches.at(-1)!.partitions).toHaveLength(2_500)
+  await close()
 })

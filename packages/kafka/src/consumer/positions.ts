@@ -6,6 +6,7 @@ import { groupBy } from '../driver/group-by.ts'
 import { BrokerError, ClusterTimeoutError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
 import { ByPlace } from '../by-place.ts'
+import { byTopic, fetchCommitted, FOUND_AT_ONCE } from './committed-offsets.ts'
 import type { ConsumerEvents, ResetReason } from './events.ts'
 import { FirstSight } from './first-sight.ts'
 import type { Membership } from './membership.ts'
@@ -47,8 +48,6 @@ export interface FoundPosition {
 
 /** Offsets that a transaction holds for so long are told, each time again. */
 const UNSTABLE_MS = 10_000
-/** Partitions in one question for committed offsets. */
-const FOUND_AT_ONCE = 1_000
 const UNKNOWN_TOPIC = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 
 /**
@@ -142,7 +141,7 @@ export class Positions {
     while (left.length > 0) {
       try {
         const memberEpoch = this.#options.membership.epoch
-        left = this.#sort(left, await this.#committed(byTopic(left), memberEpoch))
+        left = this.#sort(left, await fetchCommitted(this.#options, byTopic(left), memberEpoch))
       } catch (error) {
         if (!(await this.#failed(error as Error))) return
       }
@@ -181,7 +180,8 @@ export class Positions {
       const known = cluster.topic(name)
       return known?.errorCode === 0 ? known : []
     })
-    const committed = await this.#committed(
+    const committed = await fetchCommitted(
+      this.#options,
       topics.map(({ name, partitions }) => ({ topic: name, partitions: partitions.map(({ partition }) => partition) })),
       null,
     )
@@ -254,23 +254,6 @@ export class Positions {
     return undefined
   }
 
-  /** `memberEpoch` null: as somebody who is not a member. */
-  async #committed(
-    topics: ReadonlyArray<{ topic: string; partitions: readonly number[] }>,
-    memberEpoch: number | null,
-  ): Promise<readonly CommittedOffset[]> {
-    if (topics.length === 0) return []
-    const { cluster, settings, membership } = this.#options
-    const coordinator = await cluster.coordinator('group', settings.group)
-    return await cluster.driver.fetchOffsets(coordinator, {
-      group: settings.group,
-      memberId: memberEpoch === null ? null : membership.memberId,
-      memberEpoch: memberEpoch ?? -1,
-      requireStable: memberEpoch !== null,
-      topics,
-    })
-  }
-
   /** False: it cannot be mended, and the consumer was told. */
   async #failed(error: Error): Promise<boolean> {
     const { cluster, settings, membership, events, onFatal } = this.#options
@@ -302,16 +285,6 @@ interface MappedPosition extends FoundPosition {
 function mapOf({ topicId }: AssignedPartition, { offset, metadata }: CommittedOffset): OffsetMap | undefined {
   const map = metadata === '' ? undefined : decodeOffsetMap(withoutOrigin(metadata))
   return map?.base === offset && map.topicId === topicId && map.leaderEpoch >= 0 ? map : undefined
-}
-
-function byTopic(partitions: readonly AssignedPartition[]): { topic: string; partitions: number[] }[] {
-  const numbers = new Map<string, number[]>()
-  for (const { topicName, partition } of partitions) {
-    const list = numbers.get(topicName)
-    if (list === undefined) numbers.set(topicName, [partition])
-    else list.push(partition)
-  }
-  return [...numbers].map(([topic, list]) => ({ topic, partitions: list }))
 }
 
 function refused({
