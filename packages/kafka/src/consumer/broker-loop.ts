@@ -34,6 +34,8 @@ export interface FetchPlan<P extends FetchTarget, Ask extends FetchAsk<P> = Fetc
 interface TimedPlan<P extends FetchTarget, Ask extends FetchAsk<P>> extends FetchPlan<P, Ask> {
   /** How long the broker may wait for records. */
   readonly maxWaitMs: number
+  /** Where nothing is asked for: when to look again, if there is no room before. */
+  readonly againInMs: number
 }
 
 /** Decides how much may be fetched. */
@@ -71,13 +73,15 @@ export interface BrokerLoopOptions<P extends FetchTarget, Ask extends FetchAsk<P
   readonly onSilent: (loop: BrokerLoop<P, Ask>) => void
 }
 
-/** While a partition waits for room, so that it is asked for as soon as there is. */
-const WAITING_POLL_MS = 10
 /**
- * While others have records, each fetch of which is answered at once, caught-up partitions are asked for this often: a
- * thousand of them cost a broker more than the records do.
+ * While others have records, fetches are answered at once, and to name a thousand caught-up partitions in each would cost
+ * a broker more than the records do. They are asked for after this time for each of them, so that they take a tenth of
+ * the time or so, and after the longest time at the latest.
  */
-const CAUGHT_UP_EVERY_MS = 25
+const CAUGHT_UP_MS_EACH = 0.1
+const CAUGHT_UP_LONGEST_MS = 100
+/** While others wait for room, caught-up partitions are asked for no more often than this. */
+const WAITING_POLL_MS = 10
 /** An answer is late when it takes so much longer than the broker may hold it. */
 const SILENT_AFTER_MS = 3_000
 const MAX_INT32 = 2 ** 31 - 1
@@ -147,7 +151,7 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
     while (!this.#stopped) {
       const plan = this.#plan()
       if (plan.asks.length === 0) {
-        await this.#signal.wait()
+        await this.#signal.wait(plan.againInMs)
         continue
       }
       const throttleMs = await this.#fetch(plan)
@@ -161,25 +165,21 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
   }
 
   #plan(): TimedPlan<P, Ask> {
-    const { intake, clock } = this.#options
+    const { intake, clock, settings } = this.#options
     const wanting = this.#wanting()
-    const nowMs = clock.monotonicMs()
-    if (nowMs < this.#caughtUpDueMs) {
-      const behind = wanting.filter((partition) => !partition.isCaughtUp)
-      const plan = behind.length < wanting.length ? intake.plan(behind) : undefined
-      const dueInMs = Math.ceil(this.#caughtUpDueMs - nowMs)
-      if (plan !== undefined && plan.asks.length > 0) {
-        return { ...plan, maxWaitMs: Math.min(dueInMs, this.#maxWaitMs(plan)) }
-      }
+    const behind = wanting.filter((partition) => !partition.isCaughtUp)
+    const caughtUp = wanting.length - behind.length
+    const dueInMs = Math.ceil(this.#caughtUpDueMs - clock.monotonicMs())
+    if (dueInMs > 0 && caughtUp > 0 && behind.length > 0) {
+      const plan = intake.plan(behind)
+      const longestMs = plan.waiting ? Math.min(WAITING_POLL_MS, dueInMs) : dueInMs
+      return { ...plan, maxWaitMs: Math.min(longestMs, settings.fetchMaxWaitMs), againInMs: dueInMs }
     }
-    this.#caughtUpDueMs = nowMs + CAUGHT_UP_EVERY_MS
     const plan = intake.plan(wanting)
-    return { ...plan, maxWaitMs: this.#maxWaitMs(plan) }
-  }
-
-  #maxWaitMs({ waiting }: FetchPlan<P, Ask>): number {
-    const { fetchMaxWaitMs } = this.#options.settings
-    return waiting ? Math.min(WAITING_POLL_MS, fetchMaxWaitMs) : fetchMaxWaitMs
+    const everyMs = Math.min(caughtUp * CAUGHT_UP_MS_EACH, CAUGHT_UP_LONGEST_MS)
+    this.#caughtUpDueMs = clock.monotonicMs() + (plan.waiting ? Math.max(WAITING_POLL_MS, everyMs) : everyMs)
+    // What waits for room is to be asked for as soon as there is: nothing else is waited for.
+    return { ...plan, maxWaitMs: plan.waiting ? 0 : settings.fetchMaxWaitMs, againInMs: Infinity }
   }
 
   /** Those that can be fetched. What brought records goes to the end of the line, so that each comes first in its turn. */
