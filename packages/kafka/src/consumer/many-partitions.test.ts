@@ -59,6 +59,41 @@ describe('1,000 idle partitions of one broker', () => {
   })
 })
 
+test('1,000 idle partitions are asked for ten times a second while another waits for room', async () => {
+  const latencies: number[] = []
+  const stuck = new Promise<void>(() => {})
+  const { broker, session, pass, close } = await openSession(
+    ({ partition, timestampMs }) => {
+      if (partition === 0) return stuck
+      latencies.push(broker.clock.now() - timestampMs)
+      return undefined
+    },
+    { partitions: 1_000 },
+  )
+  broker.assign(
+    'letters',
+    Array.from({ length: 1_000 }, (_, partition) => partition),
+  )
+  for (let batch = 0; batch < 100; batch++)
+    broker.write(
+      'letters',
+      0,
+      Array.from({ length: 100 }, () => 'a'),
+    )
+  await session.start()
+  await pass(500)
+  const before = broker.fetches.length
+  await pass(500)
+  broker.write('letters', 731, ['b'])
+  await pass(500)
+  const fetches = broker.fetches.slice(before)
+  expect(fetches.length).toBeGreaterThanOrEqual(8)
+  expect(fetches.length).toBeLessThanOrEqual(12)
+  expect(latencies).toHaveLength(1)
+  expect(latencies[0]).toBeLessThan(150)
+  await close()
+})
+
 test('the positions of thousands of partitions are looked up some at a time', async () => {
   const { broker, session, pass, close } = await openSession(() => undefined, { partitions: 2_500 })
   const fetchOffsets = vi.spyOn(broker.driver, 'fetchOffsets')
