@@ -61,6 +61,11 @@ export function fitsOwn({ priority, sizes }: AssignedPartition, ownRecords: numb
   return priority === 'high' ? ownRecords > 0 : ownRecords >= sizes.batchRecords
 }
 
+/** No partition at all has room for records: a thousand of them need not be looked at one by one. */
+export function isExhausted({ ofHigh, ofOthers, sharedRecords, busy }: Room, busyPartitions: number): boolean {
+  return sharedRecords <= 0 && busy >= busyPartitions && ofHigh.records === 0 && ofOthers.records < 1
+}
+
 export const commonIsUnused = ({ sharedBytes, commonBytes }: Room): boolean => sharedBytes >= commonBytes
 
 /** How much of an addition goes beyond the own share. */

@@ -1,7 +1,17 @@
 import { Gate, type GateState } from '@sluice/flow'
 import type { FetchAsk, FetchBudget, FetchPlan } from './broker-loop.ts'
 import type { BudgetDivision } from './budget-division.ts'
-import { beyond, commonIsUnused, deduct, divisionOf, emptyRoom, fitsOwn, ownOf, type Room } from './budget-room.ts'
+import {
+  beyond,
+  commonIsUnused,
+  deduct,
+  divisionOf,
+  emptyRoom,
+  fitsOwn,
+  isExhausted,
+  ownOf,
+  type Room,
+} from './budget-room.ts'
 import type { AssignedPartition } from './partition.ts'
 import { giveBack, reserveTogether, type SharedReservation } from './shared-reservation.ts'
 
@@ -107,8 +117,12 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     const asks: Ask[] = []
     let left = this.#options.fetchMaxBytes
     for (const partition of behind) {
-      const ask = left > 0 ? this.#ask(partition, room, left) : undefined
-      if (ask === undefined) continue
+      if (left <= 0) break
+      const ask = this.#ask(partition, room, left)
+      if (ask === undefined) {
+        if (isExhausted(room, this.#options.busyPartitions)) break
+        continue
+      }
       asks.push(ask)
       left -= ask.bytes
       maxBytes += ask.bytes
