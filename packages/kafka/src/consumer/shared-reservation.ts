@@ -50,7 +50,7 @@ export function reserveTogether(
     const own = ownOf(partition, room)
     const usedRecords = usage.heldRecords + usage.reservedRecords
     const hasRecords = sharesRecords || fitsOwn(partition, Math.max(0, own.records - usedRecords))
-    if (!hasRecords && (usedRecords > 0 || room.busy >= limits.busyPartitions)) continue
+    if (!hasRecords && usedRecords > 0) continue
     const ownBytes = Math.max(0, own.bytes - usage.heldBytes - usage.reservedBytes)
     const bytes = Math.min(sizes.batchBytes, ownBytes + sharedBytes)
     if (bytes === 0) continue
@@ -62,7 +62,7 @@ export function reserveTogether(
   }
   const ownBytes = reservation.leftBytes - reservation.commonBytes
   reservation.commonBytes = Math.min(reservation.commonBytes, sharedBytes)
-  // Past the limit of records, no more than a batch for each free slot.
+  // Past the limit of records, no more than a batch for each free slot; one at least, so that none waits behind others.
   const forSlots = needsSlot ? largest * Math.max(1, limits.busyPartitions - room.busy) : Infinity
   reservation.leftBytes = Math.min(ownBytes + reservation.commonBytes, limits.maxBytes, forSlots)
   reservation.commonBytes = Math.min(reservation.commonBytes, reservation.leftBytes)
