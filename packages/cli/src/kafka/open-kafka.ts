@@ -23,9 +23,9 @@ export async function withKafka<T>(
   const { servers, source, settings } = findServers(flags, env)
   const named: Environment = {
     KAFKA_CLIENT_ID: 'sluice-cli',
-    KAFKA_CONNECT_TIMEOUT_MS: `${connectTimeoutMs}`,
     ...env,
     ...settings,
+    KAFKA_CONNECT_TIMEOUT_MS: env['KAFKA_CONNECT_TIMEOUT_MS']?.trim() || `${connectTimeoutMs}`,
     KAFKA_BOOTSTRAP_SERVERS: servers,
   }
   // The client library is large; commands that do not need it start without it.

@@ -1,7 +1,7 @@
 import { ManualClock } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { AuthenticationError, ConnectionError } from '../errors.ts'
-import { AnyBroker } from './any-broker.ts'
+import { AnyBroker, hedgeFor } from './any-broker.ts'
 import { brokerError } from './classify.ts'
 import type { Address } from './connections.ts'
 
@@ -40,6 +40,22 @@ describe('any broker', () => {
     expect(await brokers.ask(question)).toBe('a')
     expect(asked).toEqual(['a'])
     expect(clock.pending).toBe(0)
+  })
+
+  test('a silent broker costs a third of the time to connect, where that is less', async () => {
+    const clock = new ManualClock()
+    const brokers = new AnyBroker([a, b], clock, hedgeFor(1_800))
+    const asked: string[] = []
+    const question = (broker: Address): Promise<string> => {
+      asked.push(broker.host)
+      return asked.length === 1 ? never() : Promise.resolve(broker.host)
+    }
+    const answer = brokers.ask(question)
+    await clock.advanceAsync(599)
+    expect(asked).toHaveLength(1)
+    await clock.advanceAsync(1)
+    expect(asked).toEqual(expect.arrayContaining(['a', 'b']))
+    expect(await answer).toBe(asked[1])
   })
 
   test('what a broker answers is the answer, an error too', async () => {

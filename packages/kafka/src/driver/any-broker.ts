@@ -2,8 +2,13 @@ import { SluiceError, type Clock, type Timer } from '@sluice/flow'
 import { BrokerError, ConnectionError } from '../errors.ts'
 import type { Address } from './connections.ts'
 
-/** How long one broker may be silent before the next is asked as well. */
+/** How long one broker may be silent before the next is asked as well, at most. */
 export const hedgeMs = 1_000
+
+/** Less where little time is given to connect: some of it has to be left for the next brokers. */
+export function hedgeFor(connectTimeoutMs: number): number {
+  return Math.min(hedgeMs, Math.ceil(connectTimeoutMs / 3))
+}
 
 /**
  * Asks brokers until one answers. A silent one (frozen, or behind a dead network) costs a second, not its timeout,
@@ -12,12 +17,14 @@ export const hedgeMs = 1_000
 export class AnyBroker {
   readonly #bootstrap: readonly Address[]
   readonly #clock: Clock
+  readonly #hedgeMs: number
   readonly #suspects = new Set<string>()
   #known: readonly Address[] = []
 
-  constructor(bootstrap: readonly Address[], clock: Clock) {
+  constructor(bootstrap: readonly Address[], clock: Clock, hedge = hedgeMs) {
     this.#bootstrap = bootstrap
     this.#clock = clock
+    this.#hedgeMs = hedge
   }
 
   know(brokers: readonly Address[]): void {
@@ -49,7 +56,7 @@ export class AnyBroker {
         hedge = this.#clock.setTimeout(() => {
           this.#suspects.add(name)
           askNext()
-        }, hedgeMs)
+        }, this.#hedgeMs)
         question(broker).then(
           (answer) => {
             this.#suspects.delete(name)

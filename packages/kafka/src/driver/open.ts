@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { AnyBroker, hedgeMs } from './any-broker.ts'
+import { AnyBroker, hedgeFor, hedgeMs } from './any-broker.ts'
 import { fetch } from './apis/fetch.ts'
 import {
   alterClientQuota,
@@ -51,12 +51,18 @@ export interface DriverOptions {
 /** A driver on the connections and the protocol tables of `@platformatic/kafka`. Connects when first used. */
 export function openDriver(options: DriverOptions): Driver {
   const clock = options.clock ?? systemClock
-  return driverOn(new Connections({ ...options, clock }), options.bootstrap, clock)
+  const connections = new Connections({ ...options, clock })
+  return driverOn(connections, options.bootstrap, clock, hedgeFor(options.connectTimeoutMs))
 }
 
 /** A driver whose requests go over these connections. */
-export function driverOn(connections: Connections, bootstrap: readonly Address[], clock: Clock): Driver {
-  const brokers = new AnyBroker(bootstrap, clock)
+export function driverOn(
+  connections: Connections,
+  bootstrap: readonly Address[],
+  clock: Clock,
+  hedge = hedgeMs,
+): Driver {
+  const brokers = new AnyBroker(bootstrap, clock, hedge)
 
   const ask = async (topics: readonly string[] | null): Promise<ClusterMetadata> => {
     const answer = await brokers.ask((broker) => metadata(connections, broker, topics))
