@@ -36,7 +36,7 @@ export const registerDescribe: RegisterCommand = (topics, context) => {
       )
       const missing = [...described.flatMap((topic) => topic.unknown), ...unknown]
       if (missing.length > 0) context.exitWith(ExitCode.incomplete)
-      if (flags.json && unknown.length === 0) context.terminal.json(described.map(topicJson))
+      if (flags.json && described.length > 0) context.terminal.json(described.map(topicJson))
       for (const [index, topic] of (flags.json ? [] : described).entries()) {
         if (index > 0) context.terminal.line()
         context.terminal.lines(describeLines(topic, flags.allConfigs ?? false))
@@ -46,7 +46,7 @@ export const registerDescribe: RegisterCommand = (topics, context) => {
         admin,
         unknown.map(({ what, error }) => ({ topic: what, error })),
       )
-      if (!flags.json) context.terminal.lines(belowTable(unknownLines(unknown)))
+      for (const line of unknownLines(unknown)) context.terminal.note(line)
     }),
   )
 }
