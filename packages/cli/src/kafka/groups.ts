@@ -92,9 +92,10 @@ export function unknownIn({ groups, unknown }: GroupLags): readonly Unknown[] {
 /** @throws CliError or BrokerError for the first that is not there or may not be seen */
 export async function throwRefusedGroup(admin: Admin, { groups }: GroupLags): Promise<void> {
   for (const { group, description, unknown } of groups) {
-    const refused = unknown.find(({ error }) => isRefusedForGood(error))?.error
+    // A topic of a group that is known hides nothing of the others.
+    const refused = description === undefined ? unknown.find(({ error }) => isRefusedForGood(error))?.error : undefined
     if (refused === undefined) continue
-    if (description === undefined && isRefused(refused, 'GROUP_ID_NOT_FOUND')) throw await groupUnknown(admin, group)
+    if (isRefused(refused, 'GROUP_ID_NOT_FOUND')) throw await groupUnknown(admin, group)
     throw refused
   }
 }
