@@ -148,7 +148,12 @@ describe('records of an outbox', () => {
       { key: 'k', timestampMs: 4e12 },
       /timestampMs is 4000000000000, but must be at most 3600000 ms ahead/,
     ],
-    ['too old', { 'message.timestamp.before.max.ms': '3600000' }, { key: 'k', timestampMs: 1 }, /INVALID_TIMESTAMP/],
+    [
+      'too old',
+      { 'message.timestamp.before.max.ms': '3600000' },
+      { key: 'k', timestampMs: 1 },
+      /timestampMs is 1, but must be at most 3600000 ms old/,
+    ],
     ['for a partition that is not there', {}, { key: 'k', partition: 7 }, /partition/],
   ])('a row %s stays with the reason, and the others go on', async (what, configs, bad, why) => {
     const name = `refuses-${what.split(' ').at(-1)}`
