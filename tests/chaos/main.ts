@@ -7,6 +7,7 @@ import { commit } from './commit.ts'
 import { crashes } from './crashes.ts'
 import { endTxn } from './end-txn.ts'
 import { failure } from './failure.ts'
+import { hostile } from './hostile.ts'
 import { lostOffsets } from './lost-offsets.ts'
 import { memory } from './memory.ts'
 import { outbox } from './outbox.ts'
@@ -24,6 +25,7 @@ const proofs: ReadonlyMap<string, Proof> = new Map([
   ['crashes', crashes],
   ['end-txn', endTxn],
   ['failure', failure],
+  ['hostile', hostile],
   ['lost-offsets', lostOffsets],
   ['memory', memory],
   ['outage', outage],
