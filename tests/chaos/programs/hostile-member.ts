@@ -65,8 +65,8 @@ function handle(record: Place): void {
 type Observed = Pick<Consumer<never>, 'on'>
 
 function observe(reading: Observed): void {
-  reading.on('unreadable', ({ topic: name, partition, offset, nextOffset }) => {
-    unreadable.addRange(name, partition, offset, nextOffset)
+  reading.on('unreadable', ({ topic: name, partition, offset, endOffset }) => {
+    unreadable.addRange(name, partition, offset, endOffset)
   })
   reading.on('deadLettered', ({ topic: name, partition, offset }) => lettered.add(name, partition, offset))
   reading.on('deadLetterFailed', ({ topic: name, error }) => problems.add(`${name}: no letter yet: ${String(error)}`))
