@@ -27,6 +27,8 @@ export interface HostileMemberReport {
   readonly lettered: CoverageJson
   /** Resident memory beyond that of the process when it started to read, at most. */
   readonly growthMiB: number
+  /** What the process held then. */
+  readonly atMost: Readonly<Record<string, number>>
   readonly problems: readonly string[]
 }
 
@@ -133,8 +135,11 @@ const starts = {
 await using kafka = new Kafka({ brokers: job.bootstrap.split(','), clientId: `hostile-${job.way}` })
 const asked = new Promise<void>((resolve) => process.once('SIGTERM', () => resolve()))
 const firstBytes = process.memoryUsage.rss()
-let mostBytes = firstBytes
-const sampling = setInterval(() => (mostBytes = Math.max(mostBytes, process.memoryUsage.rss())), 50)
+let most = process.memoryUsage()
+const sampling = setInterval(() => {
+  const now = process.memoryUsage()
+  if (now.rss > most.rss) most = now
+}, 50)
 const { ended, close } = await starts[job.way](kafka)
 ended.catch((error: unknown) => {
   console.log(`ended ${String(error)}`)
@@ -147,7 +152,13 @@ const report: HostileMemberReport = {
   handled: handled.toJson(),
   unreadable: unreadable.toJson(),
   lettered: lettered.toJson(),
-  growthMiB: Math.round((mostBytes - firstBytes) / MiB),
+  growthMiB: Math.round((most.rss - firstBytes) / MiB),
+  atMost: {
+    heapMiB: Math.round(most.heapUsed / MiB),
+    heapTotalMiB: Math.round(most.heapTotal / MiB),
+    externalMiB: Math.round(most.external / MiB),
+    buffersMiB: Math.round(most.arrayBuffers / MiB),
+  },
   problems: [...problems].slice(0, 20),
 }
 console.log(`report ${JSON.stringify(report)}`)
