@@ -14,6 +14,8 @@ import { type Proof, seededRandom } from './proof.ts'
 
 const ways: readonly HostileWay[] = ['partition', 'key', 'pipe', 'sink']
 const gateBytes = 64 * 2 ** 20
+/** Of each member; the records of the gate lie beside it. */
+const maxHeapMiB = 128
 /** Beyond the gate: 128 MB. */
 const maxGrowthMiB = (gateBytes + 128e6) / 2 ** 20
 const program = join(import.meta.dirname, 'programs', 'hostile-member.ts')
@@ -62,7 +64,9 @@ async function readIn(way: HostileWay, ground: HostileGround, ends: Ends, tell: 
   }
   await ground.kafka.admin().createTopics([{ name: job.output, partitions: 3 }])
   const startedMs = performance.now()
-  await using member = new Child(...fromSource(program, [JSON.stringify(job)]))
+  const [node, args] = fromSource(program, [JSON.stringify(job)])
+  // Without a bound of its own a heap grows as far as the collector finds convenient, and says nothing of what is needed.
+  await using member = new Child(node, [`--max-old-space-size=${maxHeapMiB}`, ...args])
   let ended: string | undefined
   member
     .line((line) => line.startsWith('ended '))
@@ -150,7 +154,7 @@ async function effectsOf(
   return effects
 }
 
-/** The letters that a reader can see, of this group. A sink's come by its outbox, a moment later. */
+/** The letters that a reader can see, of this group. */
 async function lettersOf(kafka: Kafka, group: string, ends: Ends): Promise<Coverage> {
   const letters = new Coverage()
   const there = await kafka.admin().listTopics()

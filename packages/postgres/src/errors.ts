@@ -86,9 +86,11 @@ export class RedisUnavailableError extends SluiceError<'redis_unavailable'> {
 export class TransactionTimeoutError extends SluiceError<'transaction_timed_out'> {
   declare readonly timeoutMs: number
 
-  constructor(timeoutMs: number) {
-    super('transaction_timed_out', `The transaction did not end within ${timeoutMs} ms`, {
+  constructor(timeoutMs: number, cause?: unknown) {
+    const why = cause === undefined ? '' : `: ${messageOf(cause)}`
+    super('transaction_timed_out', `The transaction did not end within ${timeoutMs} ms${why}`, {
       retriable: true,
+      cause,
       facts: { timeoutMs },
     })
   }

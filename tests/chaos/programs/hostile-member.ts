@@ -122,7 +122,20 @@ async function startSink(kafka: KafkaClient) {
   })
   observe(sink.consumer as unknown as Observed)
   sink.on('deadLettered', ({ topic: name, partition, offset }) => lettered.add(name, partition, offset))
-  return { ended: sink.ended, close: () => sink.close().then(() => pool.end()) }
+  const lettersAreSent = async (): Promise<boolean> => {
+    const { rows } = await pool.query<{ count: string }>('SELECT count(*) FROM sluice_outbox WHERE refused IS NULL')
+    return rows[0]?.count === '0'
+  }
+  const close = async (): Promise<void> => {
+    while (!(await lettersAreSent())) await sleep(100)
+    const { rows } = await pool.query<{ topic: string; refused: string }>(
+      'SELECT topic, refused FROM sluice_outbox WHERE refused IS NOT NULL',
+    )
+    for (const { topic: name, refused } of rows) problems.add(`${name}: refused: ${refused}`)
+    await sink.close()
+    await pool.end()
+  }
+  return { ended: sink.ended, close }
 }
 
 const starts = {

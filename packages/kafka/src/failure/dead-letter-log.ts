@@ -6,7 +6,8 @@ import { Reader } from '../reader/reader.ts'
 import type { ReadFrom } from '../reader/options.ts'
 import { rawTopic, requireTopicName, type RawTopic } from '../topic.ts'
 import { readDeadLetter } from './dead-letter-headers.ts'
-import { DeadLetterWriter } from './dead-letter-writer.ts'
+import { type DeadLetterRecord, DeadLetterWriter } from './dead-letter-writer.ts'
+import type { LetterOptions, WrittenLetter } from './deliver-letter.ts'
 import { type FoundLetter, type LetterFilter, Replay, type ReplayOptions, type ReplayReport } from './replay.ts'
 import { ReplaySender } from './replay-sender.ts'
 import { ReplayTargets } from './replay-targets.ts'
@@ -23,6 +24,7 @@ export class DeadLetterLog {
   readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #admin: Admin
+  readonly #writer: DeadLetterWriter
 
   /** @param source the topic that they are from, or that of the dead letters itself */
   constructor(cluster: Cluster, clock: Clock, source: string) {
@@ -31,6 +33,7 @@ export class DeadLetterLog {
     this.#cluster = cluster
     this.#clock = clock
     this.#admin = new Admin(cluster, clock)
+    this.#writer = new DeadLetterWriter(cluster, clock)
   }
 
   /**
@@ -39,7 +42,21 @@ export class DeadLetterLog {
    * @throws what keeps it from being made
    */
   async prepare(): Promise<void> {
-    await new DeadLetterWriter(this.#cluster, this.#clock).topics.prepareAsAllowed(this.#source)
+    await this.#writer.topics.prepareAsAllowed(this.#source)
+  }
+
+  /**
+   * Writes a letter, at least once, in the form in which its topic takes it: whole, or without what was refused. What can
+   * pass is tried again until the signal comes. `close` ends the producers that it opens.
+   * @throws DeadLetterRefusedError for what no attempt can mend; the signal's reason
+   */
+  async write(letter: Omit<DeadLetterRecord, 'topic'>, options: LetterOptions): Promise<WrittenLetter> {
+    return await this.#writer.write({ ...letter, topic: this.#source }, options)
+  }
+
+  /** Ends what `write` has opened. */
+  async close({ timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    await this.#writer.close(timeoutMs)
   }
 
   /** From the oldest of each partition to the end there is now. @throws BrokerError where the topic does not exist */

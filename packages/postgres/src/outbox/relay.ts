@@ -9,7 +9,7 @@ import {
   messageOf,
   nameOf,
 } from '@sluice/flow'
-import type { Kafka } from '@sluice/kafka'
+import type { ConsumerDeadLetterOptions, Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
 import { crashPoint } from '../crash-points.ts'
 import { backoffMs } from '../sql/backoff.ts'
@@ -17,6 +17,7 @@ import { before, LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
 import { orAborted } from '../or-aborted.ts'
 import { explained, tablesOf, type TableOptions, type Tables } from '../tables.ts'
 import { BucketLocks } from './bucket-locks.ts'
+import { type OversizePolicy, parseOversize } from './letters.ts'
 import { OutboxTable, type StoredRow } from './outbox-table.ts'
 import { BUCKETS } from './row.ts'
 import { Sender, type Sent } from './sender.ts'
@@ -33,6 +34,11 @@ export interface OutboxRelayOptions extends TableOptions {
   readonly maxBuckets?: number
   /** How long the rows of a batch may take until Kafka has acknowledged them. 100 to 9,000, default 8,000. */
   readonly sendTimeoutMs?: number
+  /**
+   * For dead letters of a sink. `oversize: 'omit'` (default): one that is larger than `max.message.bytes` of its topic is
+   * written without what makes it too large. `stop`: its row stays in the table, with a `refused` event.
+   */
+  readonly deadLetters?: ConsumerDeadLetterOptions
   /** For tests. Default: the machine's. */
   readonly clock?: Clock
 }
@@ -55,6 +61,7 @@ interface RelaySettings {
   readonly pollIntervalMs: number
   readonly maxBuckets: number
   readonly sendTimeoutMs: number
+  readonly oversize: OversizePolicy
 }
 
 interface RelayParts extends RelaySettings {
@@ -108,6 +115,7 @@ function parseRelayOptions(options: OutboxRelayOptions): RelaySettings {
     }),
     maxBuckets: requireInteger('maxBuckets', options.maxBuckets ?? BUCKETS, { min: 1, max: BUCKETS }),
     sendTimeoutMs: requireInteger('sendTimeoutMs', options.sendTimeoutMs ?? 8_000, { min: 100, max }),
+    oversize: parseOversize(options.deadLetters),
   }
 }
 

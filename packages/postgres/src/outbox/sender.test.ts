@@ -1,5 +1,5 @@
 import { ManualClock } from '@sluice/flow'
-import { deadLetterHeader, type Kafka } from '@sluice/kafka'
+import { DeadLetterRefusedError, deadLetterHeader, type Kafka } from '@sluice/kafka'
 import { describe, expect, it } from 'vitest'
 import type { StoredRow } from './outbox-table.ts'
 import { Sender } from './sender.ts'
@@ -37,7 +37,20 @@ function fakeKafka(fail: (values: readonly string[], last: Written) => Error | P
     }
     return Promise.resolve({ run, close: () => Promise.resolve() })
   }
-  return { kafka: { transactionalProducer } as unknown as Kafka, committed, records, opened }
+  const letters: Letter[] = []
+  const deadLetters = (source: string) => ({
+    write: (letter: Letter) => {
+      letters.push({ ...letter, source })
+      return Promise.resolve()
+    },
+    close: () => Promise.resolve(),
+  })
+  return { kafka: { transactionalProducer, deadLetters } as unknown as Kafka, committed, records, opened, letters }
+}
+
+interface Letter {
+  readonly source: string
+  readonly value: Buffer
 }
 
 const tooLarge = Object.assign(new Error('too large'), { code: 'record_too_large' })
@@ -45,7 +58,13 @@ const tooLarge = Object.assign(new Error('too large'), { code: 'record_too_large
 describe('a sender', () => {
   it('commits the rows of a bucket at once, under an id of its own', async () => {
     const { kafka, committed, opened } = fakeKafka(() => undefined)
-    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    const sender = new Sender({
+      kafka,
+      clock: new ManualClock(),
+      sendTimeoutMs: 1_000,
+      identity: 'own',
+      oversize: 'omit',
+    })
     expect(await sender.send(3, [row(1), row(2)])).toEqual([{ outcome: 'sent' }, { outcome: 'sent' }])
     await sender.send(3, [row(3)])
     expect(committed).toEqual([['1', '2'], ['3']])
@@ -54,7 +73,13 @@ describe('a sender', () => {
 
   it('finds the row that Kafka will not take, and commits the others in their order', async () => {
     const { kafka, committed, opened } = fakeKafka((values) => (values.includes('4') ? tooLarge : undefined))
-    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    const sender = new Sender({
+      kafka,
+      clock: new ManualClock(),
+      sendTimeoutMs: 1_000,
+      identity: 'own',
+      oversize: 'omit',
+    })
     const sent = await sender.send(3, [1, 2, 3, 4, 5].map(row))
     expect(sent.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', 'sent', 'refused', 'sent'])
     expect(committed.flat()).toEqual(['1', '2', '3', '5'])
@@ -65,22 +90,48 @@ describe('a sender', () => {
   it('believes the broker at once', async () => {
     const cause = { apiError: 'INVALID_RECORD' }
     const { kafka, opened } = fakeKafka(() => Object.assign(new Error('no'), { outcome: 'aborted', cause }))
-    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    const sender = new Sender({
+      kafka,
+      clock: new ManualClock(),
+      sendTimeoutMs: 1_000,
+      identity: 'own',
+      oversize: 'omit',
+    })
     expect(await sender.send(3, [row(1)])).toMatchObject([{ outcome: 'refused' }])
     expect(opened).toHaveLength(1)
   })
 
-  it('sends a dead letter without the time that its topic will not take', async () => {
-    const tooFarAhead = Object.assign(new Error('too far ahead'), { code: 'config_invalid' })
-    const { kafka, records } = fakeKafka((_, { timestampMs }) => (timestampMs === undefined ? undefined : tooFarAhead))
-    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
-    const timed = { ...row(1), timestampMs: 4e12 }
-    expect(await sender.send(3, [timed])).toMatchObject([{ outcome: 'refused' }])
+  it('writes a dead letter that its topic refuses in the form that it takes', async () => {
+    const { kafka, letters } = fakeKafka(() => tooLarge)
+    const sender = new Sender({
+      kafka,
+      clock: new ManualClock(),
+      sendTimeoutMs: 1_000,
+      identity: 'own',
+      oversize: 'omit',
+    })
     const headers = [[deadLetterHeader.topic, 'orders']] as const
-    expect(await sender.send(3, [{ ...timed, headers }]), 'of the user').toMatchObject([{ outcome: 'refused' }])
-    const letter = { ...timed, topic: 'orders.dlq', headers }
-    expect(await sender.send(3, [letter])).toMatchObject([{ outcome: 'sent' }])
-    expect(records.at(-1)).not.toHaveProperty('timestampMs')
+    expect(await sender.send(3, [{ ...row(1), headers }]), 'of the user').toMatchObject([{ outcome: 'refused' }])
+    expect(letters).toEqual([])
+    const letter = { ...row(2), topic: 'orders.dlq', headers }
+    expect(await sender.send(3, [letter, row(3)])).toMatchObject([{ outcome: 'sent' }, { outcome: 'refused' }])
+    expect(letters).toMatchObject([{ source: 'orders', value: letter.value, compression: 'zstd' }])
+    expect(letters[0]).toHaveProperty('headers', [...headers, ['idempotency-key', 'own/2']])
+  })
+
+  it.each([
+    ['can never be written is refused', false, 'refused'],
+    ['may be written later has failed', true, 'failed'],
+  ])('a dead letter that %s', async (_, retriable, outcome) => {
+    const { kafka } = fakeKafka(() => tooLarge)
+    const place = { to: 'orders.dlq', topic: 'orders', partition: 0 }
+    const refusal = retriable ? 'not_allowed' : 'too_large'
+    const error = new DeadLetterRefusedError({ ...place, refusal, advice: 'raise it' }, tooLarge)
+    Object.assign(kafka, { deadLetters: () => ({ write: () => Promise.reject(error) }) })
+    const options = { kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' }
+    const sender = new Sender({ ...options, oversize: 'stop' })
+    const letter = { ...row(2), topic: 'orders.dlq', headers: [[deadLetterHeader.topic, 'orders']] as const }
+    expect(await sender.send(3, [letter])).toEqual([{ outcome, error }])
   })
 
   it('keeps what it has found out of a batch of bad rows when the time is over', async () => {
@@ -89,7 +140,7 @@ describe('a sender', () => {
       clock.advance(100)
       return values.length > 1 || values[0] === '2' ? tooLarge : undefined
     })
-    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own' })
+    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own', oversize: 'omit' })
     const sent = await sender.send(
       3,
       Array.from({ length: 64 }, (_, id) => row(id)),
@@ -106,7 +157,13 @@ describe('a sender', () => {
       if (values.length > 2) return tooLarge
       return opened.length === 1 && values.includes('2') ? away : undefined
     })
-    const sender = new Sender({ kafka, clock: new ManualClock(), sendTimeoutMs: 1_000, identity: 'own' })
+    const sender = new Sender({
+      kafka,
+      clock: new ManualClock(),
+      sendTimeoutMs: 1_000,
+      identity: 'own',
+      oversize: 'omit',
+    })
     const sent = await sender.send(3, [1, 2, 3, 4].map(row))
     expect(sent.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed', 'failed'])
     expect(committed).toEqual([])
@@ -127,7 +184,7 @@ describe('a sender', () => {
         return producer
       },
     })
-    const sender = new Sender({ kafka: slow, clock, sendTimeoutMs: 1_000, identity: 'own' })
+    const sender = new Sender({ kafka: slow, clock, sendTimeoutMs: 1_000, identity: 'own', oversize: 'omit' })
     const first = sender.send(3, [row(1)])
     await clock.advanceAsync(1_000)
     expect(await first).toMatchObject([{ outcome: 'failed' }])
@@ -140,7 +197,7 @@ describe('a sender', () => {
   it('gives a transaction up that takes too long', async () => {
     const clock = new ManualClock()
     const { kafka } = fakeKafka(() => new Promise<never>(() => {}))
-    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own' })
+    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own', oversize: 'omit' })
     const sending = sender.send(3, [row(1)])
     await clock.advanceAsync(1_000)
     expect(await sending).toMatchObject([{ outcome: 'failed', error: { code: 'transaction_timed_out' } }])

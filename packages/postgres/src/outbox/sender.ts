@@ -1,8 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import {
   bytes,
-  deadLetterHeader,
-  isDeadLetterTopic,
+  DeadLetterRefusedError,
   type HeadersInput,
   type Kafka,
   topic,
@@ -10,6 +9,7 @@ import {
 } from '@sluice/kafka'
 import { TransactionTimeoutError } from '../errors.ts'
 import { before } from '../sql/transaction.ts'
+import { type OversizePolicy, RefusedLetters, sourceOf } from './letters.ts'
 import type { StoredRow } from './outbox-table.ts'
 
 /** What became of a row. `failed`: it may be in its topic all the same. */
@@ -27,6 +27,8 @@ export interface SenderOptions {
   readonly sendTimeoutMs: number
   /** Of the outbox: with the number of a row it makes the row's idempotency key. */
   readonly identity: string
+  /** What becomes of a dead letter that its topic is too small for. */
+  readonly oversize: OversizePolicy
 }
 
 /**
@@ -36,9 +38,11 @@ export interface SenderOptions {
 export class Sender {
   readonly #options: SenderOptions
   readonly #producers = new Map<number, Promise<TransactionalProducer>>()
+  readonly #letters: RefusedLetters
 
   constructor(options: SenderOptions) {
     this.#options = options
+    this.#letters = new RefusedLetters(options.kafka, options.clock, options.oversize)
   }
 
   /** In their order, all at once unless some are refused; resolves with what became of each. */
@@ -88,24 +92,36 @@ export class Sender {
   }
 
   /**
-   * What is known of its topic may be old: refused is what a producer refuses that has asked anew. A dead letter goes
-   * without a time that its topic will not take: a header keeps that of its record.
+   * What is known of its topic may be old: a row counts as refused when a producer refuses it that has asked again. A dead
+   * letter is written in the form in which its topic takes it.
    */
   async #sendAgain(bucket: number, row: StoredRow, refusal: unknown, deadlineMs: number): Promise<Sent> {
-    const mayBeTimed = isDeadLetter(row) && row.timestampMs !== undefined
-    if (!isForeseen(refusal) && !mayBeTimed) return { outcome: 'refused', error: refusal }
+    const source = sourceOf(row)
+    if (source !== undefined) return await this.#sendLetter(source, row, deadlineMs)
+    if (!isForeseen(refusal)) return { outcome: 'refused', error: refusal }
     this.#discard(bucket)
-    const again = mayBeTimed ? { ...row, timestampMs: undefined } : row
     try {
-      await this.#write(bucket, [again], deadlineMs)
+      await this.#write(bucket, [row], deadlineMs)
       return SENT
     } catch (error) {
       return isRefusal(error) ? { outcome: 'refused', error } : failed(error)
     }
   }
 
+  /** Without a transaction: whoever reads letters meets one twice where the relay is killed before its row is deleted. */
+  async #sendLetter(source: string, row: StoredRow, deadlineMs: number): Promise<Sent> {
+    const leftMs = Math.max(0, deadlineMs - this.#options.clock.monotonicMs())
+    try {
+      await this.#letters.write(source, row, this.#headersOf(row), leftMs)
+      return SENT
+    } catch (error) {
+      return error instanceof DeadLetterRefusedError && !error.retriable ? { outcome: 'refused', error } : failed(error)
+    }
+  }
+
   /** Those that are still at work are not waited for: their successors fence them. */
   close(): void {
+    this.#letters.close()
     for (const bucket of this.#producers.keys()) this.#discard(bucket)
   }
 
@@ -125,11 +141,16 @@ export class Sender {
     producer?.then((opened) => opened.close({ timeoutMs: 0 })).catch(() => {})
   }
 
-  #recordOf({ id, key, value, headers, partition, timestampMs }: StoredRow) {
+  #headersOf({ id, headers }: StoredRow): HeadersInput {
+    return withKey(headers, `${this.#options.identity}/${id}`)
+  }
+
+  #recordOf(row: StoredRow) {
+    const { key, value, partition, timestampMs } = row
     return {
       key: key as Buffer | null,
       value: value as Buffer | null,
-      headers: withKey(headers, `${this.#options.identity}/${id}`),
+      headers: this.#headersOf(row),
       ...(partition !== undefined && { partition }),
       ...(timestampMs !== undefined && { timestampMs }),
     }
@@ -155,12 +176,4 @@ function isRefusal(error: unknown): boolean {
 function isForeseen(error: unknown): boolean {
   const { code } = error as { code?: string }
   return code === 'record_too_large' || code === 'config_invalid'
-}
-
-/** A row of the user's may have a header of the same name, but not for such a topic. */
-function isDeadLetter({ topic: name, headers }: StoredRow): boolean {
-  return (
-    isDeadLetterTopic(name) &&
-    (headers as readonly (readonly [string, unknown])[]).some(([name]) => name === deadLetterHeader.topic)
-  )
 }

@@ -1,5 +1,12 @@
 import { ConfigError, requireFunction, requireInteger } from '@sluice/flow'
-import type { AnySource, ConsumerRecord, Kafka, KafkaConsumerOptions, RecordOf } from '@sluice/kafka'
+import type {
+  AnySource,
+  ConsumerDeadLetterOptions,
+  ConsumerRecord,
+  Kafka,
+  KafkaConsumerOptions,
+  RecordOf,
+} from '@sluice/kafka'
 import type { Pool } from 'pg'
 import type { Transaction } from '../sql/transaction.ts'
 import type { TableOptions } from '../tables.ts'
@@ -61,6 +68,11 @@ export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, 
   readonly attempts?: number
   /** For the wait for a connection, and for one transaction, the handler included. From 1,000, default 60,000. */
   readonly transactionTimeoutMs?: number
+  /**
+   * `oversize: 'omit'` (default): a dead letter that is larger than `max.message.bytes` of its topic is written without
+   * what makes it too large. `stop`: it stays in the outbox, and the relay emits `refused` with the setting to raise.
+   */
+  readonly deadLetters?: ConsumerDeadLetterOptions
   /** Whether it sends its dead letters by itself. False: an `outboxRelay` elsewhere does. Default true. */
   readonly relay?: boolean
   /** Told of a record after it lies in the outbox. */

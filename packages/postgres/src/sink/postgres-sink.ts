@@ -31,7 +31,9 @@ export async function postgresSink<T extends AnySource = AnyTopic>(
   await requireTables(options.pool, tables)
   const { kafka, pool, schema, prefix } = options
   const place = { ...(schema !== undefined && { schema }), ...(prefix !== undefined && { prefix }) }
-  const relay = settings.relay ? await outboxRelay({ kafka, pool, ...place }) : undefined
+  const relay = settings.relay
+    ? await outboxRelay({ kafka, pool, ...place, ...(options.deadLetters && { deadLetters: options.deadLetters }) })
+    : undefined
   try {
     const claims = new Claims(new Offsets(options.group, tables, transactions(settings, pool)))
     const consumer = await kafka.consumer<T>(consumerOptions(options, settings, claims))
