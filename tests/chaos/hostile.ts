@@ -85,7 +85,9 @@ async function readIn(way: HostileWay, ground: HostileGround, ends: Ends, tell: 
   const letters = await lettersOf(ground.kafka, group, ends)
   const unreadable = Coverage.fromJson(report.unreadable)
   const counts = `${handled.size} handled, ${letters.size} dead-lettered, ${unreadable.size} reported as unreadable`
-  tell(`${way}: ${counts}, in ${seconds} s; memory grew by ${report.growthMiB} MiB, ${JSON.stringify(report.atMost)}`)
+  tell(
+    `${way}: ${counts}, in ${seconds} s; memory grew by ${report.growthMiB} MiB (heap ${report.heapMiB}, buffers ${report.buffersMiB})`,
+  )
   const anomalies = [...ends].flatMap(([name, partitions]) =>
     hostileAnomalies({
       way,

@@ -58,7 +58,7 @@ export function sealed(batch: Buffer): Buffer {
 /** Two frames with one between them that readers skip (RFC 8878, 3.1.2). */
 export function zstdFrames(plain: Buffer): Buffer {
   const half = Math.floor(plain.length / 2)
-  const skippable = Buffer.from('502a4d18' + '04000000' + 'deadbeef', 'hex')
+  const skippable = Buffer.from('502a4d1804000000deadbeef', 'hex')
   return Buffer.concat([zstdCompressSync(plain.subarray(0, half)), skippable, zstdCompressSync(plain.subarray(half))])
 }
 

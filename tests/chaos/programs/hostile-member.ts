@@ -27,8 +27,9 @@ export interface HostileMemberReport {
   readonly lettered: CoverageJson
   /** Resident memory beyond that of the process when it started to read, at most. */
   readonly growthMiB: number
-  /** What the process held then. */
-  readonly atMost: Readonly<Record<string, number>>
+  /** Of it then: the heap, and buffers beside it. */
+  readonly heapMiB: number
+  readonly buffersMiB: number
   readonly problems: readonly string[]
 }
 
@@ -120,7 +121,7 @@ async function startSink(kafka: KafkaClient) {
       ])
     },
   })
-  observe(sink.consumer as unknown as Observed)
+  observe(sink.consumer)
   sink.on('deadLettered', ({ topic: name, partition, offset }) => lettered.add(name, partition, offset))
   const lettersAreSent = async (): Promise<boolean> => {
     const { rows } = await pool.query<{ count: string }>('SELECT count(*) FROM sluice_outbox WHERE refused IS NULL')
@@ -166,12 +167,8 @@ const report: HostileMemberReport = {
   unreadable: unreadable.toJson(),
   lettered: lettered.toJson(),
   growthMiB: Math.round((most.rss - firstBytes) / MiB),
-  atMost: {
-    heapMiB: Math.round(most.heapUsed / MiB),
-    heapTotalMiB: Math.round(most.heapTotal / MiB),
-    externalMiB: Math.round(most.external / MiB),
-    buffersMiB: Math.round(most.arrayBuffers / MiB),
-  },
+  heapMiB: Math.round(most.heapUsed / MiB),
+  buffersMiB: Math.round(most.arrayBuffers / MiB),
   problems: [...problems].slice(0, 20),
 }
 console.log(`report ${JSON.stringify(report)}`)
