@@ -143,7 +143,7 @@ function messageBytes(format: 0 | 1, { offset, key = null, value, timestampMs = 
   return Buffer.concat([int64(BigInt(offset)), int32(content.length + 4), crc, content])
 }
 
-export function int64(value: bigint): Buffer {
+function int64(value: bigint): Buffer {
   const bytes = Buffer.alloc(8)
   bytes.writeBigInt64BE(value)
   return bytes

@@ -271,7 +271,7 @@ export const hostileTopics: readonly HostileTopic[] = [
   frames,
 ]
 
-export function range(from: number, count: number): number[] {
+function range(from: number, count: number): number[] {
   return Array.from({ length: count }, (_, n) => from + n)
 }
 
