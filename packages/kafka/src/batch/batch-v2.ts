@@ -17,14 +17,16 @@ function freeNow(bytes: Buffer): void {
   ;(bytes.buffer as ArrayBuffer).transfer(0)
 }
 
-/** The header of a batch of format 2, which lies whole in the buffer. */
+/** The header of a batch of format 2, which lies whole in the buffer. @throws CorruptBatchError */
 export function readHeaderV2(buffer: Buffer, start: number, end: number): BatchHeader {
   const attributes = buffer.readInt16BE(start + layout.attributes)
   const baseOffset = int64(buffer, start + layout.baseOffset)
+  const lastOffset = baseOffset + buffer.readInt32BE(start + layout.lastOffsetDelta)
+  if (lastOffset < baseOffset) throw new CorruptBatchError(baseOffset, 'it ends before it begins')
   return {
     magic: 2,
     baseOffset,
-    lastOffset: baseOffset + buffer.readInt32BE(start + layout.lastOffsetDelta),
+    lastOffset,
     leaderEpoch: buffer.readInt32BE(start + layout.leaderEpoch),
     attributes,
     // An unknown compression is refused when the batch is opened: the end of the batch is known without it.
@@ -75,6 +77,8 @@ class RecordReader implements RecordCursor {
   readonly #limits: DecodeLimits
   #left: number
   #position = 0
+  /** The offset of the record before. */
+  #lastOffset: number
   /** A record is a view into the bytes: from then on they are not ours alone. */
   #isShared: boolean
 
@@ -83,6 +87,7 @@ class RecordReader implements RecordCursor {
     this.#header = header
     this.#limits = limits
     this.#left = header.count
+    this.#lastOffset = header.baseOffset - 1
     this.#isShared = (header.attributes & attribute.compression) === 0
   }
 
@@ -112,11 +117,11 @@ class RecordReader implements RecordCursor {
 
   next(): DecodedRecord {
     this.#left--
-    const { baseOffset, baseTimestampMs, maxTimestampMs, logAppendTime } = this.#header
+    const { baseTimestampMs, maxTimestampMs, logAppendTime } = this.#header
     const end = this.#endOfRecord()
     this.#position++
     const timestampDelta = this.#long()
-    const offset = baseOffset + this.#int()
+    const offset = this.#offset()
     const key = this.#slice()
     const value = this.#slice()
     const headers = this.#headers(offset, end)
@@ -137,6 +142,20 @@ class RecordReader implements RecordCursor {
     const end = this.#position + length
     if (length < 0 || end > this.#bytes.length) throw this.#corrupt()
     return end
+  }
+
+  /**
+   * Brokers do not look at the offsets of records in a batch without compression: a producer can write any. One beyond
+   * the batch would pass for the end of all that follows it, which then would never be handled.
+   */
+  #offset(): number {
+    const { baseOffset, lastOffset } = this.#header
+    const offset = baseOffset + this.#int()
+    if (offset <= this.#lastOffset || offset > lastOffset) {
+      throw new CorruptBatchError(baseOffset, `a record of it has the offset ${offset}, which cannot be`)
+    }
+    this.#lastOffset = offset
+    return offset
   }
 
   #headers(offset: number, end: number): WireHeaders | undefined {

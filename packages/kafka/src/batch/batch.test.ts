@@ -42,6 +42,13 @@ function decodeAll(buffer: Buffer, maxDecodedBytes?: number): DecodedRecord[] {
   return [...readBatchHeaders(buffer)].flatMap((header) => decodeRecords(buffer, header, options))
 }
 
+/** With a checksum that fits what was changed. */
+function sealed(batch: Buffer, change: (batch: Buffer) => unknown): Buffer {
+  change(batch)
+  batch.writeUInt32BE(crc32c(batch.subarray(layout.attributes)), layout.crc)
+  return batch
+}
+
 /** A zigzag varint. */
 function varint(value: number): Buffer {
   const bytes: number[] = []
@@ -64,6 +71,30 @@ describe('a batch', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  // Brokers do not look at the offsets of records in a batch without compression.
+  test.each([
+    ['beyond the batch', 2, 6],
+    ['beyond the batch by most', 1, 126],
+    ['before the batch', 0, 1],
+    ['of the record before', 1, 0],
+    ['before that of the record before', 2, 0],
+  ])('ends before a record whose offset is %s', (_, index, zigzag) => {
+    // Each of these records takes eight bytes, the fourth is the delta of its offset.
+    const batch = sealed(encodeBatch(plain(['a', 'b', 'c']), 'none', null), (bytes) => {
+      bytes[layout.records + index * 8 + 3] = zigzag
+    })
+    const cursor = openBatch(batch, onlyHeader(batch), defaultLimits)
+    for (let i = 0; i < index; i++) expect(cursor.next().offset).toBe(i)
+    expect(() => cursor.next()).toThrow(CorruptBatchError)
+  })
+
+  test('that ends before it begins is no batch', () => {
+    const batch = sealed(encodeBatch(plain(['a']), 'none', null), (bytes) => {
+      bytes.writeInt32BE(-2, layout.lastOffsetDelta)
+    })
+    expect(() => [...readBatchHeaders(batch)]).toThrow(CorruptBatchError)
   })
 
   test('says in its header who wrote it and what is in it', () => {

@@ -74,6 +74,8 @@ class MessageReader implements RecordCursor {
   readonly #firstOffset: number
   #left: number
   #position = 0
+  /** The offset of the message before. */
+  #lastOffset = -1
 
   constructor(bytes: Buffer, header: BatchHeader, isWrapped: boolean) {
     this.#bytes = bytes
@@ -116,8 +118,11 @@ class MessageReader implements RecordCursor {
       if (inner !== 0) throw new CorruptBatchError(lastOffset, 'a message within a compressed one is compressed itself')
     } else if ((attributes & attribute.compression) !== 0) throw damaged(lastOffset)
     const { timestampMs, key, value } = readMessage(this.#bytes, start, end, this.#header)
+    const offset = int64(this.#bytes, start) + this.#firstOffset
+    if (offset <= this.#lastOffset || offset > lastOffset) throw damaged(lastOffset)
+    this.#lastOffset = offset
     return {
-      offset: int64(this.#bytes, start) + this.#firstOffset,
+      offset,
       timestampMs: logAppendTime ? maxTimestampMs : timestampMs,
       key,
       value,

@@ -12,11 +12,16 @@ export function badBatches(): Readonly<Record<string, Buffer>> {
     'records that do not lie as they should': sealed((batch) => batch.fill(0xff, layout.records)),
     'more records than it can hold': sealed((batch) => batch.writeInt32BE(2 ** 31 - 1, layout.count)),
     'fewer than no records': sealed((batch) => batch.writeInt32BE(-1, layout.count)),
+    'an offset beyond its end': sealed((batch) => (batch[layout.records + offsetDelta] = 126)),
+    'an offset before its beginning': sealed((batch) => (batch[layout.records + offsetDelta] = 1)),
     'an unknown format': spoilt((batch) => (batch[layout.magic] = 9)),
     'an impossible length': spoilt((batch) => batch.writeInt32BE(9, layout.length)),
     'too many headers': encodeBatch(threeOf(null, 11), 'zstd', null),
   }
 }
+
+/** Of a small record: behind its length, attributes and the delta of its time, a byte each. */
+const offsetDelta = 3
 
 const threeOf = (value: Buffer | null, headers = 0) =>
   Array.from({ length: 3 }, () => ({
