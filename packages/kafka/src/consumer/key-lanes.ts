@@ -12,6 +12,7 @@ import { ConsumerRecord } from './consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
 import { behindRetry } from './failure-route.ts'
 import { Invocation } from './invocation.ts'
+import { keyName } from './key-name.ts'
 import type { Order, OrderHost } from './order.ts'
 import type { AssignedPartition } from './partition.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -331,7 +332,7 @@ export class KeyLanes implements Order {
 
   #laneOf({ partition, input }: Invocation): LaneKey {
     const key = this.#isByKey ? (input as ConsumerRecord).rawKey : null
-    return key === null ? undefined : `${partition.incarnation}:${key.toString('latin1')}`
+    return key === null ? undefined : `${partition.incarnation}:${keyName(key)}`
   }
 
   #placeOf(invocation: Invocation): LaneItemOptions {

@@ -1,3 +1,4 @@
+import { keyName } from '../consumer/key-name.ts'
 import type { AssignedPartition } from '../consumer/partition.ts'
 
 /** With more keys than this that wait, nothing more is taken of the partition they are from. */
@@ -31,20 +32,20 @@ export class RetryBacklog {
 
   /** Whether a record of this key waits there, or is on its way. */
   has(key: Buffer | null): boolean {
-    return this.#keys.size > 0 && key !== null && this.#keys.has(nameOf(key))
+    return this.#keys.size > 0 && key !== null && this.#keys.has(keyName(key))
   }
 
   /** One more of this key: to be told before it is written, since it may be read and finished at once. */
   add(key: Buffer | null): void {
     if (key === null) return
-    const name = nameOf(key)
+    const name = keyName(key)
     this.#keys.set(name, (this.#keys.get(name) ?? 0) + 1)
   }
 
   /** One of this key is finished, or was not written. */
   remove(key: Buffer | null): void {
     if (key === null || this.#keys.size === 0) return
-    const name = nameOf(key)
+    const name = keyName(key)
     const left = (this.#keys.get(name) ?? 0) - 1
     if (left > 0) this.#keys.set(name, left)
     else this.#keys.delete(name)
@@ -75,5 +76,3 @@ export class RetryBacklog {
     this.#kept.clear()
   }
 }
-
-const nameOf = (key: Buffer): string => key.toString('latin1')
