@@ -1,9 +1,11 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { lz4Compress, snappyCompressBlock } from '../driver/codecs.ts'
 import { BatchTooLargeError } from '../errors.ts'
 import { decompress } from './compression.ts'
 import { snappyCompress } from './snappy-stream.ts'
+
+afterEach(() => void vi.restoreAllMocks())
 
 const [a, b] = [Buffer.from('first '.repeat(50)), Buffer.from('second '.repeat(50))]
 const both = Buffer.concat([a, b])
@@ -64,5 +66,42 @@ describe('a compressed text is a sequence', () => {
     ['of 4,097 frames', Buffer.concat(Array.from({ length: 4_097 }, () => zstd(nothing)))],
   ])('zstd: %s are refused', (_, bytes) => {
     expect(() => decompress('zstd', bytes, 1_000)).toThrow(RangeError)
+  })
+})
+
+describe('bytes that claim to hold far more than they can', () => {
+  const snappyOf128MiB = Buffer.from([0x80, 0x80, 0x80, 0x40, 0, 0x41])
+  const gzipOf128MiB = Buffer.from(gzipSync('x'))
+  gzipOf128MiB.writeUInt32LE(2 ** 27, gzipOf128MiB.length - 4)
+
+  test.each([
+    ['snappy', snappyOf128MiB],
+    ['gzip', gzipOf128MiB],
+    ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0x08, 1 | (1 << 3), 0, 0, 0x41])],
+  ] as const)('(%s) get no memory for it', (compression, bytes) => {
+    const taken = [vi.spyOn(Buffer, 'allocUnsafe'), vi.spyOn(Buffer, 'allocUnsafeSlow')]
+    expect(() => decompress(compression, bytes, 2 ** 27)).toThrow(/size|length check/)
+    const sizes = taken.flatMap((spy) => spy.mock.calls.map(([size]) => size))
+    expect(Math.max(0, ...sizes)).toBeLessThan(100_000)
+  })
+
+  /** Of this window (2 to the power of it), with blocks of nothing before one of a byte. */
+  const frame = (windowLog: number, emptyBlocks: number): Buffer => {
+    const empty = Buffer.from([(2 << 1) | (2 << 3), 0, 0, 0, 0])
+    const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (windowLog - 10) << 3])
+    return Buffer.concat([head, ...Array<Buffer>(emptyBlocks).fill(empty), Buffer.from([1 | (1 << 3), 0, 0, 0x41])])
+  }
+
+  test('zstd: frames of a byte and a window of 128 MiB take no seconds', () => {
+    const startedMs = performance.now()
+    const bytes = Buffer.concat(Array<Buffer>(4_096).fill(frame(27, 0)))
+    expect(decompress('zstd', bytes, 2 ** 27).equals(Buffer.alloc(4_096, 'A'))).toBe(true)
+    expect(performance.now() - startedMs).toBeLessThan(4_000)
+  })
+
+  test('zstd: frames of blocks that hold nothing are refused where they are many', () => {
+    expect(decompress('zstd', frame(27, 1_000), 2 ** 27).toString()).toBe('A')
+    const many = Buffer.concat(Array<Buffer>(100).fill(frame(20, 1_000)))
+    expect(() => decompress('zstd', many, 2 ** 27)).toThrow('more memory than they can fill')
   })
 })

@@ -48,10 +48,13 @@ export function decompress(compression: Exclude<Compression, 'none'>, bytes: Buf
   }
 }
 
-/** A member ends with its size. */
+/** Deflate makes no more of a byte. */
+const largestGzipRatio = 1_032
+
+/** A member ends with its size, which may be a lie. */
 function gzipChunk(bytes: Buffer, maxBytes: number): number {
   const size = bytes.length < 4 ? 0 : bytes.readUInt32LE(bytes.length - 4)
-  return chunkSize(Math.min(size, maxBytes))
+  return chunkSize(Math.min(size, maxBytes, bytes.length * largestGzipRatio))
 }
 
 function bounded(maxBytes: number, run: () => Buffer): Buffer {

@@ -9,6 +9,9 @@ const magicBytes = 8
 /** The block size of Java's writer. */
 const blockBytes = 32_768
 
+/** No element makes more of its bytes: a copy of 64 bytes takes three. */
+const largestRatio = 22
+
 /** Blocks of Snappy, each after its length, as Java's client frames them. */
 export function snappyCompress(bytes: Buffer): Buffer {
   const parts: Buffer[] = [header]
@@ -73,7 +76,11 @@ function blockAt(bytes: Buffer, start: number, end: number): Block {
   for (let i = 0; i < 5 && start + i < end; i++) {
     const byte = bytes[start + i]!
     decodedSize += (byte & 0x7f) * 2 ** (7 * i)
-    if (byte < 0x80) return { elements: start + i + 1, end, decodedSize }
+    if (byte >= 0x80) continue
+    const elements = start + i + 1
+    // Before memory is taken for it.
+    if (decodedSize > (end - elements) * largestRatio) throw damaged()
+    return { elements, end, decodedSize }
   }
   throw new RangeError('no Snappy block')
 }

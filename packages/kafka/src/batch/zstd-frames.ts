@@ -17,6 +17,14 @@ const largestBlock = 131_072
 /** Each frame costs a call into zlib. A client that flushes every 16 KiB stays below this for 64 MiB. */
 const mostFrames = 4_096
 
+/** What all frames of a batch may ask for: each call takes memory for all that its frame may decompress to. */
+const mostMemory = mostFrames * largestBlock
+
+/** Where the window stands in a frame: behind its magic and its descriptor. */
+const windowAt = 5
+/** A window is 2 to the power of this and of the number in its upper five bits. */
+const smallestWindowLog = 10
+
 interface Frame {
   readonly bytes: Buffer
   /** What it says to decompress to; 0: it says nothing. */
@@ -32,6 +40,8 @@ interface Frame {
  */
 export function zstdDecompress(bytes: Buffer, maxBytes: number): Buffer {
   const frames = findFrames(bytes)
+  const memory = frames.reduce((sum, { largest }) => sum + Math.min(largest, maxBytes), 0)
+  if (memory > mostMemory) throw new RangeError('zstd frames that ask for more memory than they can fill')
   const parts: Buffer[] = []
   let size = 0
   for (const frame of frames) {
@@ -93,7 +103,22 @@ function frameAt(bytes: Buffer, start: number): Frame {
   const end = position + (descriptor & flags.checksum ? 4 : 0)
   if (end > bytes.length) throw tooEarly()
   const size = contentSize(bytes, start + 5, descriptor)
-  return { bytes: bytes.subarray(start, end), size, largest }
+  if (size > largest) throw new RangeError('a zstd frame that is not of the size that it says')
+  return { bytes: withFittingWindow(bytes.subarray(start, end), descriptor, largest), size, largest }
+}
+
+/**
+ * Each frame is given memory for the window that it says, up to 128 MiB, though it may hold one byte. A window that is
+ * larger than all that the frame can hold is made smaller, in a copy: nothing refers back beyond the beginning.
+ */
+function withFittingWindow(frame: Buffer, descriptor: number, largest: number): Buffer {
+  if (isSingle(descriptor)) return frame
+  const exponent = frame[windowAt]! >> 3
+  const enough = Math.max(0, Math.ceil(Math.log2(Math.max(largest, largestBlock))) - smallestWindowLog)
+  if (exponent <= enough) return frame
+  const copy = Buffer.from(frame)
+  copy[windowAt] = enough << 3
+  return copy
 }
 
 /** What of the frame's header follows its descriptor: window, dictionary, size of the content. */
