@@ -61,11 +61,14 @@ export const defaultLimits: DecodeLimits = Object.freeze({
 
 const EXTRA_HEADERS = 64
 const EXTRA_HEADER_BYTES = 65_536
+/** A header that is kept under another name has a longer one, twice where its record was replayed. */
+const EXTRA_NAME_BYTES = 32
 
-/** For copies of records in a retry topic, which have some headers more than their records. */
+/** For copies of records in a retry topic, and for dead letters: they have some headers more than their records. */
 export function limitsOfCopies(limits: DecodeLimits): DecodeLimits {
   const { maxHeaders, maxHeaderBytes } = limits
-  return { ...limits, maxHeaders: maxHeaders + EXTRA_HEADERS, maxHeaderBytes: maxHeaderBytes + EXTRA_HEADER_BYTES }
+  const extraBytes = EXTRA_HEADER_BYTES + maxHeaders * EXTRA_NAME_BYTES
+  return { ...limits, maxHeaders: maxHeaders + EXTRA_HEADERS, maxHeaderBytes: maxHeaderBytes + extraBytes }
 }
 
 /** The records of one batch, each decoded when it is taken: a batch of a million tiny ones costs no million objects. */

@@ -1,5 +1,6 @@
 import { RateLimiter, requireInteger, requireNumber, requireOneOf, type Clock } from '@sluice/flow'
 import { Admin } from '../admin/admin.ts'
+import { defaultLimits, limitsOfCopies } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
 import { Reader } from '../reader/reader.ts'
@@ -124,7 +125,7 @@ export class DeadLetterLog {
 
   async #open(from: ReadFrom = 'earliest'): Promise<Reader<RawTopic>> {
     const topics = [rawTopic(this.topic)]
-    return await Reader.open(this.#cluster, { topics, from }, this.#clock)
+    return await Reader.open(this.#cluster, { topics, from, ...limitsOfCopies(defaultLimits) }, this.#clock)
   }
 
   async #positionOf(name: string): Promise<ReadFrom> {

@@ -44,6 +44,14 @@ test.each([[[]], [[['original-topic-id', 'an-id']]], [[['retry-count', 'many']]]
   },
 )
 
+test.each(['retry-count', 'original-partition', 'original-offset'])(
+  'with a %s below zero is what somebody else wrote: it would be tried for ever',
+  (name) => {
+    const headers = [...(retryHeaders(record, facts) as Iterable<readonly [string, unknown]>), [name, '-9'] as const]
+    expect(readRetry(new RecordHeaders(wire(headers)))).toBeUndefined()
+  },
+)
+
 test('a letter that is sent back there says where it is from, but not in which topic of that name', () => {
   const headers = [...(retryHeaders(record, { ...facts, topicId: '' }) as Iterable<readonly [string, unknown]>)]
   expect(headers.map(([name]) => name)).not.toContain('original-topic-id')

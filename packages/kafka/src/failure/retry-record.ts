@@ -63,9 +63,10 @@ export function readRetry(headers: RecordHeaders): RetryFacts | undefined {
     attempts: number(retryHeader.attempts),
     notBeforeMs: number(retryHeader.notBeforeMs),
   }
-  const { topicId: _, timestampMs, ...numbers } = facts
+  const { topicId: _, timestampMs, notBeforeMs, ...counts } = facts
+  const areCounts = Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0)
   // A time is what its producer wrote: nanoseconds are no safe integer.
-  return Number.isInteger(timestampMs) && Object.values(numbers).every(Number.isSafeInteger) ? facts : undefined
+  return areCounts && Number.isInteger(timestampMs) && Number.isSafeInteger(notBeforeMs) ? facts : undefined
 }
 
 /** As it was in the topic that it is from: handlers, dead letters and reports are to see that one. */
