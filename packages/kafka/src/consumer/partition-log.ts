@@ -7,6 +7,7 @@ import {
   type DecodeLimits,
   type RecordCursor,
 } from '../batch/decode.ts'
+import { decodePart } from '../codecs/decode-part.ts'
 import { DecodeError, HeadersTooLargeError } from '../errors.ts'
 import { BadChecksumError } from '../batch/bad-checksum.ts'
 import { asOriginal } from '../failure/retry-record.ts'
@@ -288,9 +289,9 @@ export class PartitionLog {
     let key: unknown
     this.takenError = undefined
     try {
-      key = topic.key.decode(decoded.key)
+      key = decodePart(topic.key, decoded.key)
       part = 'value'
-      return new ConsumerRecord(name, partition, wire, key, topic.value.decode(decoded.value), batch)
+      return new ConsumerRecord(name, partition, wire, key, decodePart(topic.value, decoded.value), batch)
     } catch (cause) {
       const place = { topic: name, partition, offset: wire.offset }
       this.takenError = new DecodeError(place, part, topic[part].name, cause)

@@ -1,4 +1,5 @@
 import type { DecodedRecord } from '../batch/decode.ts'
+import { decodePart } from '../codecs/decode-part.ts'
 import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import { DecodeError, type RecordPart } from '../errors.ts'
@@ -7,7 +8,7 @@ import { DecodeError, type RecordPart } from '../errors.ts'
 export function decodeRecord(topic: AnyTopic, partition: number, decoded: DecodedRecord): ConsumerRecord {
   const read = (part: RecordPart): unknown => {
     try {
-      return topic[part].decode(decoded[part])
+      return decodePart(topic[part], decoded[part])
     } catch (cause) {
       throw new DecodeError({ topic: topic.name, partition, offset: decoded.offset }, part, topic[part].name, cause)
     }
