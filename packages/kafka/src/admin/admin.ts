@@ -68,21 +68,21 @@ export class Admin {
     return await deleteTopics(this.#cluster, names, options.ifExists ?? false, this.#deadline(options))
   }
 
-  /** Names, sorted; Kafka's own topics only with `internal`. */
-  async listTopics({ internal = false }: { readonly internal?: boolean } = {}): Promise<readonly string[]> {
-    return await listTopics(this.#cluster, internal)
+  /** Names, sorted; Kafka's own topics only with `internal`. @throws ClusterTimeoutError; ConnectionError and the like */
+  async listTopics(options: AdminCallOptions & { readonly internal?: boolean } = {}): Promise<readonly string[]> {
+    return await listTopics(this.#cluster, options.internal ?? false, this.#deadline(options))
   }
 
   /**
    * Partitions, leaders and settings.
    * @param options.configs false leaves the settings out, which need a right of their own. Default true.
-   * @throws BrokerError `UNKNOWN_TOPIC_OR_PARTITION`
+   * @throws BrokerError `UNKNOWN_TOPIC_OR_PARTITION`; ClusterTimeoutError
    */
   async describeTopics(
     names: readonly string[],
-    { configs = true }: { readonly configs?: boolean } = {},
+    options: AdminCallOptions & { readonly configs?: boolean } = {},
   ): Promise<readonly TopicDescription[]> {
-    return await describeTopics(this.#cluster, names, configs)
+    return await describeTopics(this.#cluster, names, options.configs ?? true, this.#deadline(options))
   }
 
   /**
@@ -117,8 +117,9 @@ export class Admin {
   }
 
   /** The groups of all brokers, of every protocol. @throws what a broker failed with that did not tell its own */
-  async listGroups(): Promise<readonly ListedGroup[]> {
-    return await listGroups(this.#cluster, this.#patiently())
+  async listGroups(options: AdminCallOptions = {}): Promise<readonly ListedGroup[]> {
+    const listing = listGroups(this.#cluster, this.#patiently(options))
+    return await this.#deadline(options).limit('not every broker told about its groups', listing)
   }
 
   /** The same of the brokers that answer. @throws ConnectionError and the like where none does */
@@ -136,8 +137,12 @@ export class Admin {
   }
 
   /** Members and who owns what. @throws BrokerError `GROUP_ID_NOT_FOUND` */
-  async describeGroups(groups: readonly string[]): Promise<readonly GroupDescription[]> {
-    return await describeGroups(this.#cluster, groups, this.#patiently())
+  async describeGroups(
+    groups: readonly string[],
+    options: AdminCallOptions = {},
+  ): Promise<readonly GroupDescription[]> {
+    const describing = describeGroups(this.#cluster, groups, this.#patiently(options))
+    return await this.#deadline(options).limit(`no coordinator told about ${groups.join(', ')}`, describing)
   }
 
   /** Deletes a group with all that it has committed. @throws BrokerError `NON_EMPTY_GROUP`, `GROUP_ID_NOT_FOUND` */
@@ -208,9 +213,18 @@ export class Admin {
     return await lagsOf(this.#cluster, groups, this.#deadline(options))
   }
 
-  /** Limits what producers of a client id may write, in bytes a second on each broker; null lifts the limit. */
-  async setProducerQuota(clientId: string, bytesPerSecond: number | null): Promise<void> {
-    return await this.#cluster.driver.admin.alterClientQuota(clientId, bytesPerSecond)
+  /**
+   * Limits what producers of a client id may write, in bytes a second on each broker; null lifts the limit.
+   * @throws ClusterTimeoutError: it is not known whether it was set
+   */
+  async setProducerQuota(
+    clientId: string,
+    bytesPerSecond: number | null,
+    options: AdminCallOptions = {},
+  ): Promise<void> {
+    const deadline = this.#deadline(options)
+    const setting = this.#cluster.driver.admin.alterClientQuota(clientId, bytesPerSecond)
+    return await deadline.limit(`it is not known whether the quota of ${clientId} could be set`, setting)
   }
 
   #deadline(options: AdminCallOptions): Deadline {
@@ -218,8 +232,8 @@ export class Admin {
   }
 
   /** For calls that want all or nothing: a slow broker is waited for. */
-  #patiently(): Inquiry {
-    return new Inquiry(this.#clock, { silentMs: defaultAdminTimeoutMs })
+  #patiently({ timeoutMs: silentMs = defaultAdminTimeoutMs, ...options }: AdminCallOptions): Inquiry {
+    return new Inquiry(this.#clock, { ...options, silentMs })
   }
 }
 

@@ -92,8 +92,8 @@ export async function deleteTopics(
 }
 
 /** Sorted by name. */
-export async function listTopics(cluster: Cluster, internal: boolean): Promise<readonly string[]> {
-  const { topics } = await cluster.driver.metadata(null)
+export async function listTopics(cluster: Cluster, internal: boolean, deadline: Deadline): Promise<readonly string[]> {
+  const { topics } = await deadline.limit('no broker told about the topics', cluster.driver.metadata(null))
   return topics
     .filter((topic) => topic.errorCode === none && (internal || !topic.internal))
     .map((topic) => topic.name)
@@ -104,11 +104,13 @@ export async function describeTopics(
   cluster: Cluster,
   names: readonly string[],
   withConfigs: boolean,
+  deadline: Deadline,
 ): Promise<readonly TopicDescription[]> {
   if (names.length === 0) return []
-  const { topics } = await cluster.driver.metadata(names)
+  const what = `no broker told about ${names.join(', ')}`
+  const { topics } = await deadline.limit(what, cluster.driver.metadata(names))
   for (const { name, errorCode: code } of topics) throwFailure({ name, errorCode: code, errorMessage: null })
-  const described = withConfigs ? await cluster.driver.admin.describeTopicConfigs(names) : []
+  const described = withConfigs ? await deadline.limit(what, cluster.driver.admin.describeTopicConfigs(names)) : []
   const configsOf = new Map(described.map((topic) => [topic.name, topic]))
   return topics.map(({ name, id, internal, partitions }: TopicMetadata) => {
     const configs = configsOf.get(name)
