@@ -1,6 +1,7 @@
 import { ManualClock } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
+import { ConnectionError } from '../errors.ts'
 import { topic } from '../topic.ts'
 import { OutputTopics } from './output-topics.ts'
 import { SimulatedTransactions } from './testing/simulated-transactions.ts'
@@ -72,4 +73,28 @@ test('a partition beyond those that are known is looked for first, at most once 
   expect(topics.encode(letters, { value: 'a', partition: 7 }, { nowMs: 0, compression: 'lz4' }).record.partition).toBe(
     7,
   )
+})
+
+test('a topic that nobody waits for any longer is not asked for again', async () => {
+  const clock = new ManualClock()
+  const { cluster } = new SimulatedTransactions(clock, 2)
+  let asked = 0
+  cluster.driver.metadata = async () => {
+    asked++
+    throw new ConnectionError('simulated', 'away')
+  }
+  const topics = new OutputTopics(cluster, clock)
+  const [one, other] = [new AbortController(), new AbortController()]
+  const looks = [one, other].map(({ signal }) => topics.look('letters', signal).catch((error: unknown) => error))
+  await clock.advanceAsync(3_000)
+  one.abort(new Error('first'))
+  const before = asked
+  await clock.advanceAsync(3_000)
+  expect(asked).toBeGreaterThan(before)
+  other.abort(new Error('last'))
+  expect(await Promise.all(looks)).toMatchObject([{ message: 'first' }, { message: 'last' }])
+  await clock.advanceAsync(1_000)
+  const after = asked
+  await clock.advanceAsync(10_000)
+  expect(asked).toBe(after)
 })

@@ -42,6 +42,13 @@ interface OutputTopic {
   readonly compression: Compression | undefined
 }
 
+/** Calls that ask about the same topic at the same time. */
+interface Look {
+  readonly done: Promise<void>
+  readonly stop: AbortController
+  waiting: number
+}
+
 export interface EncodeOptions {
   /** The time now, whatever the record's own. */
   readonly nowMs: number
@@ -56,7 +63,7 @@ export class OutputTopics {
   readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #known = new Map<string, OutputTopic>()
-  readonly #looking = new Map<string, Promise<void>>()
+  readonly #looking = new Map<string, Look>()
   readonly #added = new AddedHeaders({ traceId: false, timestamp: false, idempotencyKey: false })
 
   constructor(cluster: Cluster, clock: Clock) {
@@ -92,19 +99,35 @@ export class OutputTopics {
 
   /**
    * Asks the cluster about a topic, for some time: that it cannot be asked is not the fault of a record. Calls that
-   * overlap ask once.
+   * overlap ask once, and nobody asks on when the last of them has been given up.
    * @throws BrokerError where it does not exist; ConnectionError and the like; the signal's reason
    */
-  look(name: string, signal?: AbortSignal): Promise<void> {
-    let looking = this.#looking.get(name)
-    if (looking === undefined) {
-      looking = this.#look(name).finally(() => this.#looking.delete(name))
-      this.#looking.set(name, looking)
+  async look(name: string, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    const look = this.#looking.get(name) ?? this.#begin(name)
+    look.waiting++
+    try {
+      await orAborted(look.done, signal)
+    } finally {
+      if (--look.waiting === 0) this.#end(name, look)
     }
-    return orAborted(looking, signal)
   }
 
-  async #look(name: string): Promise<void> {
+  #begin(name: string): Look {
+    const stop = new AbortController()
+    const look: Look = { done: this.#look(name, stop.signal), stop, waiting: 0 }
+    look.done.catch(() => {})
+    this.#looking.set(name, look)
+    return look
+  }
+
+  /** It has ended, or nobody waits for it. */
+  #end(name: string, look: Look): void {
+    if (this.#looking.get(name) === look) this.#looking.delete(name)
+    look.stop.abort()
+  }
+
+  async #look(name: string, signal: AbortSignal): Promise<void> {
     const startedAtMs = this.#clock.monotonicMs()
     const backoff = new Backoff(50, 1_000)
     for (;;) {
@@ -117,7 +140,7 @@ export class OutputTopics {
         if ((error as { retriable?: boolean }).retriable !== true || ageMs >= (isMissing ? graceMs : lookMs))
           throw error
       }
-      await this.#clock.sleep(backoff.nextMs())
+      await this.#clock.sleep(backoff.nextMs(), signal)
     }
   }
 

@@ -131,7 +131,7 @@ export class TransactionWriter {
   async #encode({ outputs }: TransactionContent, identity: ProducerIdentity): Promise<readonly PartitionBatches[]> {
     const { cluster, topics, batchBytes, compression } = this.#options
     const names = new Set(outputs.map(({ topic }) => topic))
-    for (const name of names) if (!topics.isKnown(name)) await topics.look(name)
+    for (const name of names) if (!topics.isKnown(name)) await topics.look(name, this.#closing.signal)
     const batches: PartitionBatches[] = []
     for (const [topic, partitions] of byPartition(outputs, topics, cluster)) {
       const limits = { compression, batchBytes: Math.min(batchBytes, topics.maxBytes(topic)) }

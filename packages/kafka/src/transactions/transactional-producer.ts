@@ -126,7 +126,7 @@ export class TransactionalProducer implements AsyncDisposable {
     const working = (async () => await work(scope))()
     const result = await orAborted(working, this.#givenUp.signal).finally(() => (hasEnded = true))
     for (const [{ name }, { partition }] of records) {
-      if (this.#topics.needsLook(name, partition)) await this.#topics.look(name)
+      if (this.#topics.needsLook(name, partition)) await this.#topics.look(name, this.#givenUp.signal)
     }
     const options = { nowMs: Math.floor(this.#clock.now()), compression: this.#writer.compression }
     const outputs = records.map(([topic, record]) => this.#topics.encode(topic, record, options))
