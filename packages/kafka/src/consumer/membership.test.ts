@@ -80,3 +80,17 @@ test('a leave during a rejoin ends, and the member does not join again', async (
   await pass(clock, 10_000)
   expect([membership.state, joins()]).toEqual(['left', 1])
 })
+
+test.each([0, -5_000])('an interval of %i ms that a broker tells is no reason to send without pause', async (told) => {
+  const { broker, session, pass, close } = await openSession(() => {}, { partitions: 1 })
+  broker.heartbeatIntervalMs = told
+  broker.assign('letters', [0])
+  await session.start()
+  await pass(1_000)
+  const before = broker.heartbeats.length
+  await pass(1_000)
+  const sent = broker.heartbeats.length - before
+  expect(sent).toBeGreaterThan(1)
+  expect(sent).toBeLessThanOrEqual(21)
+  await close()
+})

@@ -49,6 +49,8 @@ export type MembershipState = 'joining' | 'member' | 'leaving' | 'left' | 'faile
 
 /** While the group's assignment is on the move, so that a hand-over waits for as little as possible. */
 const SETTLING_INTERVAL_MS = 100
+/** As for the option: a broker that tells less, or nothing, would have heartbeats sent without pause. */
+const LEAST_INTERVAL_MS = 50
 /** For so long after the last change. */
 const SETTLING_MS = 3_000
 
@@ -255,7 +257,8 @@ export class Membership {
     // Nothing has failed, and yet the answer took longer than the group waits, or this process was frozen.
     if (this.#state === 'member') this.#liveness.look()
     this.#backoff.reset()
-    this.#intervalMs = Math.min(answer.heartbeatIntervalMs, this.#settings.heartbeatIntervalMs)
+    const askedMs = Math.min(answer.heartbeatIntervalMs, this.#settings.heartbeatIntervalMs)
+    this.#intervalMs = Math.max(askedMs, LEAST_INTERVAL_MS)
     if (answer.memberEpoch !== this.#epoch || answer.assignment !== null) this.#settle()
     this.#epoch = answer.memberEpoch
     if (this.#state === 'joining') this.#state = 'member'

@@ -53,6 +53,8 @@ export class SimulatedBroker {
   stableOffset: (topic: string, partition: number) => number | undefined = otherwise
   /** Where the log of this partition parts from what was read of it. */
   divergence: (topic: string, partition: number) => number | undefined = otherwise
+  /** What members are told. */
+  heartbeatIntervalMs = 5_000
   /** Between a request and its answer. */
   heartbeatDelayMs = 0
   commitDelayMs = 0
@@ -225,7 +227,7 @@ export class SimulatedBroker {
       throttleMs: 0,
       memberId: request.memberId,
       memberEpoch: request.memberEpoch < 0 ? request.memberEpoch : this.epoch,
-      heartbeatIntervalMs: 5_000,
+      heartbeatIntervalMs: this.heartbeatIntervalMs,
       assignment: tells
         ? this.#target.map(({ topic, partitions }) => ({ topicId: this.topics.get(topic)!.id, partitions }))
         : null,
