@@ -264,7 +264,9 @@ export class PartitionLog {
       if (this.#isWanted(error.offset)) this.#report(error.offset, error.offset + 1, error)
       return this.#giveUp(batch, 1)
     }
-    this.#report(Math.max(batch.header.baseOffset, this.tracker.taken), batch.header.lastOffset + 1, error)
+    const { baseOffset, lastOffset } = batch.header
+    // Where a record before had an offset that was not its own, all of them may be taken: one is named at least.
+    this.#report(Math.min(Math.max(baseOffset, this.tracker.taken), lastOffset), lastOffset + 1, error)
     this.#giveUp(batch, cursor.left + 1)
     cursor.end()
     this.#cursor = undefined

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { badBatches } from './testing/bad-batches.ts'
+import { badBatches, leaping } from './testing/bad-batches.ts'
 import { openSession } from './testing/open-session.ts'
 
 const limits = { maxDecodedBytes: 65_536, maxHeaders: 10 }
@@ -58,6 +58,23 @@ describe('what cannot be read', () => {
     expect(heard('unreadable')).toEqual([])
     await close()
     expect(broker.committedOf('letters', 0)).toBe(2)
+  })
+
+  test('names an offset at least, where the record before took those that are lost', async () => {
+    warnings()
+    const { broker, session, pass, heard, close } = await openSession(() => {})
+    // The first of three records has the offset of the third.
+    broker.writeBytes('letters', 0, 3, badBatches()['an offset before its beginning']!)
+    broker.writeBytes('letters', 0, 3, leaping())
+    broker.assign('letters', [0])
+    await session.start()
+    await pass(3_000)
+    expect(heard('unreadable')).toMatchObject([
+      { offset: 0, endOffset: 3 },
+      { offset: 5, endOffset: 6 },
+    ])
+    await close()
+    expect(broker.committedOf('letters', 0)).toBe(6)
   })
 
   test('with a bad checksum is fetched once more: it may have been spoilt on its way', async () => {

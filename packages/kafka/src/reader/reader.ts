@@ -307,7 +307,8 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
         if (error.offset >= partition.delivered) this.#skip(partition, error.offset, error.offset + 1, error)
       } else {
         cursor.end()
-        this.#skip(partition, Math.max(header.baseOffset, partition.delivered), header.lastOffset + 1, error)
+        const { baseOffset, lastOffset } = header
+        this.#skip(partition, Math.min(Math.max(baseOffset, partition.delivered), lastOffset), lastOffset + 1, error)
       }
       return undefined
     }

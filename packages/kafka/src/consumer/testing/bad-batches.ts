@@ -20,6 +20,11 @@ export function badBatches(): Readonly<Record<string, Buffer>> {
   }
 }
 
+/** Three records, the first of which has the offset of the third. */
+export function leaping(): Buffer {
+  return sealed((batch) => (batch[layout.records + offsetDelta] = 4))
+}
+
 /** Of a small record: behind its length, attributes and the delta of its time, a byte each. */
 const offsetDelta = 3
 
