@@ -120,6 +120,29 @@ const damaged: HostileTopic = {
   },
 }
 
+/**
+ * Records whose offsets are not those of their batch: brokers look at them only where a batch is compressed. The delta
+ * of an offset stands behind the record's length, its attributes and the delta of its time, a byte each.
+ */
+const offsets: HostileTopic = {
+  name: 'offsets',
+  partitions: 2,
+  async fill({ raw, random }, name) {
+    const unreadable = new Map<number, Set<number>>([0, 1].map((partition) => [partition, new Set()]))
+    const offsetDelta = field.records + 3
+    for (const delta of shuffled([126, 1, 2, 4], random)) {
+      const partition = Math.floor(random() * 2)
+      await raw.produce(name, partition, batchBytes(someRecords(random, 10)))
+      const lie = batchBytes(someRecords(random, 3))
+      lie.writeUInt8(delta, offsetDelta)
+      const base = await raw.produce(name, partition, sealed(lie))
+      range(base, 3).forEach((offset) => unreadable.get(partition)!.add(offset))
+      await raw.produce(name, partition, batchBytes(someRecords(random, 10)))
+    }
+    return unreadable
+  },
+}
+
 /** Changes a batch where it lies on the disk; the broker sends its bytes as they are. */
 function rewrite(folder: string, baseOffset: number, damage: (batch: Buffer) => Buffer): void {
   const [file = ''] = globSync('*.log', { cwd: folder })
@@ -257,6 +280,7 @@ const frames: HostileTopic = {
 export const hostileTopics: readonly HostileTopic[] = [
   bombs,
   damaged,
+  offsets,
   oldFormat(0),
   oldFormat(1),
   times('times', undefined),
