@@ -52,6 +52,12 @@ test.each(['retry-count', 'original-partition', 'original-offset'])(
   },
 )
 
+test('a letter of another tool that is sent back there need not say where it is from', () => {
+  const nowhere = new ConsumerRecord('orders', -1, { ...decoded, offset: -1 }, 'k', 'v')
+  const headers = wire(retryHeaders(nowhere, facts) as Iterable<readonly [string, unknown]>)
+  expect(readRetry(new RecordHeaders(headers))).toMatchObject({ partition: -1, offset: -1 })
+})
+
 test('a letter that is sent back there says where it is from, but not in which topic of that name', () => {
   const headers = [...(retryHeaders(record, { ...facts, topicId: '' }) as Iterable<readonly [string, unknown]>)]
   expect(headers.map(([name]) => name)).not.toContain('original-topic-id')

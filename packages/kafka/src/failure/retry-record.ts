@@ -63,10 +63,13 @@ export function readRetry(headers: RecordHeaders): RetryFacts | undefined {
     attempts: number(retryHeader.attempts),
     notBeforeMs: number(retryHeader.notBeforeMs),
   }
-  const { topicId: _, timestampMs, notBeforeMs, ...counts } = facts
-  const areCounts = Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0)
+  const { topicId: _, timestampMs, notBeforeMs, attempts, ...place } = facts
+  const hasAttempts = Number.isSafeInteger(attempts) && attempts >= 0
+  // -1: a letter of another tool that was sent back does not say where it is from.
+  const hasPlace = Object.values(place).every((number) => Number.isSafeInteger(number) && number >= -1)
   // A time is what its producer wrote: nanoseconds are no safe integer.
-  return areCounts && Number.isInteger(timestampMs) && Number.isSafeInteger(notBeforeMs) ? facts : undefined
+  const hasTimes = Number.isInteger(timestampMs) && Number.isSafeInteger(notBeforeMs)
+  return hasAttempts && hasPlace && hasTimes ? facts : undefined
 }
 
 /** As it was in the topic that it is from: handlers, dead letters and reports are to see that one. */
