@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Admin, Kafka, ReadFrom, SurveyOptions, UnknownPartition } from '@sluice/kafka'
+import type {
+  Admin,
+  Kafka,
+  OffsetSurvey,
+  PartitionOffset,
+  ReadFrom,
+  SurveyOptions,
+  UnknownPartition,
+} from '@sluice/kafka'
 import { describeError } from '../describe-error.ts'
 import { counted } from '../output/figures.ts'
 import { printable } from '../output/printable.ts'
@@ -23,21 +31,32 @@ export async function reachOf(
   only: readonly number[] | undefined,
   options: SurveyOptions,
 ): Promise<Reach> {
+  const stableOffsets = (): Promise<OffsetSurvey> =>
+    admin.surveyOffsets([topic], 'latest', { ...options, isolation: 'read_committed' })
   const [stable, ends] = await Promise.all([
-    admin.surveyOffsets([topic], 'latest', { ...options, isolation: 'read_committed' }),
+    stableOffsets(),
     admin.surveyOffsets([topic], 'latest', { ...options, isolation: 'read_uncommitted' }),
   ])
   const isWanted = ({ partition }: { readonly partition: number }): boolean => only?.includes(partition) ?? true
-  const stableAt = new Map(stable.offsets.map(({ partition, offset }) => [partition, offset]))
-  const known = ends.offsets.filter((one) => isWanted(one) && stableAt.has(one.partition))
+  const answers = new Set(stable.offsets.map(({ partition }) => partition))
+  const known = ends.offsets.filter((one) => isWanted(one) && answers.has(one.partition))
   const errors = new Map([...stable.unknown, ...ends.unknown].map((one) => [one.partition, one]))
-  const held = known.map(({ partition, offset }) => [partition, offset - stableAt.get(partition)!] as const)
+  let held = heldOf(known, stable)
+  // Records that were written between the two answers look as if they were held: newer stable offsets are behind them.
+  if (held.size > 0) held = heldOf(known, await stableOffsets())
   return {
     topic,
     partitions: known.map(({ partition }) => partition),
     unknown: [...errors.values()].filter(isWanted),
-    held: new Map(held.filter(([, count]) => count > 0)),
+    held,
   }
+}
+
+/** How many records before each end are behind the last stable offset of their partition. */
+function heldOf(ends: readonly PartitionOffset[], { offsets }: OffsetSurvey): ReadonlyMap<number, number> {
+  const stableAt = new Map(offsets.map(({ partition, offset }) => [partition, offset]))
+  const held = ends.map(({ partition, offset }) => [partition, offset - (stableAt.get(partition) ?? offset)] as const)
+  return new Map(held.filter(([, count]) => count > 0))
 }
 
 /** A line for each reason why partitions cannot be read, and for what is held back from a reader of committed records. */

@@ -219,6 +219,18 @@ describe('lag', () => {
     expect(await lagWith({ stable: 10, end: 511 }, 10)).toMatchObject({ lag: 501, end: 511, held: 501 })
   })
 
+  test('counts nothing as held that was written while the ends were asked for', async () => {
+    const outage = new Outage()
+    outage.topics.set('orders', [1])
+    outage.committed.set('a', [{ topic: 'orders', partition: 0, offset: 10 }])
+    // A record without a transaction is written after each answer.
+    outage.listOffsets.mockImplementation(async (_broker, _isolation, queries) => {
+      const offset = outage.ends.end++
+      return queries.map((query) => ({ ...query, errorCode: 0, offset, timestampMs: -1, leaderEpoch: 0 }))
+    })
+    expect((await outage.within(200, outage.admin.lag('a')))[0]).toMatchObject({ held: 0 })
+  })
+
   test('counts from the start of the log where the commit lies before it', async () => {
     expect(await lagWith({ start: 15, stable: 20, end: 20 }, 3)).toMatchObject({ committed: 3, start: 15, lag: 5 })
     expect(await lagWith({ start: 20, stable: 20, end: 20 }, 3)).toMatchObject({ lag: 0 })
