@@ -20,6 +20,13 @@ describe('an error on the command line', () => {
     )
   })
 
+  it('says what to do where no broker answers, and nothing where the reason is known', () => {
+    const silent = Object.assign(new Error('no broker told its topics within 3000 ms'), { code: 'cluster_timed_out' })
+    expect(describeError(silent)).toMatch(/within 3000 ms - see that Kafka runs and answers: .*--bootstrap/)
+    const told = Object.assign(new Error('late: why', { cause: new Error('why') }), { code: 'cluster_timed_out' })
+    expect(describeError(told)).toBe('cluster_timed_out: late: why')
+  })
+
   it('commands no terminal, whatever it quotes', () => {
     expect(describeError(new Error('topic \u001B[2J'))).toBe('topic \\e[2J')
   })
