@@ -65,7 +65,7 @@ export class DeadLetters {
   readonly #tell: (event: DeadLettersEvent) => void
   readonly #gate: Gate
   readonly #stopped = new AbortController()
-  readonly #restingUntilMs = new Map<string, number>()
+  readonly #rests = new Map<string, { readonly untilMs: number; readonly reason: unknown }>()
   readonly #under = new Set<Promise<void>>()
   /** When a topic's trouble was said last. */
   readonly #saidAtMs = new Map<string, number>()
@@ -156,9 +156,10 @@ export class DeadLetters {
     await this.#gate.acquire(0, { signal: this.#stopped.signal })
     try {
       this.#stopped.signal.throwIfAborted()
-      const restMsLeft = (this.#restingUntilMs.get(letter.topic) ?? 0) - this.#clock.monotonicMs()
+      const rest = this.#rests.get(letter.topic)
       if (letter.partition < 0) throw new Error(`the partitions of ${letter.topic} are not known`)
-      if (restMsLeft > 0) throw new Error('the one before could not be written either')
+      // The reason that the one before could not be written is the reason of this one too.
+      if (rest && rest.untilMs > this.#clock.monotonicMs()) throw rest.reason
       await this.#writeInTime(letter)
     } finally {
       this.#gate.release(0)
@@ -170,8 +171,9 @@ export class DeadLetters {
     const isOver = new AbortController()
     let lastError: unknown
     const timer = this.#clock.setTimeout(() => {
-      this.#restingUntilMs.set(letter.topic, this.#clock.monotonicMs() + restMs)
-      isOver.abort(lastError ?? new Error(`not acknowledged within ${timeoutMs} ms`))
+      const reason = lastError ?? new Error(`a dead letter was not acknowledged within ${timeoutMs} ms`)
+      this.#rests.set(letter.topic, { untilMs: this.#clock.monotonicMs() + restMs, reason })
+      isOver.abort(reason)
     }, timeoutMs)
     const signal = AbortSignal.any([isOver.signal, this.#stopped.signal])
     try {
