@@ -9,7 +9,7 @@ export const ExitCode = {
   /** It was done, and what it looked at is beyond the threshold that was asked about, such as `lag --fail-above`. */
   beyondThreshold: 3,
   /**
-   * It shows what is known, and some of what was asked for could not be told, such as the lag of a partition without a
+   * It shows what is known, and some of what was asked for could not be found out, such as the lag of a partition without a
    * leader: the output says what and why. `lag --fail-above` ends so where no known lag is beyond the threshold.
    */
   incomplete: 4,

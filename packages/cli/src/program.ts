@@ -8,7 +8,7 @@ import { ExitCode } from './exit-codes.ts'
 import { Terminal } from './terminal.ts'
 
 const exitCodesHelp = `
-Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wrong usage, ${ExitCode.beyondThreshold} threshold exceeded, ${ExitCode.incomplete} shown without what could not be told, ${ExitCode.interrupted} interrupted.
+Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wrong usage, ${ExitCode.beyondThreshold} threshold exceeded, ${ExitCode.incomplete} shown without what could not be found out, ${ExitCode.interrupted} interrupted.
 Data is kept in .sluice of the project; SLUICE_DATA_DIR moves it.
 Which Kafka: --bootstrap, else KAFKA_BOOTSTRAP_SERVERS, else what \`sluice up\` has started.
 

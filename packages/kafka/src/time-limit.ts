@@ -35,7 +35,7 @@ export const closeGraceMs = Object.freeze({
   abort: 100,
   /** What they finished is committed. */
   commit: 200,
-  /** The group is told. */
+  /** The member has left the group. */
   leave: 250,
   /** Producers of the same `Kafka` send what handlers gave them at the end. */
   producers: 300,

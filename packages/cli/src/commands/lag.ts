@@ -47,7 +47,10 @@ export const registerLag: RegisterCommand = (program, context) => {
         wholeNumber(0, 1e15),
       )
       .option('-w, --watch [interval]', 'look again and again until Ctrl-C (default: every 2s)', duration)
-      .option('--json', 'for programs: [{ group, state, members, lag, partitions, unknown }]; with --watch one a line'),
+      .option(
+        '--json',
+        'for programs: [{ group, state, members, lag, partitions, unknown }]; with --watch one per line',
+      ),
   ).action((group: string | undefined, flags: LagFlags) =>
     flags.watch === undefined
       ? withKafka(context, flags, (kafka) => showOnce(kafka.admin(), group, flags, context))

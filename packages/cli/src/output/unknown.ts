@@ -1,6 +1,6 @@
 import { printable } from './printable.ts'
 
-/** Something that could not be told, and why. */
+/** Something that could not be found out, and why. */
 export interface Unknown {
   /** Such as `orders/3`, `the group billing`, `the groups of 10.0.0.1:9092`. */
   readonly what: string

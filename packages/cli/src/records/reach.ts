@@ -91,7 +91,7 @@ export async function followLate(
     await sleep(LOOK_AGAIN_MS, undefined, { signal }).catch(() => undefined)
     if (signal.aborted) break
     const wanted = left.map(({ partition }) => partition)
-    // No broker answers at all: whoever follows the other partitions says so.
+    // No broker answers at all: the tail of the other partitions reports that.
     const reach = await reachOf(kafka.admin(), topic, wanted, patience).catch(() => undefined)
     if (reach === undefined || reach.partitions.length === 0) continue
     left = left.filter(({ partition }) => !reach.partitions.includes(partition))

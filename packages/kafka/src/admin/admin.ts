@@ -183,7 +183,7 @@ export class Admin {
   }
 
   /**
-   * The offsets that can be told now, and why the others cannot; as `offsets` otherwise.
+   * The offsets that can be found out now, and why the others cannot; as `offsets` otherwise.
    * @throws BrokerError for a topic that is not there; ConnectionError and the like where no broker answers
    */
   async surveyOffsets(

@@ -17,7 +17,7 @@ export interface PartitionOffset {
   readonly leaderEpoch: number
 }
 
-/** A partition that something could not be told of, and why. */
+/** A partition of which something could not be found out, and why. */
 export interface UnknownPartition {
   readonly topic: string
   readonly partition: number

@@ -33,7 +33,7 @@ export interface PartitionLag {
   readonly lag: number
 }
 
-/** A partition whose lag could not be told, and why. */
+/** A partition whose lag could not be found out, and why. */
 export interface UnknownLag {
   readonly topic: string
   readonly partition: number
@@ -45,7 +45,7 @@ export interface UnknownLag {
   readonly error: Error
 }
 
-/** A topic that nothing could be told of, and why, such as a `BrokerError` `UNKNOWN_TOPIC_OR_PARTITION`. */
+/** A topic of which nothing could be found out, and why, such as a `BrokerError` `UNKNOWN_TOPIC_OR_PARTITION`. */
 export interface UnknownTopic {
   readonly topic: string
   readonly error: Error
@@ -97,7 +97,7 @@ export async function lagsOf(
   return new Map(lags)
 }
 
-/** The ends of these partitions, as far as they can be told now. What is known of their topics has to be fresh. */
+/** The ends of these partitions, as far as they can be found out now. What is known of their topics has to be fresh. */
 export function surveyLogEnds(cluster: Cluster, places: readonly Place[], inquiry: Inquiry): Promise<LogEnds> {
   return logEnds((at, isolation) => surveyOffsetsAt(cluster, places, at, isolation, inquiry))
 }

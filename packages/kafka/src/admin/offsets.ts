@@ -27,13 +27,13 @@ export async function offsetsOf(
   return await offsetsAt(cluster, topics.flatMap(placesIn(cluster)), at, isolation, deadline)
 }
 
-/** The offsets that could be told, and why the others could not. Sorted by topic and partition. */
+/** The offsets that could be found out, and why the others could not. Sorted by topic and partition. */
 export interface OffsetSurvey {
   readonly offsets: readonly PartitionOffset[]
   readonly unknown: readonly UnknownPartition[]
 }
 
-/** As `offsetsOf`, with what can be told now. @throws BrokerError for a topic that is not there or may not be seen */
+/** As `offsetsOf`, with what can be found out now. @throws BrokerError for a topic that is not there or may not be seen */
 export async function surveyOffsets(
   cluster: Cluster,
   topics: readonly string[],

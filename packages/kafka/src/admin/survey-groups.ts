@@ -16,14 +16,14 @@ import type { Inquiry } from './inquiry.ts'
 import { lagRows, type LogEnds, type PartitionLag, surveyLogEnds, type UnknownLag, type UnknownTopic } from './lag.ts'
 import { committedAt } from './offsets.ts'
 
-/** A group, and how far it is behind, as far as that could be told. */
+/** A group, and how far it is behind, as far as that could be found out. */
 export interface GroupSurvey {
   readonly group: string
   /** Undefined: see `error`. */
   readonly description: GroupDescription | undefined
   /** Of every topic that it has committed in or that a member reads. */
   readonly partitions: readonly (PartitionLag | UnknownLag)[]
-  /** Those of these topics that nothing could be told of, such as one that was deleted. */
+  /** Those of these topics of which nothing could be found out, such as one that was deleted. */
   readonly unknownTopics: readonly UnknownTopic[]
   /** Why its coordinator did not tell who is in it or what it has committed; undefined where it did. */
   readonly error: Error | undefined

@@ -5,7 +5,7 @@ import { type FoundOffsets, keyOf, surveyOffsetsAt } from './find-offsets.ts'
 import type { Inquiry } from './inquiry.ts'
 import type { UnknownTopic } from './lag.ts'
 
-/** A topic with the ends of its logs, as far as they could be told. */
+/** A topic with the ends of its logs, as far as they could be found out. */
 export interface TopicSurvey {
   readonly name: string
   readonly id: string
@@ -22,7 +22,7 @@ export interface PartitionSurvey extends PartitionMetadata {
   readonly error: Error | undefined
 }
 
-/** Topics, sorted by name, and those that nothing could be told of. */
+/** Topics, sorted by name, and those of which nothing could be found out. */
 export interface TopicsSurvey {
   readonly topics: readonly TopicSurvey[]
   readonly unknown: readonly UnknownTopic[]

@@ -18,7 +18,7 @@ export interface UnreadableRange extends OffsetPlace {
   readonly error: UnreadableBatchError
 }
 
-/** What a consumer tells while it runs. None of these stops it; what does, `run` rejects with. */
+/** What a consumer emits while it runs. None of these stops it; what does, `run` rejects with. */
 export type ConsumerEvents = {
   /** Partitions came and their positions are known. */
   assigned: { readonly partitions: readonly OffsetPlace[] }

@@ -176,7 +176,7 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   /**
    * Where this consumer runs, in the words of the brokers' `broker.rack`: partitions are fetched from a replica in the
    * same rack where there is one, if the brokers' `replica.selector.class` is `RackAwareReplicaSelector`, and from the
-   * leader again when that replica fails. The group's assignor is told as well. Kafka: `client.rack`. 1 to 4,096
+   * leader again when that replica fails. The group's assignor gets it as well. Kafka: `client.rack`. 1 to 4,096
    * characters. Default: none, every fetch goes to the leader.
    */
   readonly rackId?: string

@@ -2,7 +2,7 @@ import type { Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { BrokerNode } from '../driver/driver.ts'
 
-/** After a follower failed, leaders are not told the rack for this long, or they would name the same follower again. */
+/** After a follower has failed, leaders do not get the rack for this long, or they would name the same follower again. */
 const AVOIDED_MS = 15_000
 
 interface Preferred {

@@ -9,7 +9,7 @@ import { requestFailure } from './failures.ts'
 export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce' | 'transaction'
 
 /**
- * A request of these has its connection to itself while it is out: a fetch waits for records, and what is written in a
+ * A request of these has its connection to itself while it is in flight: a fetch waits for records, and what is written in a
  * transaction for the coordinator of the transaction (KIP-890), for as long as that is away.
  */
 const exclusive: ReadonlySet<Role> = new Set(['fetch', 'transaction'])

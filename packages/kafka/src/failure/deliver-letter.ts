@@ -16,7 +16,7 @@ export interface LetterOptions {
   readonly onFailure: (error: unknown) => void
   /** Default `stop`. */
   readonly oversize?: OversizePolicy | undefined
-  /** Once whoever reads what is committed can see it. */
+  /** Called once readers of committed records can see it. */
   readonly onVisible?: ((letter: WrittenLetter) => void) | undefined
 }
 
@@ -33,7 +33,7 @@ export interface LetterWay<T> {
   readonly nameOf: (source: string) => string
   /** One attempt. */
   readonly send: (letter: DeadLetterRecord) => Promise<T>
-  /** Makes room in a topic that Sluice made. False: there is no more to be had. */
+  /** Makes room in a topic that Sluice made. False: it can get no more. */
   readonly widen: (source: string, form: LetterForm) => Promise<boolean>
 }
 
@@ -77,7 +77,7 @@ export async function deliverLetter<T>(
   return { sent, letter: { to: way.nameOf(record.topic), omitted: form.omitted }, again }
 }
 
-/** Whether there is another form, or more room, to try at once. Each step can be taken only so often: it ends. */
+/** Whether there is another form, or more room, to try at once. Each step can be taken only once or a few times, so it ends. */
 async function adapt<T>(
   form: LetterForm,
   source: string,

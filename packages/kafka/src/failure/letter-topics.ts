@@ -186,7 +186,7 @@ export class LetterTopics {
     return partitions.length
   }
 
-  /** Whoever may write need not be allowed to see settings. */
+  /** A client that may write need not be allowed to see settings. */
   async #maxBytesOf(source: string): Promise<number> {
     const [described] = await this.#cluster.driver.admin.describeTopicConfigs([source])
     const maxBytes = Number(described?.errorCode === 0 ? described.configs[maxBytesConfig] : NaN)

@@ -27,7 +27,7 @@ export interface ReplayOptions extends LetterFilter {
   readonly to?: 'retry' | 'origin' | undefined
   /**
    * All go to this topic instead, also letters of other topics. Default: only letters of the topic that the dead letters
-   * are about are sent. Whoever may write letters must not choose where they go.
+   * are about are sent. A client that may write letters must not choose where they go.
    */
   readonly toTopic?: string | undefined
   /** At most so many a second, from 1. Default: as fast as Kafka takes them. */

@@ -75,7 +75,7 @@ export class Transaction {
     return this.#isInDoubt
   }
 
-  /** What it waits for, or what kept the last attempt from success: for whoever waits no longer. */
+  /** What it waits for, or what kept the last attempt from success: for callers that stop waiting. */
   whyLate(): unknown {
     const [waitingFor] = this.#waitingFor
     if (waitingFor === undefined) return this.#lastFailure

@@ -48,6 +48,10 @@ function fakeKafka(fail: (values: readonly string[], last: Written) => Error | P
   return { kafka: { transactionalProducer, deadLetters } as unknown as Kafka, committed, records, opened, letters }
 }
 
+function newSender(kafka: Kafka, clock = new ManualClock()): Sender {
+  return new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own', oversize: 'omit' })
+}
+
 interface Letter {
   readonly source: string
   readonly value: Buffer
@@ -58,13 +62,7 @@ const tooLarge = Object.assign(new Error('too large'), { code: 'record_too_large
 describe('a sender', () => {
   it('commits the rows of a bucket at once, under an id of its own', async () => {
     const { kafka, committed, opened } = fakeKafka(() => undefined)
-    const sender = new Sender({
-      kafka,
-      clock: new ManualClock(),
-      sendTimeoutMs: 1_000,
-      identity: 'own',
-      oversize: 'omit',
-    })
+    const sender = newSender(kafka)
     expect(await sender.send(3, [row(1), row(2)])).toEqual([{ outcome: 'sent' }, { outcome: 'sent' }])
     await sender.send(3, [row(3)])
     expect(committed).toEqual([['1', '2'], ['3']])
@@ -73,13 +71,7 @@ describe('a sender', () => {
 
   it('finds the row that Kafka will not take, and commits the others in their order', async () => {
     const { kafka, committed, opened } = fakeKafka((values) => (values.includes('4') ? tooLarge : undefined))
-    const sender = new Sender({
-      kafka,
-      clock: new ManualClock(),
-      sendTimeoutMs: 1_000,
-      identity: 'own',
-      oversize: 'omit',
-    })
+    const sender = newSender(kafka)
     const sent = await sender.send(3, [1, 2, 3, 4, 5].map(row))
     expect(sent.map(({ outcome }) => outcome)).toEqual(['sent', 'sent', 'sent', 'refused', 'sent'])
     expect(committed.flat()).toEqual(['1', '2', '3', '5'])
@@ -90,26 +82,14 @@ describe('a sender', () => {
   it('believes the broker at once', async () => {
     const cause = { apiError: 'INVALID_RECORD' }
     const { kafka, opened } = fakeKafka(() => Object.assign(new Error('no'), { outcome: 'aborted', cause }))
-    const sender = new Sender({
-      kafka,
-      clock: new ManualClock(),
-      sendTimeoutMs: 1_000,
-      identity: 'own',
-      oversize: 'omit',
-    })
+    const sender = newSender(kafka)
     expect(await sender.send(3, [row(1)])).toMatchObject([{ outcome: 'refused' }])
     expect(opened).toHaveLength(1)
   })
 
   it('writes a dead letter that its topic refuses in the form that it takes', async () => {
     const { kafka, letters } = fakeKafka(() => tooLarge)
-    const sender = new Sender({
-      kafka,
-      clock: new ManualClock(),
-      sendTimeoutMs: 1_000,
-      identity: 'own',
-      oversize: 'omit',
-    })
+    const sender = newSender(kafka)
     const headers = [[deadLetterHeader.topic, 'orders']] as const
     expect(await sender.send(3, [{ ...row(1), headers }]), 'of the user').toMatchObject([{ outcome: 'refused' }])
     expect(letters).toEqual([])
@@ -140,7 +120,7 @@ describe('a sender', () => {
       clock.advance(100)
       return values.length > 1 || values[0] === '2' ? tooLarge : undefined
     })
-    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own', oversize: 'omit' })
+    const sender = newSender(kafka, clock)
     const sent = await sender.send(
       3,
       Array.from({ length: 64 }, (_, id) => row(id)),
@@ -157,13 +137,7 @@ describe('a sender', () => {
       if (values.length > 2) return tooLarge
       return opened.length === 1 && values.includes('2') ? away : undefined
     })
-    const sender = new Sender({
-      kafka,
-      clock: new ManualClock(),
-      sendTimeoutMs: 1_000,
-      identity: 'own',
-      oversize: 'omit',
-    })
+    const sender = newSender(kafka)
     const sent = await sender.send(3, [1, 2, 3, 4].map(row))
     expect(sent.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed', 'failed'])
     expect(committed).toEqual([])
@@ -184,7 +158,7 @@ describe('a sender', () => {
         return producer
       },
     })
-    const sender = new Sender({ kafka: slow, clock, sendTimeoutMs: 1_000, identity: 'own', oversize: 'omit' })
+    const sender = newSender(slow, clock)
     const first = sender.send(3, [row(1)])
     await clock.advanceAsync(1_000)
     expect(await first).toMatchObject([{ outcome: 'failed' }])
@@ -197,7 +171,7 @@ describe('a sender', () => {
   it('gives a transaction up that takes too long', async () => {
     const clock = new ManualClock()
     const { kafka } = fakeKafka(() => new Promise<never>(() => {}))
-    const sender = new Sender({ kafka, clock, sendTimeoutMs: 1_000, identity: 'own', oversize: 'omit' })
+    const sender = newSender(kafka, clock)
     const sending = sender.send(3, [row(1)])
     await clock.advanceAsync(1_000)
     expect(await sending).toMatchObject([{ outcome: 'failed', error: { code: 'transaction_timed_out' } }])

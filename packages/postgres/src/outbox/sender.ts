@@ -108,7 +108,7 @@ export class Sender {
     }
   }
 
-  /** Without a transaction: whoever reads letters meets one twice where the relay is killed before its row is deleted. */
+  /** Without a transaction: readers of letters meet one twice where the relay is killed before its row is deleted. */
   async #sendLetter(source: string, row: StoredRow, deadlineMs: number): Promise<Sent> {
     const leftMs = Math.max(0, deadlineMs - this.#options.clock.monotonicMs())
     try {

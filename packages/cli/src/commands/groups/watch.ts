@@ -30,7 +30,7 @@ export const registerWatch: RegisterCommand = (groups, context) => {
       .option('-i, --interval <duration>', 'how often', duration, 2_000)
       .option(
         '--json',
-        'for programs, an object a line: { time, groups: [{ group, state, members, lag, perSecond, unknown }] }',
+        'for programs, one JSON object per line: { time, groups: [{ group, state, members, lag, perSecond, unknown }] }',
       ),
   ).action((names: string[], flags: WatchFlags) =>
     interruptible(context, (signal) =>

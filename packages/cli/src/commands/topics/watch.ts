@@ -29,7 +29,7 @@ export const registerWatch: RegisterCommand = (topics, context) => {
       .option('-i, --interval <duration>', 'how often', duration, 2_000)
       .option(
         '--json',
-        'for programs, an object a line: { time, topics: [{ name, records, end, perSecond, unknown }] }',
+        'for programs, one JSON object per line: { time, topics: [{ name, records, end, perSecond, unknown }] }',
       ),
   ).action((names: string[], flags: WatchFlags) =>
     interruptible(context, (signal) =>
