@@ -106,6 +106,37 @@ describe('a record as large as its topic takes, compressed', () => {
   })
 })
 
+describe('a topic of outputs that takes less than when the pipe began', () => {
+  test.each([
+    ['smaller', { 'max.message.bytes': '2000' }, 'MESSAGE_TOO_LARGE'],
+    ['compacted', { 'cleanup.policy': 'compact' }, 'INVALID_RECORD'],
+  ])('(%s) makes dead letters of the records that it refuses, and takes the others', async (how, configs, reason) => {
+    const [from, to] = [raw(`before-${how}`), raw(`after-${how}`)]
+    await fill(from.name, [])
+    await fill(to.name, [])
+    const large = randomBytes(5_000)
+    await using pipe = await kafka.pipe({
+      ...options(from.name),
+      from,
+      to,
+      handler: ({ key, value }) => ({ key, value: value! }),
+    })
+    const visible = Promise.withResolvers<void>()
+    pipe.on('deadLettered', () => visible.resolve())
+    await kafka.admin().alterTopic(to.name, { configs })
+    await fill(from.name, [{ key: Buffer.from('a'), value: Buffer.from('a') }, { value: large }])
+    await fill(from.name, [{ key: Buffer.from('end'), ...end }])
+    await Promise.race([visible.promise, pipe.done])
+    const [letter] = await readTopic(kafka, raw(`${from.name}.dlq`), 1)
+    expect(letter!.value!.equals(large)).toBe(true)
+    expect(readDeadLetter(letter!.headers)!.errorMessage).toContain(reason)
+    const written = await readTopic(kafka, to, 2)
+    expect(written.map(({ value }) => value!.toString())).toEqual(['a', 'end'])
+    await pipe.close()
+    await pipe.done
+  })
+})
+
 describe('a topic of dead letters', () => {
   test('that Sluice made is given room when its source takes larger records', async () => {
     await fill('grown', [{ value: Buffer.from('small') }, end])

@@ -38,6 +38,7 @@ const samples: readonly flow.SluiceError[] = [
   ),
   new kafka.TransactionError('id', 'aborted', new Error('m'), true),
   new kafka.ProducerFencedError('id', new Error('m')),
+  new kafka.OutputRefusedError('t', new Error('m'), false),
   new flow.ConfigError('f', 1, '2'),
   new flow.BackpressureError('waiting_full', 'm'),
   new flow.ClosedError('w'),

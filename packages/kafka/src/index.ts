@@ -96,7 +96,12 @@ export type { ConsumerStream } from './consumer/stream.ts'
 export type { Carrier, StreamElement } from './consumer/stream-element.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
 
-export { ProducerFencedError, TransactionError, type TransactionOutcome } from './transactions/errors.ts'
+export {
+  OutputRefusedError,
+  ProducerFencedError,
+  TransactionError,
+  type TransactionOutcome,
+} from './transactions/errors.ts'
 export { outputTo, type TopicOutput } from './transactions/pipe-options.ts'
 export type { PipeHandler, PipeOptions, PipeOutput } from './transactions/pipe-options.ts'
 export type { Pipe, PipeEvents } from './transactions/pipe.ts'

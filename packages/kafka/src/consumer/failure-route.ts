@@ -1,6 +1,8 @@
 import { stackOf } from '@sluice/flow'
+import type { Compression } from '../batch/batch.ts'
 import { DecodeError } from '../errors.ts'
 import { isInstance } from '../is-instance.ts'
+import { OutputRefusedError } from '../transactions/errors.ts'
 import type { Output } from './commit-route.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import { HandlerError, PostponedError, type RecordPlace, UnknownEventTypeError } from './errors.ts'
@@ -18,6 +20,8 @@ export interface Failure {
   readonly postponed: number
   /** What the handler threw, HandlerTimeoutError, or DecodeError: then no handler was called. */
   readonly error: unknown
+  /** Of the batch of its records, where they were read again and do not know it. */
+  readonly compression?: Compression | undefined
 }
 
 const MIN_POSTPONEMENT_MS = 100
@@ -71,7 +75,8 @@ export class LaneRetries implements FailureRoute {
 
 /** Of an error that comes of the record alone: another attempt would bring it again. */
 function isHopeless(error: unknown): boolean {
-  return isInstance(error, DecodeError) || isInstance(error, UnknownEventTypeError)
+  const isOfRecord = isInstance(error, DecodeError) || isInstance(error, UnknownEventTypeError)
+  return isOfRecord || isInstance(error, OutputRefusedError)
 }
 
 /** The caller's own judgement must not stop the consumer: what it throws is a warning, and the record is tried again. */

@@ -51,6 +51,11 @@ export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'bat
 export interface CommitHost {
   readonly membership: Membership
   readonly intake: Intake
+  readonly settings: ConsumerSettings
+  /** What becomes of records that fail. */
+  readonly route: FailureRoute
+  /** For what a commit needs and did not get; it is tried again. */
+  readonly onFailure: (error: unknown) => void
   /** Commits now, and not only at the next interval. */
   readonly onDue: () => void
   /** Handlers may begin that had to wait for a commit. */
@@ -101,10 +106,10 @@ export class Session implements MembershipListener {
       intake: this.#intake,
       stored: positionStore && new StoredPositions(positionStore, this.#membership),
     }
-    this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
-    this.#commits = options.commits?.(this.#commitHost()) ?? new GroupCommits(shared)
-    this.#committer = new Committer({ ...shared, route: this.#commits })
     const route = options.route ?? new LaneRetries(settings)
+    this.#positions = new Positions({ ...shared, onFound: (found) => this.#found(found) })
+    this.#commits = options.commits?.(this.#commitHost(route)) ?? new GroupCommits(shared)
+    this.#committer = new Committer({ ...shared, route: this.#commits })
     this.#dispatcher = new Dispatcher({
       ...options,
       route,
@@ -213,10 +218,13 @@ export class Session implements MembershipListener {
     }
   }
 
-  #commitHost(): CommitHost {
+  #commitHost(route: FailureRoute): CommitHost {
     return {
+      settings: this.#options.settings,
+      route,
       membership: this.#membership,
       intake: this.#intake,
+      onFailure: (error) => this.#options.events.emit('error', { during: 'commit', error }),
       onDue: () => this.#committer.soon(),
       onRoom: () => this.#dispatcher.schedule(),
     }

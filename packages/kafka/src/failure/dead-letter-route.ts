@@ -37,10 +37,11 @@ export class DeadLetterRoute implements FailureRoute {
     await Promise.all(failure.records.map((record) => this.#bury(record, failure, signal)))
   }
 
-  async #bury(record: ConsumerRecord, { attempt, error }: Failure, signal: AbortSignal): Promise<void> {
+  async #bury(record: ConsumerRecord, failure: Failure, signal: AbortSignal): Promise<void> {
     const { writer, events, clock, settings } = this.#options
     const { topic, partition, offset, timestampMs, rawKey, rawValue } = record
-    const compression = ConsumerRecord.compressionOf(record)
+    const { attempt, error } = failure
+    const compression = ConsumerRecord.compressionOf(record) ?? failure.compression
     const place = { topic, partition, offset }
     const headers = deadLetterHeaders(record.headers, {
       ...place,

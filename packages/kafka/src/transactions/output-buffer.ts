@@ -11,7 +11,7 @@ export interface FinishedOutput {
   readonly ordinal: number
   /** Replaced where a topic has refused one of them. */
   outputs: readonly Output[]
-  readonly bytes: number
+  bytes: number
   /** Its record comes again, or is somebody else's: it is not to be written. */
   isVoid: boolean
 }
@@ -44,8 +44,7 @@ export class OutputBuffer {
   }
 
   add(partition: AssignedPartition, start: number, outputs: readonly Output[]): void {
-    let bytes = 0
-    for (const { record } of outputs) bytes += record.bytes
+    const bytes = bytesOf(outputs)
     const item = { partition, start, ordinal: this.#finished++, outputs, bytes, isVoid: false }
     this.#put(item)
     this.#intake.hold(partition, bytes, outputs.length)
@@ -86,6 +85,17 @@ export class OutputBuffer {
       if (item.isVoid) unmarkRetries(item)
       else this.#put(item)
     }
+  }
+
+  /** Something else came of its record, which waits: one of its outputs was refused. */
+  replace(item: FinishedOutput, outputs: readonly Output[]): void {
+    if (item.isVoid || this.#waiting.get(item.partition)?.includes(item) !== true) return
+    this.#count(item, -1)
+    this.#release(item)
+    item.outputs = outputs
+    item.bytes = bytesOf(outputs)
+    this.#count(item, 1)
+    this.#intake.hold(item.partition, item.bytes, outputs.length)
   }
 
   /** What came of offsets from here on is void; all else is charged anew. */
@@ -132,6 +142,12 @@ export class OutputBuffer {
   #release({ partition, bytes, outputs }: FinishedOutput): void {
     this.#intake.release(partition, bytes, outputs.length)
   }
+}
+
+function bytesOf(outputs: readonly Output[]): number {
+  let bytes = 0
+  for (const { record } of outputs) bytes += record.bytes
+  return bytes
 }
 
 /** What does not get to the retry topic keeps no later record of its key behind it. */

@@ -1,7 +1,7 @@
 import { ConfigError, type Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Output } from '../consumer/commit-route.ts'
+import type { Output, OutputSource } from '../consumer/commit-route.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import { BrokerError, RecordTooLargeError } from '../errors.ts'
 import { orAborted } from '../or-aborted.ts'
@@ -56,6 +56,8 @@ export interface EncodeOptions {
   readonly compression: Compression
   /** So near to a limit of time a record is refused as well: its transaction is written a while later. Default 0. */
   readonly marginMs?: number
+  /** What it came of, where a handler returned it. */
+  readonly source?: OutputSource
 }
 
 /** What is known of the topics that a transaction writes to, and the records that fit them. */
@@ -64,6 +66,8 @@ export class OutputTopics {
   readonly #clock: Clock
   readonly #known = new Map<string, OutputTopic>()
   readonly #looking = new Map<string, Look>()
+  /** Of topics that refused a batch of several records: in bytes, how large the next may be. */
+  readonly #narrowed = new Map<string, number>()
   readonly #added = new AddedHeaders({ traceId: false, timestamp: false, idempotencyKey: false })
 
   constructor(cluster: Cluster, clock: Clock) {
@@ -85,6 +89,20 @@ export class OutputTopics {
 
   maxBytes(name: string): number {
     return this.#known.get(name)?.maxBytes ?? standardMaxBytes
+  }
+
+  /** How large a batch of several records may be, before compression. */
+  batchBytes(name: string): number {
+    return Math.min(this.maxBytes(name), this.#narrowed.get(name) ?? Infinity)
+  }
+
+  /** It refused a batch, and nobody says which of its records is to blame: smaller ones tell. */
+  narrow(name: string, batchBytes: number): void {
+    this.#narrowed.set(name, batchBytes)
+  }
+
+  widen(name: string): void {
+    this.#narrowed.delete(name)
   }
 
   /** As of the last answer that knew the topic: one that does not must not move keys to other partitions. */
@@ -174,19 +192,24 @@ export class OutputTopics {
    */
   encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options: EncodeOptions): Output {
     const { name } = topic
-    const { nowMs, compression } = options
+    const { nowMs, source } = options
     const context = { maxRecordBytes: Infinity, nowMs, added: this.#added, span: undefined }
     const encoded = encodeRecord(topic, record, context)
-    this.#requireFitting(name, encoded, compression)
+    this.require(name, encoded, options)
+    return { topic: name, record: withOwnBytes(encoded), source }
+  }
+
+  /** @throws as `encode`, for a record that its topic does not take, as far as is known now */
+  require(name: string, record: PendingRecord, options: EncodeOptions): void {
+    this.#requireFitting(name, record, options.compression)
     const count = this.partitions(name)
-    if (encoded.partition >= count) {
-      throw new ConfigError('partition', encoded.partition, `a partition of ${name}: 0 to ${count - 1}`)
+    if (record.partition >= count) {
+      throw new ConfigError('partition', record.partition, `a partition of ${name}: 0 to ${count - 1}`)
     }
-    if (this.#known.get(name)!.needsKey && encoded.key === null) {
+    if (this.#known.get(name)!.needsKey && record.key === null) {
       throw new ConfigError('key', null, `given: ${name} is compacted`)
     }
-    if (record.timestampMs !== undefined) this.#requireTime(name, record.timestampMs, options)
-    return { topic: name, record: withOwnBytes(encoded) }
+    this.#requireTime(name, record.timestampMs, options)
   }
 
   /** The limit is of a batch as it is written. Only what may pass it is compressed to be measured. */

@@ -17,6 +17,8 @@ export interface PartitionBatches {
   readonly batches: Ring<Buffer>
   /** For each of them, how many records of this partition stand before it in the transaction. */
   readonly firstRecords: Ring<number>
+  /** What each of them holds. */
+  readonly contents: Ring<readonly Output[]>
 }
 
 /** The next sequence numbers of a producer, by partition. */
@@ -59,19 +61,22 @@ export function encodePartition(
   const key = `${topic}/${partition}`
   const batches = new Ring<Buffer>()
   const firstRecords = new Ring<number>()
+  const contents = new Ring<readonly Output[]>()
   let first = 0
-  for (const { records, compression: own } of split(outputs, batchBytes)) {
+  for (const { outputs: content, compression: own } of split(outputs, batchBytes)) {
+    const records = content.map(({ record }) => record)
     const baseSequence = sequences.get(key) ?? 0
     sequences.set(key, sequenceAfter(baseSequence, records.length))
     batches.push(encodeBatch(records, own ?? compression, { producerId, epoch, baseSequence, transactional: true }))
     firstRecords.push(first)
+    contents.push(content)
     first += records.length
   }
-  return { topic, partition, batches, firstRecords }
+  return { topic, partition, batches, firstRecords, contents }
 }
 
 interface BatchPart {
-  readonly records: PendingRecord[]
+  readonly outputs: Output[]
   /** Undefined: as the others. */
   readonly compression: Compression | undefined
 }
@@ -81,12 +86,13 @@ function split(outputs: readonly Output[], batchBytes: number): BatchPart[] {
   const parts: BatchPart[] = []
   let part: BatchPart | undefined
   let bytes = 0
-  for (const { record, compression } of outputs) {
+  for (const output of outputs) {
+    const { record, compression } = output
     if (part === undefined || part.compression !== compression || bytes + record.bytes > batchBytes) {
-      parts.push((part = { records: [], compression }))
+      parts.push((part = { outputs: [], compression }))
       bytes = batchOverheadBytes
     }
-    part.records.push(record)
+    part.outputs.push(output)
     bytes += record.bytes
   }
   return parts

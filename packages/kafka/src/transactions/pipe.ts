@@ -1,8 +1,8 @@
 import { Emitter, promiseOf, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Output } from '../consumer/commit-route.ts'
+import type { Output, OutputSource } from '../consumer/commit-route.ts'
 import { Consumer, type CloseOptions, type PauseTarget } from '../consumer/consumer.ts'
-import type { ConsumerRecord } from '../consumer/consumer-record.ts'
+import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { ConsumerEvents } from '../consumer/events.ts'
 import type { HandlerContext, Invocation } from '../consumer/invocation.ts'
 import type { AnyTopic } from '../consumer/options.ts'
@@ -10,6 +10,7 @@ import type { CloseReport } from '../consumer/session.ts'
 import { OutputTopics } from './output-topics.ts'
 import { parsePipeOptions, TopicOutput, type PipeConfig, type PipeOptions, type PipeOutput } from './pipe-options.ts'
 import { PipeRoute } from './pipe-route.ts'
+import { readerOfOne } from './read-again.ts'
 import { TransactionCommits, type TransactionEvents } from './transaction-commits.ts'
 import { TransactionWriter } from './transaction-writer.ts'
 
@@ -46,10 +47,11 @@ export class Pipe implements AsyncDisposable {
     const events = new Emitter<TransactionEvents>()
     const writer = new TransactionWriter({ ...transaction, cluster, clock, topics })
     const { group, instanceId = null } = config.consumer
-    const shared = { cluster, clock, group, instanceId, writer, events, maxOutputs }
+    const shared = { cluster, clock, group, instanceId, writer, topics, events, maxOutputs }
     const consumer = await Consumer.open(cluster, config.consumer, clock, {
       route: (parts) => new PipeRoute({ ...parts, topics, compression }),
-      commits: (host) => new TransactionCommits({ ...shared, ...host }),
+      commits: (host) =>
+        new TransactionCommits({ ...shared, ...host, readAgain: readerOfOne({ ...shared, settings: host.settings }) }),
     })
     try {
       if (to !== undefined) await topics.look(to.name)
@@ -135,19 +137,24 @@ export class Pipe implements AsyncDisposable {
     const returned = this.#config.handler(record as never, context)
     const promise = promiseOf(returned)
     return promise === undefined
-      ? this.#collect(returned as Returned, context)
-      : promise.then((settled) => this.#collect(settled, context))
+      ? this.#collect(returned as Returned, record, context)
+      : promise.then((settled) => this.#collect(settled, record, context))
   }
 
   /** What cannot be written fails its record: it is an error of the handler. */
-  #collect(returned: Returned, context: HandlerContext): unknown {
+  #collect(returned: Returned, record: ConsumerRecord, context: HandlerContext): unknown {
     if (returned === undefined || returned === null) return undefined
     const list = (Array.isArray(returned) ? returned : [returned]) as readonly Exclude<Returned, null | void>[]
     const outputs = list.map((one) => this.#targetOf(one))
     const unknown = outputs.filter(({ topic, record }) => this.#topics.needsLook(topic.name, record.partition))
-    if (unknown.length === 0) return this.#encode(outputs, context)
+    const source = {
+      offset: record.offset,
+      attempt: context.attempt,
+      compression: ConsumerRecord.compressionOf(record),
+    }
+    if (unknown.length === 0) return this.#encode(outputs, source, context)
     return Promise.all(unknown.map(({ topic }) => this.#topics.look(topic.name, context.signal))).then(() =>
-      this.#encode(outputs, context),
+      this.#encode(outputs, source, context),
     )
   }
 
@@ -162,8 +169,9 @@ export class Pipe implements AsyncDisposable {
     )
   }
 
-  #encode(outputs: readonly TopicOutput[], context: HandlerContext): undefined {
-    const options = { nowMs: Math.floor(this.#clock.now()), compression: this.#config.transaction.compression }
+  #encode(outputs: readonly TopicOutput[], source: OutputSource, context: HandlerContext): undefined {
+    const { compression } = this.#config.transaction
+    const options = { nowMs: Math.floor(this.#clock.now()), compression, source }
     const encoded: Output[] = outputs.map(({ topic, record }) => this.#topics.encode(topic, record, options))
     ;(context as Invocation).outputs = encoded
   }

@@ -2,9 +2,12 @@ import { Emitter, ManualClock } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
 import type { CommitEntry, Output } from '../consumer/commit-route.ts'
+import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import { Intake } from '../consumer/intake.ts'
 import type { Membership } from '../consumer/membership.ts'
 import { AssignedPartition } from '../consumer/partition.ts'
+import { ConnectionError } from '../errors.ts'
+import type { OriginalRecord } from '../failure/retry-record.ts'
 import { topic } from '../topic.ts'
 import { OutputTopics } from './output-topics.ts'
 import { settle } from './testing/settle.ts'
@@ -13,14 +16,20 @@ import { TransactionCommits, type TransactionEvents } from './transaction-commit
 import { TransactionWriter } from './transaction-writer.ts'
 
 const letters = topic('letters', { value: text })
+const dead = topic('dead', { value: text })
 const source = topic('source', { value: text })
 
 async function setUp() {
   const clock = new ManualClock()
+  const original = (offset: number): OriginalRecord => {
+    return { offset, timestampMs: 1, key: null, value: null, headers: undefined }
+  }
+  let readAgain = async (of: AssignedPartition, offset: number): Promise<ConsumerRecord | undefined> =>
+    new ConsumerRecord('source', of.partition, original(offset), null, null)
   const broker = new SimulatedTransactions(clock, 2)
   const { cluster } = broker
   const topics = new OutputTopics(cluster, clock)
-  await topics.look('letters')
+  await settle(clock, Promise.all([topics.look('letters'), topics.look('dead')]))
   const limits = { timeoutMs: 10_000, batchBytes: 10_000, compression: 'none' } as const
   const writer = new TransactionWriter({ ...limits, cluster, clock, topics, transactionalId: 'id' })
   const events = new Emitter<TransactionEvents>()
@@ -39,6 +48,16 @@ async function setUp() {
     group: 'g',
     instanceId: null,
     writer,
+    topics,
+    route: {
+      next: () => ({ again: false }),
+      divert: async ({ records, error }) => {
+        const value = `dead ${records[0]!.offset}: ${(error as Error).name}`
+        return [topics.encode(dead, { key: 'k', value }, { nowMs: 1, compression: 'lz4' })]
+      },
+    },
+    readAgain: (of, _, { offset }) => readAgain(of, offset),
+    onFailure: () => heard.push('read again'),
     events,
     membership,
     intake,
@@ -56,7 +75,28 @@ async function setUp() {
   const fated = (...fates: Fate[]): void => {
     broker.fate = (name) => (name === 'end' ? fates.shift() : undefined)
   }
-  return { clock, broker, commits, partition, intake, finish, commit, fated, heard, entry, topics }
+  /** The same as a handler returns it. */
+  const returned = (offset: number, value: string): void => {
+    const source = { offset, attempt: 1, compression: undefined }
+    const settings = { nowMs: 1, compression: 'none', source } as const
+    commits.finished(partition, offset, [topics.encode(letters, { key: 'k', value, partition: 0 }, settings)])
+  }
+  const readsAgain = (read: typeof readAgain): void => void (readAgain = read)
+  return {
+    clock,
+    broker,
+    commits,
+    partition,
+    intake,
+    finish,
+    returned,
+    readsAgain,
+    commit,
+    fated,
+    heard,
+    entry,
+    topics,
+  }
 }
 
 const lost = Array.from({ length: 1_000 }, (): Fate => 'request_lost')
@@ -125,6 +165,75 @@ describe('what was to be said of an output', () => {
     broker.fate = (name) => (name === 'produce' ? { refusedWith: 'UNKNOWN_TOPIC_OR_PARTITION' } : undefined)
     await commit(1).catch(() => {})
     expect(made).toEqual(['letters'])
+  })
+})
+
+describe('a record whose output its topic refuses', () => {
+  /** Commits until all is committed. */
+  async function commitAll({ broker, commit }: Awaited<ReturnType<typeof setUp>>, offset: number): Promise<void> {
+    for (let count = 0; count < 30 && broker.offset !== offset; count++) await commit(offset)
+  }
+
+  test('becomes a dead letter in the place of its outputs, where the settings tell', async () => {
+    const set = await setUp()
+    for (const [offset, value] of ['a', 'x'.repeat(2_000), 'c'].entries()) set.returned(offset, value)
+    set.broker.configs = { 'max.message.bytes': '1000' }
+    set.broker.maxBatchBytes = 1_000
+    await commitAll(set, 3)
+    expect(set.broker.committed.toSorted()).toEqual(['a', 'c', 'dead 1: OutputRefusedError'])
+    expect(set.heard.filter((one) => one === 'aborted')).toHaveLength(1)
+    expect(set.intake.inspect()).toMatchObject({ records: 0, bytes: 0 })
+  })
+
+  test('is found among others by smaller batches, where no settings tell', async () => {
+    const set = await setUp()
+    const values = Array.from({ length: 40 }, (_, n) => (n === 17 ? 'x'.repeat(2_000) : `${n}`))
+    for (const [offset, value] of values.entries()) set.returned(offset, value)
+    set.broker.maxBatchBytes = 1_000
+    await commitAll(set, 40)
+    const others = values.filter((_, n) => n !== 17)
+    expect(set.broker.committed.toSorted()).toEqual([...others, 'dead 17: OutputRefusedError'].toSorted())
+  })
+
+  test('keeps no other partition from its commit while it is read again', async () => {
+    const set = await setUp()
+    const { clock, broker, commits, intake, topics, entry, heard } = set
+    const other = new AssignedPartition(source, 'id', 1, 2)
+    other.phase = 'active'
+    intake.add(other)
+    let failures = 2
+    set.readsAgain(async () => {
+      if (failures-- > 0) throw new ConnectionError('source', 'no leader')
+      return undefined
+    })
+    set.returned(0, 'x'.repeat(2_000))
+    broker.maxBatchBytes = 1_000
+    expect(await set.commit(1)).toEqual([])
+    commits.finished(other, 0, [topics.encode(letters, { key: 'k', value: 'b' }, { nowMs: 1, compression: 'none' })])
+    const committedOther = [{ topic: 'source', partition: 1, errorCode: 0 }]
+    const both = [entry(1), { ...entry(1), owner: other, partition: 1 }]
+    expect(await settle(clock, commits.commit(both))).toEqual(committedOther)
+    expect(broker.committed).toEqual(['b'])
+    await clock.advanceAsync(1_000)
+    expect(heard.filter((one) => one === 'read again')).toHaveLength(2)
+    await commitAll(set, 1)
+    expect(await set.commit(1)).toEqual(committed)
+    expect(broker.committed).toEqual(['b', 'dead 0: OutputRefusedError'])
+  })
+
+  test('is forgotten where its partition is taken away meanwhile', async () => {
+    const set = await setUp()
+    const { broker, commits, partition, clock } = set
+    set.readsAgain(() => new Promise(() => {}))
+    set.returned(0, 'x'.repeat(2_000))
+    broker.maxBatchBytes = 1_000
+    await set.commit(1)
+    partition.phase = 'released'
+    commits.released(partition)
+    await clock.advanceAsync(1_000)
+    expect(await set.commit(1)).toEqual([])
+    expect(broker.committed).toEqual([])
+    expect(commits.isFull).toBe(false)
   })
 })
 

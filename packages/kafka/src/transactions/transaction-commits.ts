@@ -3,6 +3,7 @@ import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { CommitEntry, CommitRoute, Output, OutputSink } from '../consumer/commit-route.ts'
 import { RevokedError } from '../consumer/errors.ts'
+import type { FailureRoute } from '../consumer/failure-route.ts'
 import type { Intake } from '../consumer/intake.ts'
 import type { Membership } from '../consumer/membership.ts'
 import type { AssignedPartition } from '../consumer/partition.ts'
@@ -12,6 +13,9 @@ import { BrokerError } from '../errors.ts'
 import { ProducerFencedError, TransactionError } from './errors.ts'
 import { mendLetters } from './mend-letters.ts'
 import { OutputBuffer, type FinishedOutput } from './output-buffer.ts'
+import type { OutputTopics } from './output-topics.ts'
+import type { ReadAgain } from './read-again.ts'
+import { RefusedOutputs } from './refused-outputs.ts'
 import type { TransactionWriter } from './transaction-writer.ts'
 import type { TransactionOffsets } from './transaction.ts'
 
@@ -31,6 +35,12 @@ export interface TransactionCommitsOptions {
   readonly group: string
   readonly instanceId: string | null
   readonly writer: TransactionWriter
+  readonly topics: OutputTopics
+  /** Makes dead letters of records whose outputs are refused. */
+  readonly route: FailureRoute
+  readonly readAgain: ReadAgain
+  /** What is tried again. */
+  readonly onFailure: (error: unknown) => void
   readonly events: Emitter<TransactionEvents>
   readonly membership: Membership
   readonly intake: Intake
@@ -50,10 +60,13 @@ const EPOCH_WAIT_MS = 1_000
 export class TransactionCommits implements CommitRoute, OutputSink {
   readonly #options: TransactionCommitsOptions
   readonly #buffer: OutputBuffer
+  readonly #refused: RefusedOutputs
 
   constructor(options: TransactionCommitsOptions) {
     this.#options = options
     this.#buffer = new OutputBuffer(options.intake)
+    const { writer, onDue: onDone } = options
+    this.#refused = new RefusedOutputs({ ...options, buffer: this.#buffer, compression: writer.compression, onDone })
   }
 
   get outputs(): OutputSink {
@@ -78,6 +91,7 @@ export class TransactionCommits implements CommitRoute, OutputSink {
 
   released(partition: AssignedPartition): void {
     const wasFull = this.isFull
+    this.#refused.released(partition)
     this.#buffer.drop(partition)
     // No commit of it is to come that would tell of room.
     if (wasFull && !this.isFull) this.#options.onRoom()
@@ -88,14 +102,16 @@ export class TransactionCommits implements CommitRoute, OutputSink {
    * since. So a handler is not called again for it.
    */
   async commit(wanted: readonly CommitEntry[]): Promise<readonly PartitionResult[]> {
+    if (this.#refused.failure !== undefined) throw this.#refused.failure
     const entries = this.#committable(wanted)
     const taken = this.#buffer.take(entries.map(({ owner }) => owner))
     this.#options.onRoom()
     if (entries.length === 0) return []
+    let suspects: readonly Output[] = []
     try {
-      await this.#write(entries, taken)
+      await this.#write(entries, taken, (outputs) => (suspects = outputs))
     } catch (error) {
-      const isMended = await mendLetters(taken, error).finally(() => this.#buffer.putBack(taken))
+      const isMended = await this.#mend(taken, error, suspects).finally(() => this.#buffer.putBack(taken))
       return this.#failed(error as Error, taken, isMended)
     }
     this.#buffer.settle(taken)
@@ -108,17 +124,26 @@ export class TransactionCommits implements CommitRoute, OutputSink {
    * keeps the map long from another attempt.
    */
   #committable(wanted: readonly CommitEntry[]): readonly CommitEntry[] {
-    const fits = ({ owner, metadata }: CommitEntry): boolean => owner.mapBudget.fits(metadata.length)
+    const fits = ({ owner, metadata }: CommitEntry): boolean =>
+      owner.mapBudget.fits(metadata.length) && !this.#refused.isUnderWay(owner)
     this.#buffer.setAside(new Set(wanted.filter((entry) => !fits(entry)).map(({ owner }) => owner)))
     return wanted.filter(fits)
   }
 
-  async #write(entries: readonly CommitEntry[], taken: readonly FinishedOutput[]): Promise<void> {
+  async #mend(taken: readonly FinishedOutput[], error: unknown, suspects: readonly Output[]): Promise<boolean> {
+    return (await mendLetters(taken, error)) || (await this.#refused.mend(taken, error, suspects))
+  }
+
+  async #write(
+    entries: readonly CommitEntry[],
+    taken: readonly FinishedOutput[],
+    onRefused: (outputs: readonly Output[]) => void,
+  ): Promise<void> {
     const { clock, writer, events } = this.#options
     const startedAtMs = clock.monotonicMs()
     const outputs = taken.flatMap((item) => item.outputs)
     try {
-      await writer.write({ outputs, offsets: this.#offsetsOf(entries) })
+      await writer.write({ outputs, offsets: this.#offsetsOf(entries), onRefused })
     } catch (error) {
       const isUnknown = error instanceof TransactionError && error.outcome === 'unknown'
       if (!isUnknown || !(await this.#isCommitted(entries))) throw error

@@ -89,7 +89,7 @@ export class TransactionWriter {
     const transaction = new Transaction({ cluster, clock, version, transactional, timeoutMs, deadlineMs })
     try {
       const batches = await this.#untilClosed(this.#encode(content, identity))
-      await this.#untilClosed(this.#within(deadlineMs, transaction, transaction.fill(batches, content.offsets)))
+      await this.#untilClosed(this.#within(deadlineMs, transaction, transaction.fill(batches, content)))
     } catch (error) {
       transaction.stop()
       this.#aborted++
@@ -134,7 +134,7 @@ export class TransactionWriter {
     for (const name of names) if (!topics.isKnown(name)) await topics.look(name, this.#closing.signal)
     const batches: PartitionBatches[] = []
     for (const [topic, partitions] of byPartition(outputs, topics, cluster)) {
-      const limits = { compression, batchBytes: Math.min(batchBytes, topics.maxBytes(topic)) }
+      const limits = { compression, batchBytes: Math.min(batchBytes, topics.batchBytes(topic)) }
       for (const [partition, records] of partitions) {
         batches.push(encodePartition(topic, partition, records, identity, this.#sequences, limits))
       }

@@ -41,6 +41,8 @@ export interface CommittingMember {
 export interface TransactionContent {
   readonly outputs: readonly Output[]
   readonly offsets: TransactionOffsets | undefined
+  /** A topic refused these for good: one of them is to blame, or all. */
+  readonly onRefused?: ((outputs: readonly Output[]) => void) | undefined
 }
 
 export interface TransactionParts {
@@ -90,7 +92,10 @@ export class Transaction {
   }
 
   /** Records and offsets, short of the end. @throws what no further attempt can mend, or the last failure */
-  async fill(batches: readonly PartitionBatches[], offsets: TransactionOffsets | undefined): Promise<void> {
+  async fill(
+    batches: readonly PartitionBatches[],
+    { offsets, onRefused }: Omit<TransactionContent, 'outputs'>,
+  ): Promise<void> {
     const { transactional, version } = this.#options
     reached(transactional.transactionalId, 'begin')
     if (version === 1) await this.#register(batches, offsets?.group)
@@ -99,6 +104,7 @@ export class Transaction {
       signal: this.#stop.signal,
       ask: (broker, request) => this.#request('Produce', broker, request),
       onFailure: (error) => (this.#lastFailure = error),
+      onRefused,
     })
     await sends.send(batches)
     reached(transactional.transactionalId, 'outputs')

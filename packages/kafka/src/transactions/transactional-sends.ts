@@ -1,6 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import type { Output } from '../consumer/commit-route.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { BrokerNode, ProduceResult, TransactionalIdentity, TransactionVersion } from '../driver/driver.ts'
 import { type BrokerError, ClusterTimeoutError } from '../errors.ts'
@@ -19,6 +20,8 @@ export interface TransactionalSendsOptions {
   readonly ask: <Answer>(broker: BrokerNode, request: () => Promise<Answer>) => Promise<Answer>
   /** An attempt was in vain, and another may follow. */
   readonly onFailure: (error: Error) => void
+  /** A topic refused these for good: the whole batch, or the one record that the broker named. */
+  readonly onRefused?: ((outputs: readonly Output[]) => void) | undefined
 }
 
 const DUPLICATE = errorCode('DUPLICATE_SEQUENCE_NUMBER')
@@ -112,10 +115,14 @@ export class TransactionalSends {
       if (code === 0 || code === DUPLICATE) {
         batches.shift()
         one.firstRecords.shift()
+        one.contents.shift()
         continue
       }
       const error = refusalOf(one, code, result)
-      if (!classify(code).retriable) throw error
+      if (!classify(code).retriable) {
+        this.#options.onRefused?.(refusedOf(one, result))
+        throw error
+      }
       if (result?.leaderHint) this.#options.cluster.noteLeader(topic, partition, result.leaderHint)
       failure = error
     }
@@ -144,6 +151,13 @@ function fitting(partitions: readonly PartitionBatches[]): readonly PartitionBat
     count++
   }
   return partitions.slice(0, count)
+}
+
+/** Those that may be to blame: the record that is named, else all of the batch. */
+function refusedOf({ contents }: PartitionBatches, result: ProduceResult | undefined): readonly Output[] {
+  const batch = contents.peek() ?? []
+  const named = result?.recordErrors.map(({ index }) => batch[index]).filter((one) => one !== undefined) ?? []
+  return named.length > 0 ? named.slice(0, 1) : batch
 }
 
 /** Names the first invalid record by its place among those that the transaction writes to the partition. */

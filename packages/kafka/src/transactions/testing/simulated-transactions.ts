@@ -52,6 +52,8 @@ export class SimulatedTransactions {
   fate: (name: RequestName) => Fate = () => undefined
   /** What errors of `produce` name. */
   refusedTopic: string | undefined
+  /** A larger batch is refused. */
+  maxBatchBytes = Infinity
   /** The error that every offset is refused with. */
   refusesOffsets: string | undefined
   /** What a commit may say of one partition (`offset.metadata.max.bytes`). */
@@ -175,6 +177,7 @@ export class SimulatedTransactions {
   }
 
   #append(place: string, batch: Buffer): number {
+    if (batch.length > this.maxBatchBytes) return errorCode('MESSAGE_TOO_LARGE')
     const [header] = [...readBatchHeaders(batch)]
     if (header!.epoch !== this.#identity.epoch) return errorCode('INVALID_PRODUCER_EPOCH')
     const known = this.#sequences.get(place) ?? { next: 0, lastBase: -1 }
