@@ -31,7 +31,12 @@ test('topics that are not used any more are forgotten, those with records are no
 })
 
 test('a topic that was forgotten goes on with its sequence numbers and epoch: nothing counts as its duplicate', async () => {
-  const { cluster, log, send, pass } = await openProducer({ lingerMs: 0, deliveryTimeoutMs: 200 })
+  const { cluster, log, send, pass } = await openProducer({
+    lingerMs: 0,
+    deliveryTimeoutMs: 200,
+    retryBackoffMs: 10,
+    maxRetryBackoffMs: 10,
+  })
   const a = send('a')
   await pass(10)
   cluster.fate = () => 'answer_lost'
