@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ManualClock } from '@sluice/flow'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Cluster } from '../cluster/cluster.ts'
 import { Consumer } from './consumer.ts'
 import type { ConsumerOptions } from './options.ts'
@@ -69,6 +69,9 @@ test('a member that could not leave is dismissed at the next start', async () =>
   broker.heartbeatFate = ({ memberEpoch }) => (memberEpoch < 0 ? 'COORDINATOR_NOT_AVAILABLE' : undefined)
   await settled(first.close({ timeoutMs: 1_000 }))
   await ended
+  // The file is real, and the time of this test is not: it may have run ahead of the disk.
+  const [file] = readdirSync(folder)
+  await vi.waitFor(() => expect(readFileSync(join(folder, file!), 'utf8')).toContain(`"former":["${memberId}"]`))
   broker.heartbeatFate = () => undefined
   broker.heartbeats.length = 0
   const second = await open()
