@@ -91,14 +91,14 @@ async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: s
   const args = ['--rate', `${rate}`, '--for', `${seconds}s`, '--brokers', `${brokers}`, '--seed', `${seed}`]
   await using demo = new Child(...sluice('demo', ...args), { env })
   const random = seededRandom(seed)
-  await untilRunning(demo, dataDir)
+  const processes = await untilRunning(demo, dataDir)
   tell('running')
   let killed: string | undefined
   let killedAtMs: number | undefined
   if (kill !== 'none') {
     await sleep(seconds * 1_000 * (0.4 + 0.2 * random()))
     killed = kill === 'broker' ? `kafka-${1 + Math.floor(random() * brokers)}` : kill
-    const { pid } = await processNamed(killed, dataDir)
+    const { pid } = processNamed(killed, processes)
     process.kill(pid, 'SIGKILL')
     killedAtMs = Date.now()
     tell(`killed ${killed}, process ${pid}`)
@@ -126,11 +126,13 @@ async function status(dataDir: string): Promise<Status> {
   return JSON.parse(await runOk(...sluice('status', '--json'), { env: privateServers(dataDir) })) as Status
 }
 
-async function untilRunning(demo: Child, dataDir: string): Promise<void> {
+async function untilRunning(demo: Child, dataDir: string): Promise<Status['processes']> {
   const deadlineMs = performance.now() + 480_000
   const isUp = ({ processes }: Status): boolean =>
     ['generator', 'consumer'].every((name) => processes.some((one) => one.name === name && one.state === 'running'))
-  while (!isUp(await status(dataDir).catch(() => ({ state: 'absent', processes: [] })))) {
+  for (;;) {
+    const found = await status(dataDir).catch(() => ({ state: 'absent', processes: [] }))
+    if (isUp(found)) return found.processes
     if (performance.now() > deadlineMs || demo.process.exitCode !== null) {
       const { stdout, stderr } = await demo.kill()
       throw new Error(`the demo did not come up:\n${stdout}\n${stderr}`)
@@ -139,8 +141,7 @@ async function untilRunning(demo: Child, dataDir: string): Promise<void> {
   }
 }
 
-async function processNamed(name: string, dataDir: string): Promise<{ readonly pid: number }> {
-  const { processes } = await status(dataDir)
+function processNamed(name: string, processes: Status['processes']): { readonly pid: number } {
   const found = processes.find((one) => one.name === name)
   if (found === undefined) throw new Error(`no process ${name} among ${processes.map((one) => one.name).join(', ')}`)
   return found

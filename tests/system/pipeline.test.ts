@@ -13,5 +13,5 @@ test('undisturbed, every order is in the topic and in PostgreSQL and was handled
 }, 900_000)
 
 test('with a consumer killed in the middle nothing is lost, and repeats stay within what was not yet committed', async () => {
-  expect(await run('--rate', '1000', '--seconds', '5', '--kill', 'consumer')).toEqual([])
+  expect(await run('--rate', '1000', '--seconds', '10', '--kill', 'consumer')).toEqual([])
 }, 900_000)
