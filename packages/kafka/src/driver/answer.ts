@@ -30,6 +30,14 @@ export function answeredBy<Args extends unknown[], Answer>(
   )
 }
 
+/** No broker asks for so long a pause: a quota lets a client wait for some windows of a second. */
+const maxThrottleMs = 600_000
+
+/** For how long a broker wants to be left alone: 0 to 600,000 ms, whatever the response says. */
+export function readThrottleMs(answer: ChunkReader): number {
+  return Math.min(Math.max(0, answer.int32()), maxThrottleMs)
+}
+
 /** As `answeredBy`, for an answer that may be long: it is left unread, for `readUnread`. */
 export function answeredUnread<Args extends unknown[]>(
   key: number,

@@ -1,4 +1,4 @@
-import { answeredBy } from '../answer.ts'
+import { answeredBy, readThrottleMs } from '../answer.ts'
 import type { Connections } from '../connections.ts'
 import { brokerError } from '../classify.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
@@ -23,7 +23,7 @@ export async function fetch(
 }
 
 function readAnswer(answer: ChunkReader): Answer {
-  const throttleMs = answer.int32()
+  const throttleMs = readThrottleMs(answer)
   const errorCode = answer.int16()
   answer.skip(4)
   const partitions: FetchedPartition[] = []

@@ -1,5 +1,5 @@
 import { consumerGroupHeartbeatV1 } from '@platformatic/kafka'
-import { answeredBy } from '../answer.ts'
+import { answeredBy, readThrottleMs } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
@@ -36,7 +36,7 @@ export async function heartbeat(
 
 function readAnswer(answer: ChunkReader) {
   return {
-    throttleMs: answer.int32(),
+    throttleMs: readThrottleMs(answer),
     errorCode: answer.int16(),
     errorMessage: answer.string(),
     memberId: answer.string(),

@@ -1,5 +1,5 @@
 import { initProducerIdV5, Writer } from '@platformatic/kafka'
-import { answeredBy } from '../answer.ts'
+import { answeredBy, readThrottleMs } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
@@ -80,7 +80,7 @@ function readAnswer(answer: ChunkReader): ProduceResponse {
     answer.array(() => results.push(readResult(answer, topic)))
     answer.taggedFields()
   })
-  return { throttleMs: answer.int32(), results }
+  return { throttleMs: readThrottleMs(answer), results }
 }
 
 function readResult(answer: ChunkReader, topic: string): ProduceResult {
