@@ -2,9 +2,9 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { startStack } from '@sluice/stack'
+import { readStatus, type StackStatus, startStack } from '@sluice/stack'
 import pg from 'pg'
-import { Child, fromSource, runOk } from '../system/support/child.ts'
+import { Child, fromSource } from '../system/support/child.ts'
 import { readWithJava } from '../system/support/java.ts'
 import { type Comparison, compare, readLedger } from '../system/support/ledger.ts'
 import { privateServers, serverFolder } from '../system/support/private-servers.ts'
@@ -98,7 +98,7 @@ async function runDemo(options: PipelineOptions, dataDir: string, tell: (line: s
   if (kill !== 'none') {
     await sleep(seconds * 1_000 * (0.4 + 0.2 * random()))
     killed = kill === 'broker' ? `kafka-${1 + Math.floor(random() * brokers)}` : kill
-    const { pid } = processNamed(killed, processes)
+    const pid = pidOf(killed, processes)
     process.kill(pid, 'SIGKILL')
     killedAtMs = Date.now()
     tell(`killed ${killed}, process ${pid}`)
@@ -117,34 +117,27 @@ function lastLines(dataDir: string, name: string): string {
   return `${name}:\n${readFileSync(join(dataDir, 'logs', `${name}.log`), 'utf8').slice(-2_000)}`
 }
 
-interface Status {
-  readonly state: string
-  readonly processes: readonly { readonly name: string; readonly pid: number; readonly state: string }[]
-}
+type Processes = StackStatus['processes']
 
-async function status(dataDir: string): Promise<Status> {
-  return JSON.parse(await runOk(...sluice('status', '--json'), { env: privateServers(dataDir) })) as Status
-}
-
-async function untilRunning(demo: Child, dataDir: string): Promise<Status['processes']> {
+async function untilRunning(demo: Child, dataDir: string): Promise<Processes> {
   const deadlineMs = performance.now() + 480_000
-  const isUp = ({ processes }: Status): boolean =>
+  const isUp = (processes: Processes): boolean =>
     ['generator', 'consumer'].every((name) => processes.some((one) => one.name === name && one.state === 'running'))
   for (;;) {
-    const found = await status(dataDir).catch(() => ({ state: 'absent', processes: [] }))
-    if (isUp(found)) return found.processes
+    const { processes } = readStatus(dataDir)
+    if (isUp(processes)) return processes
     if (performance.now() > deadlineMs || demo.process.exitCode !== null) {
       const { stdout, stderr } = await demo.kill()
       throw new Error(`the demo did not come up:\n${stdout}\n${stderr}`)
     }
-    await sleep(500)
+    await sleep(100)
   }
 }
 
-function processNamed(name: string, processes: Status['processes']): { readonly pid: number } {
+function pidOf(name: string, processes: Processes): number {
   const found = processes.find((one) => one.name === name)
-  if (found === undefined) throw new Error(`no process ${name} among ${processes.map((one) => one.name).join(', ')}`)
-  return found
+  if (found?.pid == null) throw new Error(`no process ${name} among ${processes.map((one) => one.name).join(', ')}`)
+  return found.pid
 }
 
 interface EventLine {
