@@ -35,6 +35,8 @@ export interface HostileTopic {
   readonly deletesLetters?: boolean
   /** The log of its only partition, as it lies on the disk of the broker. */
   readonly log?: (random: () => number) => Buffer
+  /** What need not be readable may be missing without a word as well, as after compaction: no record bears its offset. */
+  readonly hasGaps?: boolean
   /** Returns what need not be readable. */
   readonly fill?: (filling: Filling, name: string) => Promise<Unreadables>
 }
@@ -127,6 +129,7 @@ const damaged: HostileTopic = {
 const offsets: HostileTopic = {
   name: 'offsets',
   partitions: 2,
+  hasGaps: true,
   async fill({ raw, random }, name) {
     const unreadable = new Map<number, Set<number>>([0, 1].map((partition) => [partition, new Set()]))
     const offsetDelta = field.records + 3

@@ -17,12 +17,21 @@ function reading(seen: { handled?: number[]; letters?: number[]; unreadable?: nu
     letters: of(seen.letters),
     unreadable: of(seen.unreadable),
     mayBeUnreadable: new Map([[0, new Set([2])]]),
+    hasGaps: false,
     isExactlyOnce: true,
   }
 }
 
 test('every offset that was handled, dead-lettered, or rightly reported is no anomaly', () => {
   expect(hostileAnomalies(reading({ handled: [0], letters: [1], unreadable: [2] }))).toEqual([])
+})
+
+test('an offset that no record bears may be missing where that is known, and nowhere else', () => {
+  const gap = reading({ handled: [0, 1] })
+  expect(hostileAnomalies(gap)).toEqual([expect.stringContaining('offset 2: neither handled')])
+  expect(hostileAnomalies({ ...gap, hasGaps: true })).toEqual([])
+  const sound = { ...reading({ handled: [0, 2] }), hasGaps: true }
+  expect(hostileAnomalies(sound)).toEqual([expect.stringContaining('offset 1: neither handled')])
 })
 
 test.each([

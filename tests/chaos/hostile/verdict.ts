@@ -11,13 +11,15 @@ export interface HostileReading {
   readonly letters: Coverage
   readonly unreadable: Coverage
   readonly mayBeUnreadable: Unreadables
+  /** Whether those may be missing without a report. */
+  readonly hasGaps: boolean
   /** Whether a second effect of a record is an anomaly. */
   readonly isExactlyOnce: boolean
 }
 
 /** What must not be: an offset without an end, a sound record that was passed over, an effect that came twice. */
 export function hostileAnomalies(reading: HostileReading): string[] {
-  const { way, topic, ends, handled, letters, unreadable, mayBeUnreadable, isExactlyOnce } = reading
+  const { way, topic, ends, handled, letters, unreadable, mayBeUnreadable, hasGaps, isExactlyOnce } = reading
   const found: string[] = []
   const note = (what: string, partition: number, offset: number): void => {
     found.push(`${way}: ${topic}/${partition} at offset ${offset}: ${what}`)
@@ -26,9 +28,10 @@ export function hostileAnomalies(reading: HostileReading): string[] {
     for (let offset = 0; offset < end; offset++) {
       const effects = handled.times(topic, partition, offset) + letters.times(topic, partition, offset)
       const isReported = unreadable.times(topic, partition, offset) > 0
-      if (effects === 0 && !isReported) note('neither handled, dead-lettered nor reported', partition, offset)
-      else if (effects === 0 && !mayBeUnreadable.get(partition)?.has(offset))
-        note('sound, but not read', partition, offset)
+      const isPoor = mayBeUnreadable.get(partition)?.has(offset) === true
+      if (effects === 0 && !isReported && !(hasGaps && isPoor))
+        note('neither handled, dead-lettered nor reported', partition, offset)
+      else if (effects === 0 && !isPoor) note('sound, but not read', partition, offset)
       if (isExactlyOnce && effects > 1) note(`${effects} effects`, partition, offset)
     }
   })
