@@ -15,13 +15,16 @@ let stack: Stack
 let kafka: Kafka
 let pool: pg.Pool
 let proxyPort: number
+/** Of the listener behind the proxy. */
+let behindPort: number
 const outbox = new Outbox()
 
 beforeAll(async () => {
   proxyPort = await freePort()
+  behindPort = await freePort()
   // A second listener is advertised at the proxy's port: who bootstraps there stays there.
   const properties = ({ port, controllerPort }: BrokerAddress) => ({
-    listeners: `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${port + 1},CONTROLLER://127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${behindPort},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxyPort}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT',
   })
@@ -335,7 +338,7 @@ test('what a relay had under way when it was cut off arrives late, and is refuse
         values.map((value) => ({ key: 'k', value })),
       ),
     )
-  await using proxy = await HoldingProxy.open(proxyPort, stack.kafka.brokers[0]!.port + 1)
+  await using proxy = await HoldingProxy.open(proxyPort, behindPort)
   const file = join(import.meta.dirname, 'programs', 'outbox-relay.ts')
   const job: OutboxRelayJob = { bootstrap: `127.0.0.1:${proxyPort}`, url: stack.postgres.url }
   await using cutOff = new Child(...fromSource(file, [JSON.stringify(job)]))

@@ -12,12 +12,15 @@ describe('one broker', () => {
   let stack: Stack
   let kafka: Kafka
   let proxyPort: number
+  /** Of the listener behind the proxy. */
+  let behindPort: number
 
   beforeAll(async () => {
     proxyPort = await freePort()
+    behindPort = await freePort()
     // A second listener is advertised at the proxy's port: who bootstraps there stays there.
     const properties = (broker: { readonly port: number; readonly controllerPort: number }) => ({
-      listeners: `PLAINTEXT://127.0.0.1:${broker.port},PROXIED://127.0.0.1:${broker.port + 1},CONTROLLER://127.0.0.1:${broker.controllerPort}`,
+      listeners: `PLAINTEXT://127.0.0.1:${broker.port},PROXIED://127.0.0.1:${behindPort},CONTROLLER://127.0.0.1:${broker.controllerPort}`,
       'advertised.listeners': `PLAINTEXT://127.0.0.1:${broker.port},PROXIED://127.0.0.1:${proxyPort}`,
       ...quickBrokers,
       // Or a quota lets eleven seconds' worth pass before it holds anything back.
@@ -107,7 +110,7 @@ describe('one broker', () => {
   test('a batch that was given up and arrives late is refused: its successors are there, in order', async () => {
     const target = topic('late', { value: text })
     await kafka.admin().createTopics([{ name: target.name, partitions: 1 }])
-    await using proxy = await HoldingProxy.open(proxyPort, stack.kafka.brokers[0]!.port + 1)
+    await using proxy = await HoldingProxy.open(proxyPort, behindPort)
     await using proxied = new Kafka({ brokers: [`127.0.0.1:${proxyPort}`], requestTimeoutMs: 2_000 })
     await using producer = await proxied.producer({ deliveryTimeoutMs: 1_500, lingerMs: 0 })
     await producer.send(target, { value: 'before' })
