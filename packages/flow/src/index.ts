@@ -1,5 +1,6 @@
 export * from './errors.ts'
 export { messageOf, nameOf, stackOf } from './thrown.ts'
+export { orAborted } from './or-aborted.ts'
 export { promiseOf } from './promise-of.ts'
 export { systemClock, sleepOn } from './clock.ts'
 export type { Clock, Timer } from './clock.ts'

@@ -1,6 +1,6 @@
+import { orAborted } from '@sluice/flow'
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
-import { orAborted } from '../or-aborted.ts'
 
 export interface Attempts {
   readonly clock: Clock

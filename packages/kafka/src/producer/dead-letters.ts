@@ -1,4 +1,4 @@
-import { Gate, messageOf } from '@sluice/flow'
+import { Gate, messageOf, orAborted } from '@sluice/flow'
 import type { Clock } from '@sluice/flow'
 import type { DeliveryError, DeliveryOutcome } from '../errors.ts'
 import { deadLetterHeaders } from '../failure/dead-letter-headers.ts'
@@ -6,7 +6,6 @@ import type { DeadLetterRecord, DeadLetterWriter } from '../failure/dead-letter-
 import { isOwnTopic } from '../failure/topic-names.ts'
 import type { Compression } from '../batch/batch.ts'
 import type { DeadLetterConfig } from './options.ts'
-import { orAborted } from '../or-aborted.ts'
 import type { PendingRecord } from './pending-record.ts'
 import { Spool } from './spool.ts'
 import { resend } from './spool-resend.ts'

@@ -8,13 +8,13 @@ import {
   type Clock,
   messageOf,
   nameOf,
+  orAborted,
 } from '@sluice/flow'
 import type { ConsumerDeadLetterOptions, Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
 import { crashPoint } from '../crash-points.ts'
 import { backoffMs } from '../sql/backoff.ts'
 import { before, LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
-import { orAborted } from '../or-aborted.ts'
 import { explained, tablesOf, type TableOptions, type Tables } from '../tables.ts'
 import { BucketLocks } from './bucket-locks.ts'
 import { type OversizePolicy, parseOversize } from './letters.ts'
