@@ -3,7 +3,8 @@ import { BatchTooLargeError, CorruptBatchError, HeadersTooLargeError } from '../
 import { BadChecksumError } from './bad-checksum.ts'
 import type { WireHeaders } from '../record.ts'
 import { compressions, decompress } from './compression.ts'
-import type { BatchHeader, DecodedRecord, DecodeLimits, RecordCursor } from './decode.ts'
+import type { BatchHeader, DecodeLimits, RecordCursor } from './decode.ts'
+import { DecodedRecord } from './decoded-record.ts'
 import { attribute, int64, layout } from './layout.ts'
 
 /** No record is smaller: a length, attributes, two deltas, two lengths and a count, a byte each. */
@@ -127,13 +128,8 @@ class RecordReader implements RecordCursor {
     const headers = this.#headers(offset, end)
     if (this.#position !== end) throw this.#corrupt()
     this.#isShared = true
-    return {
-      offset,
-      timestampMs: logAppendTime ? maxTimestampMs : baseTimestampMs + timestampDelta,
-      key,
-      value,
-      headers,
-    }
+    const timestampMs = logAppendTime ? maxTimestampMs : baseTimestampMs + timestampDelta
+    return new DecodedRecord(offset, timestampMs, key, value, headers)
   }
 
   /** Where the record ends that begins here; behind its length afterwards. */

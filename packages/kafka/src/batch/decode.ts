@@ -1,7 +1,7 @@
 import { CorruptBatchError } from '../errors.ts'
-import type { WireHeaders } from '../record.ts'
 import type { Compression } from './batch.ts'
 import { openBatchV2, readHeaderV2 } from './batch-v2.ts'
+import type { DecodedRecord } from './decoded-record.ts'
 import { int64, layout, lengthOverhead, magic } from './layout.ts'
 import { openMessage, readMessageHeader, smallestMessageBytes } from './message-set.ts'
 
@@ -30,15 +30,6 @@ export interface BatchHeader {
   /** Where the batch lies in its buffer. */
   readonly start: number
   readonly end: number
-}
-
-/** A record as read. Its bytes are views into the batch: copy what outlives it. */
-export interface DecodedRecord {
-  readonly offset: number
-  readonly timestampMs: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: WireHeaders | undefined
 }
 
 /** What is read of a batch, at most. */

@@ -1,4 +1,4 @@
-import type { DecodedRecord } from '../batch/decode.ts'
+import type { DecodedRecord } from '../batch/decoded-record.ts'
 import { type ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
 import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
 
@@ -79,11 +79,7 @@ export function asOriginal(decoded: DecodedRecord): OriginalRecord {
   const retry = readRetry(headers)
   if (retry === undefined) return decoded
   const own = giveBackHeaders(headers, isRetryHeader).map(([name, value]) => [Buffer.from(name), value] as const)
-  return {
-    ...decoded,
-    offset: retry.offset,
-    timestampMs: retry.timestampMs,
-    headers: own.length === 0 ? undefined : own,
-    retry,
-  }
+  const { key, value } = decoded
+  const { offset, timestampMs } = retry
+  return { offset, timestampMs, key, value, headers: own.length === 0 ? undefined : own, retry }
 }
