@@ -1,5 +1,6 @@
 import { crc32c } from '../driver/codecs.ts'
 import { BatchTooLargeError, CorruptBatchError, HeadersTooLargeError } from '../errors.ts'
+import { freeMemory } from '../free-memory.ts'
 import { BadChecksumError } from './bad-checksum.ts'
 import type { WireHeaders } from '../record.ts'
 import { compressions, decompress } from './compression.ts'
@@ -12,11 +13,6 @@ const smallestRecordBytes = 7
 
 /** Bytes of a batch that are not left to the garbage collector where no record came of them: it is late for such. */
 const largeBytes = 4_194_304
-
-/** Gives the memory back at once. Nobody may look at the bytes any more. */
-function freeNow(bytes: Buffer): void {
-  ;(bytes.buffer as ArrayBuffer).transfer(0)
-}
 
 /** The header of a batch of format 2, which lies whole in the buffer. @throws CorruptBatchError */
 export function readHeaderV2(buffer: Buffer, start: number, end: number): BatchHeader {
@@ -113,7 +109,7 @@ class RecordReader implements RecordCursor {
 
   end(): void {
     this.#left = 0
-    if (!this.#isShared && this.#bytes.length > largeBytes) freeNow(this.#bytes)
+    if (!this.#isShared && this.#bytes.length > largeBytes) freeMemory(this.#bytes)
   }
 
   next(): DecodedRecord {

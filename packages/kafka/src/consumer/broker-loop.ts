@@ -40,8 +40,12 @@ interface TimedPlan<P extends FetchTarget, Ask extends FetchAsk<P>> extends Fetc
 
 /** Decides how much may be fetched. */
 export interface FetchBudget<P extends FetchTarget, Ask extends FetchAsk<P>> {
-  /** Reserves for as many of the candidates as there is room for, in their order. */
-  plan(candidates: Iterable<P>): FetchPlan<P, Ask>
+  /**
+   * Reserves for as many of the partitions that want a fetch as there is room for, in their order. `onlyBehind`: for
+   * none that is caught up. Called for every fetch: a list of a thousand partitions made each time would cost more than
+   * the rest of it.
+   */
+  plan(partitions: Iterable<P>, onlyBehind: boolean): FetchPlan<P, Ask>
   /** The answer to an ask: what it brought is charged, what it had reserved is refunded. */
   settle(ask: Ask, bytes: number, records: number): void
   /** The partition cannot fetch now. */
@@ -166,29 +170,28 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
 
   #plan(): TimedPlan<P, Ask> {
     const { intake, clock, settings } = this.#options
-    const wanting = this.#wanting()
-    const behind = wanting.filter((partition) => !partition.isCaughtUp)
-    const caughtUp = wanting.length - behind.length
     const dueInMs = Math.ceil(this.#caughtUpDueMs - clock.monotonicMs())
-    if (dueInMs > 0 && caughtUp > 0 && behind.length > 0) {
-      const plan = intake.plan(behind)
+    if (dueInMs > 0) {
+      const plan = intake.plan(this.#partitions, true)
       const longestMs = plan.waiting ? Math.min(WAITING_POLL_MS, dueInMs) : dueInMs
-      return { ...plan, maxWaitMs: Math.min(longestMs, settings.fetchMaxWaitMs), againInMs: dueInMs }
+      if (plan.asks.length > 0 || plan.waiting)
+        return { ...plan, maxWaitMs: Math.min(longestMs, settings.fetchMaxWaitMs), againInMs: dueInMs }
     }
-    const plan = intake.plan(wanting)
-    const everyMs = Math.min(caughtUp * CAUGHT_UP_MS_EACH, CAUGHT_UP_LONGEST_MS)
-    this.#caughtUpDueMs = clock.monotonicMs() + (plan.waiting ? Math.max(WAITING_POLL_MS, everyMs) : everyMs)
+    const plan = intake.plan(this.#partitions, false)
+    this.#caughtUpDueMs = this.#nextCaughtUpDueMs(plan.waiting)
     // What waits for room is to be asked for as soon as there is: nothing else is waited for.
     return { ...plan, maxWaitMs: plan.waiting ? 0 : settings.fetchMaxWaitMs, againInMs: Infinity }
   }
 
-  /** Those that can be fetched. What brought records goes to the end of the line, so that each comes first in its turn. */
-  #wanting(): P[] {
-    const wanting: P[] = []
-    for (const partition of this.#partitions) if (partition.wantsFetch) wanting.push(partition)
-    return wanting
+  #nextCaughtUpDueMs(waiting: boolean): number {
+    let caughtUp = 0
+    for (const partition of this.#partitions) if (partition.wantsFetch && partition.isCaughtUp) caughtUp++
+    if (caughtUp === 0) return -Infinity
+    const everyMs = Math.min(caughtUp * CAUGHT_UP_MS_EACH, CAUGHT_UP_LONGEST_MS)
+    return this.#options.clock.monotonicMs() + (waiting ? Math.max(WAITING_POLL_MS, everyMs) : everyMs)
   }
 
+  /** What brought records goes to the end of the line, so that each comes first in its turn. */
   #toTheEnd(partition: P): void {
     this.#partitions.delete(partition)
     this.#partitions.add(partition)

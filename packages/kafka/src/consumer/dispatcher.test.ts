@@ -9,7 +9,7 @@ import { Intake } from './intake.ts'
 import { LaneRetries } from './failure-route.ts'
 import { parseConsumerOptions } from './options.ts'
 import { AssignedPartition } from './partition.ts'
-import { FetchedBatch, PartitionLog } from './partition-log.ts'
+import { Chunk, FetchedBatch, PartitionLog } from './partition-log.ts'
 import { Tracker } from './tracker.ts'
 import { Unreadables } from './unreadable.ts'
 
@@ -32,7 +32,7 @@ function open(handlerMs: number | ((call: number) => number)) {
     null,
   )
   for (const header of readBatchHeaders(buffer)) {
-    log.push(new FetchedBatch({ buffer, unfinishedBatches: 1 }, header))
+    log.push(new FetchedBatch(new Chunk(buffer, 1), header))
   }
   Object.assign(partition, { log, phase: 'active' })
   const dispatcher = new Dispatcher({

@@ -4,7 +4,7 @@ import { layout, lengthOverhead } from '../batch/layout.ts'
 import { CorruptBatchError } from '../errors.ts'
 import type { FetchedPartition, Isolation } from '../driver/driver.ts'
 import type { Ask, Intake } from './intake.ts'
-import { type Chunk, FetchedBatch } from './partition-log.ts'
+import { Chunk, FetchedBatch } from './partition-log.ts'
 import { FIRST_BATCH_BYTES, type AssignedPartition } from './partition.ts'
 
 /**
@@ -55,7 +55,7 @@ function damaged(partition: AssignedPartition, { offset, endOffset, error }: Dam
 }
 
 function push(partition: AssignedPartition, buffer: Buffer, batches: readonly BatchHeader[]): number {
-  const chunk: Chunk = { buffer, unfinishedBatches: batches.length }
+  const chunk = new Chunk(buffer, batches.length)
   let records = 0
   let largest: BatchHeader | undefined
   for (const header of batches) {

@@ -20,6 +20,7 @@ function open(count: number, options: Partial<IntakeOptions> = {}) {
   })
   const partitions = Array.from({ length: count }, (_, number) => {
     const partition = new AssignedPartition(topic('t', { value: bytes }), 'id', number, number)
+    Object.assign(partition, { phase: 'active', position: 0 })
     Object.assign(partition.sizes, { batchBytes: 16 * KiB, batchRecords: 100, caughtUp: false })
     intake.add(partition)
     return partition
@@ -37,7 +38,7 @@ beforeEach(() => onRoom.mockClear())
 describe('a fetch', () => {
   test('reserves its bytes before, and gets back what did not come', () => {
     const { intake, partitions } = open(1)
-    const { asks } = intake.plan(partitions)
+    const { asks } = intake.plan(partitions, false)
     expect(asks).toHaveLength(1)
     expect(intake.inspect().bytes).toBe(asks[0]!.bytes)
     intake.settle(asks[0]!, 3 * KiB, 7)
@@ -46,22 +47,35 @@ describe('a fetch', () => {
 
   test('asks for about as many records as there is room for, in whole batches', () => {
     const { intake, partitions } = open(1)
-    expect(intake.plan(partitions).asks[0]!.bytes).toBe(10 * 16 * KiB)
+    expect(intake.plan(partitions, false).asks[0]!.bytes).toBe(10 * 16 * KiB)
   })
 
   test('of a partition with nothing left to read asks for one batch', () => {
     const { intake, partitions } = open(1)
     partitions[0]!.sizes.caughtUp = true
-    expect(intake.plan(partitions).asks[0]).toMatchObject({ bytes: 16 * KiB, records: 0 })
+    expect(intake.plan(partitions, false).asks[0]).toMatchObject({ bytes: 16 * KiB, records: 0 })
+  })
+
+  test('leaves partitions with nothing left to read out where only those behind are wanted', () => {
+    const { intake, partitions } = open(3)
+    partitions[1]!.sizes.caughtUp = true
+    expect(intake.plan(partitions, true).asks.map(({ partition }) => partition.partition)).toEqual([0, 2])
+    expect(intake.plan([partitions[1]!], true)).toEqual({ asks: [], waiting: false })
+  })
+
+  test('leaves out partitions that want none', () => {
+    const { intake, partitions } = open(2)
+    partitions[0]!.paused = true
+    expect(intake.plan(partitions, false)).toMatchObject({ asks: [{ partition: partitions[1] }], waiting: false })
   })
 
   test('is not sent once the records are in', () => {
     const { intake, partitions } = open(1)
-    fill(intake, intake.plan(partitions).asks)
-    expect(intake.plan(partitions)).toEqual({ asks: [], waiting: true })
+    fill(intake, intake.plan(partitions, false).asks)
+    expect(intake.plan(partitions, false)).toEqual({ asks: [], waiting: true })
     intake.release(partitions[0]!, 32 * KiB, 200)
     expect(onRoom).toHaveBeenCalledOnce()
-    expect(intake.plan(partitions).asks).toHaveLength(1)
+    expect(intake.plan(partitions, false).asks).toHaveLength(1)
   })
 })
 
@@ -69,50 +83,50 @@ describe('a partition', () => {
   test('that nobody empties leaves the others their share', () => {
     const { intake, partitions } = open(4, { maxRecords: 10_000 })
     const [stuck, ...others] = partitions
-    for (let round = 0; round < 20; round++) fill(intake, intake.plan([stuck!]).asks)
-    const { asks } = intake.plan(others)
+    for (let round = 0; round < 20; round++) fill(intake, intake.plan([stuck!], false).asks)
+    const { asks } = intake.plan(others, false)
     expect(asks.map(({ partition }) => partition)).toEqual(others)
   })
 
   test('that has nothing gets a batch although the count is full, as long as a slot is free', () => {
     const { intake, partitions } = open(3, { busyPartitions: 2, maxRecords: 10 })
-    fill(intake, intake.plan([partitions[0]!]).asks)
+    fill(intake, intake.plan([partitions[0]!], false).asks)
     expect(intake.inspect().records).toBe(100)
-    fill(intake, intake.plan([partitions[1]!]).asks)
+    fill(intake, intake.plan([partitions[1]!], false).asks)
     expect(intake.inspect().records).toBe(200)
-    expect(intake.plan([partitions[2]!])).toEqual({ asks: [], waiting: true })
+    expect(intake.plan([partitions[2]!], false)).toEqual({ asks: [], waiting: true })
   })
 
   test('that was refused has the first claim on what becomes free', () => {
     const { intake, partitions } = open(8, { maxBytes: 128 * KiB, maxRecords: 100_000 })
     // A share of 8 KiB is less than a batch: they take turns at the common half.
     const [a, b, c] = partitions
-    fill(intake, intake.plan([a!]).asks)
-    expect(intake.plan([b!]).asks).toEqual([])
+    fill(intake, intake.plan([a!], false).asks)
+    expect(intake.plan([b!], false).asks).toEqual([])
     intake.release(a!, a!.usage.heldBytes, a!.usage.heldRecords)
-    expect(intake.plan([c!]).asks).toEqual([])
-    const { asks } = intake.plan([b!])
+    expect(intake.plan([c!], false).asks).toEqual([])
+    const { asks } = intake.plan([b!], false)
     expect(asks).toHaveLength(1)
     intake.settle(asks[0]!, 16 * KiB, 100)
-    expect(intake.plan([c!]).asks).toHaveLength(1)
+    expect(intake.plan([c!], false).asks).toHaveLength(1)
   })
 
   test('whose batch can never fit passes alone, without holding up the others', () => {
     const { intake, partitions } = open(2, { maxRecords: 100_000 })
     const [large, small] = partitions
     large!.sizes.batchBytes = 3_000 * KiB
-    fill(intake, intake.plan([small!]).asks)
-    expect(intake.plan([large!])).toEqual({ asks: [], waiting: true })
+    fill(intake, intake.plan([small!], false).asks)
+    expect(intake.plan([large!], false)).toEqual({ asks: [], waiting: true })
     // It waits for the common half alone; the own share of the other is not touched.
     intake.release(small!, small!.usage.heldBytes, small!.usage.heldRecords)
-    expect(intake.plan([small!]).asks[0]!.bytes).toBeLessThanOrEqual(256 * KiB)
-    const { asks } = intake.plan([large!])
+    expect(intake.plan([small!], false).asks[0]!.bytes).toBeLessThanOrEqual(256 * KiB)
+    const { asks } = intake.plan([large!], false)
     expect(asks).toMatchObject([{ partition: large, bytes: 3_000 * KiB }])
   })
 
   test('that is taken away leaves nothing behind', () => {
     const { intake, partitions } = open(2)
-    fill(intake, intake.plan(partitions).asks)
+    fill(intake, intake.plan(partitions, false).asks)
     intake.expand(partitions[0]!, 5 * KiB)
     for (const partition of partitions) intake.remove(partition)
     expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0, expandedBytes: 0 })
@@ -127,27 +141,27 @@ describe('of topics declared high', () => {
     const { intake, partitions } = open(9, { maxRecords: 100_000 })
     const [urgent, ...others] = partitions
     urgent!.priority = 'high'
-    for (let round = 0; round < 40; round++) fill(intake, intake.plan(others).asks)
-    expect(intake.plan(others).asks).toEqual([])
+    for (let round = 0; round < 40; round++) fill(intake, intake.plan(others, false).asks)
+    expect(intake.plan(others, false).asks).toEqual([])
     expect(intake.inspect().bytes).toBeLessThanOrEqual(768 * KiB)
-    for (let round = 0; round < 40; round++) fill(intake, intake.plan([urgent!]).asks)
+    for (let round = 0; round < 40; round++) fill(intake, intake.plan([urgent!], false).asks)
     expect(urgent!.usage.heldBytes).toBeGreaterThanOrEqual(240 * KiB)
   })
 
   test('a partition brings in a batch for as long as its share is not used up, however few records that is', () => {
     const { intake, partitions } = open(3, { busyPartitions: 1, maxRecords: 100 })
     partitions[0]!.priority = 'high'
-    for (let round = 0; round < 10; round++) fill(intake, intake.plan(partitions.slice(1)).asks)
-    const { asks } = intake.plan([partitions[0]!])
+    for (let round = 0; round < 10; round++) fill(intake, intake.plan(partitions.slice(1), false).asks)
+    const { asks } = intake.plan([partitions[0]!], false)
     expect(asks).toHaveLength(1)
     fill(intake, asks)
-    expect(intake.plan([partitions[0]!]).asks).toEqual([])
+    expect(intake.plan([partitions[0]!], false).asks).toEqual([])
   })
 
   test('partitions have what others have, where all are', () => {
     const { intake, partitions } = open(4, { maxRecords: 100_000 })
     for (const partition of partitions) partition.priority = 'high'
-    for (let round = 0; round < 40; round++) fill(intake, intake.plan([partitions[0]!]).asks)
+    for (let round = 0; round < 40; round++) fill(intake, intake.plan([partitions[0]!], false).asks)
     expect(partitions[0]!.usage.heldBytes).toBe(640 * KiB)
   })
 })
@@ -156,25 +170,25 @@ describe('under pressure', () => {
   test('only a part of the budget is used, and what is in memory stays', () => {
     const { intake, partitions } = open(1)
     intake.use(0.1)
-    const { asks } = intake.plan(partitions)
+    const { asks } = intake.plan(partitions, false)
     expect(asks[0]!.bytes).toBeLessThanOrEqual(102 * KiB)
     expect(asks[0]!.records).toBe(100)
     fill(intake, asks)
-    expect(intake.plan(partitions)).toEqual({ asks: [], waiting: true })
+    expect(intake.plan(partitions, false)).toEqual({ asks: [], waiting: true })
     intake.use(1)
     expect(onRoom).toHaveBeenCalledOnce()
-    expect(intake.plan(partitions).asks).toHaveLength(1)
+    expect(intake.plan(partitions, false).asks).toHaveLength(1)
   })
 
   test('a batch larger than that part still comes, alone', () => {
     const { intake, partitions } = open(2, { maxBytes: 128 * KiB })
     intake.use(0.1)
-    const { asks } = intake.plan(partitions)
+    const { asks } = intake.plan(partitions, false)
     expect(asks).toMatchObject([{ partition: partitions[0], bytes: 16 * KiB }])
     fill(intake, asks)
-    expect(intake.plan([partitions[1]!]).asks).toEqual([])
+    expect(intake.plan([partitions[1]!], false).asks).toEqual([])
     intake.release(partitions[0]!, 16 * KiB, 100)
-    expect(intake.plan([partitions[1]!]).asks).toHaveLength(1)
+    expect(intake.plan([partitions[1]!], false).asks).toHaveLength(1)
   })
 })
 
@@ -198,7 +212,7 @@ describe('partitions that are caught up', () => {
 
   test('are all asked for, however many, with one reservation for all', () => {
     const { intake, partitions } = openCaughtUp(5_000, { maxBytes: 64 * 1_024 * KiB })
-    const { asks, waiting, maxBytes } = intake.plan(partitions)
+    const { asks, waiting, maxBytes } = intake.plan(partitions, false)
     expect(asks).toHaveLength(5_000)
     expect(waiting).toBe(false)
     expect(maxBytes).toBeLessThanOrEqual(4_096 * KiB)
@@ -210,7 +224,7 @@ describe('partitions that are caught up', () => {
   test('take nothing of the request from one that has records', () => {
     const { intake, partitions } = openCaughtUp(1_000, { maxBytes: 64 * 1_024 * KiB, maxRecords: 100_000 })
     partitions[999]!.sizes.caughtUp = false
-    const { asks } = intake.plan(partitions)
+    const { asks } = intake.plan(partitions, false)
     expect(asks).toHaveLength(1_000)
     // A broker fills the answer in the order of the request.
     expect(asks[0]).toMatchObject({ partition: partitions[999], bytes: 1_024 * KiB })
@@ -220,8 +234,8 @@ describe('partitions that are caught up', () => {
     const { intake, partitions } = openCaughtUp(4, { maxRecords: 100_000 })
     const [stuck, ...others] = partitions
     stuck!.sizes.caughtUp = false
-    for (let round = 0; round < 20; round++) fill(intake, intake.plan([stuck!]).asks)
-    const { asks, maxBytes } = intake.plan(others)
+    for (let round = 0; round < 20; round++) fill(intake, intake.plan([stuck!], false).asks)
+    const { asks, maxBytes } = intake.plan(others, false)
     expect(asks).toHaveLength(3)
     expect(maxBytes).toBe(3 * 64 * KiB)
   })
@@ -229,28 +243,28 @@ describe('partitions that are caught up', () => {
   test('of several brokers leave the common half to each other and to those with records', () => {
     const { intake, partitions } = openCaughtUp(100, { maxRecords: 100_000 })
     for (let broker = 0; broker < 9; broker++) {
-      expect(intake.plan(partitions.slice(broker * 10, broker * 10 + 10)).asks).toHaveLength(10)
+      expect(intake.plan(partitions.slice(broker * 10, broker * 10 + 10), false).asks).toHaveLength(10)
     }
     partitions[99]!.sizes.caughtUp = false
-    expect(intake.plan([partitions[99]!]).asks).toHaveLength(1)
+    expect(intake.plan([partitions[99]!], false).asks).toHaveLength(1)
   })
 
   test('bring in a batch although the records are in, so that none waits behind others', () => {
     const { intake, partitions } = openCaughtUp(20, { busyPartitions: 1, maxRecords: 100 })
     const [hot, ...others] = partitions
     hot!.sizes.caughtUp = false
-    fill(intake, intake.plan([hot!]).asks)
-    const { asks, maxBytes } = intake.plan([hot!, ...others])
+    fill(intake, intake.plan([hot!], false).asks)
+    const { asks, maxBytes } = intake.plan([hot!, ...others], false)
     expect(asks.map(({ partition }) => partition)).toEqual(others)
     expect(maxBytes).toBeLessThanOrEqual(64 * KiB)
     // One that has brought something waits for it to be handled.
     asks.forEach((ask, index) => intake.settle(ask, index === 0 ? KiB : 0, index === 0 ? 10 : 0))
-    expect(intake.plan(others).asks).toHaveLength(18)
+    expect(intake.plan(others, false).asks).toHaveLength(18)
   })
 
   test('that one of them is given back in the meantime leaves nothing behind', () => {
     const { intake, partitions } = openCaughtUp(3)
-    const { asks } = intake.plan(partitions)
+    const { asks } = intake.plan(partitions, false)
     intake.remove(partitions[1]!)
     for (const ask of asks) intake.settle(ask, 0, 0)
     expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0 })
@@ -276,7 +290,7 @@ test('whatever is fetched and finished: never more bytes than the limit, and alw
           const partition = partitions[who % count]!
           if (free) intake.release(partition, partition.usage.heldBytes, partition.usage.heldRecords)
           else {
-            const { asks } = intake.plan([partition])
+            const { asks } = intake.plan([partition], false)
             expect(intake.inspect().bytes).toBeLessThanOrEqual(maxBytes)
             for (const ask of asks) intake.settle(ask, Math.floor(ask.bytes * share), Math.floor(ask.records * share))
           }
@@ -285,7 +299,7 @@ test('whatever is fetched and finished: never more bytes than the limit, and alw
           intake.release(partition, partition.usage.heldBytes, partition.usage.heldRecords)
         }
         expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0 })
-        expect(partitions.some((partition) => intake.plan([partition]).asks.length > 0)).toBe(true)
+        expect(partitions.some((partition) => intake.plan([partition], false).asks.length > 0)).toBe(true)
       },
     ),
   )
@@ -315,7 +329,10 @@ test('whole answers, of caught-up partitions and others: never more than the lim
         intake.use(budgetShare)
         for (const { broker, brings, catchUp, free, fails } of steps) {
           const before = intake.inspect().bytes
-          const plan = intake.plan(partitions.filter((_, index) => index % 3 === broker))
+          const plan = intake.plan(
+            partitions.filter((_, index) => index % 3 === broker),
+            false,
+          )
           const reserved = intake.inspect().bytes - before
           const requestBytes = plan.maxBytes ?? plan.asks.reduce((sum, { bytes }) => sum + bytes, 0)
           expect(reserved).toBe(requestBytes)
@@ -339,7 +356,7 @@ test('whole answers, of caught-up partitions and others: never more than the lim
         }
         expect(intake.inspect()).toMatchObject({ bytes: 0, records: 0 })
         expect(partitions.every((partition) => partition.usage.reservedBytes === 0)).toBe(true)
-        expect(intake.plan(partitions).asks.length).toBeGreaterThan(0)
+        expect(intake.plan(partitions, false).asks.length).toBeGreaterThan(0)
       },
     ),
   )

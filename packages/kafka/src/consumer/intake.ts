@@ -106,32 +106,15 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.release(partition, usage.heldBytes, usage.heldRecords)
   }
 
-  /** Reserves for as many of the candidates as there is room for, in their order; for those that caught up at the end. */
-  plan(candidates: Iterable<AssignedPartition>): FetchPlan<AssignedPartition, Ask> {
+  plan(partitions: Iterable<AssignedPartition>, onlyBehind: boolean): FetchPlan<AssignedPartition, Ask> {
     const room = this.#room()
-    const behind: AssignedPartition[] = []
-    const caughtUp: AssignedPartition[] = []
-    for (const partition of candidates) (partition.sizes.caughtUp ? caughtUp : behind).push(partition)
+    const caughtUp = onlyBehind ? [] : caughtUpOf(partitions)
     const { asks: together, reservation } = this.#reserveTogether(caughtUp, room)
-    let maxBytes = reservation.leftBytes
-    const asks: Ask[] = []
-    let left = this.#options.fetchMaxBytes
-    for (const partition of behind) {
-      if (left <= 0) break
-      const ask = this.#ask(partition, room, left)
-      if (ask === undefined) {
-        if (isExhausted(room, this.#options.busyPartitions)) break
-        continue
-      }
-      asks.push(ask)
-      left -= ask.bytes
-      maxBytes += ask.bytes
-    }
-    const waiting = asks.length < behind.length
+    const { asks, bytes, waiting } = this.#askForBehind(partitions, room)
     if (waiting || together.length < caughtUp.length) this.#refused = true
     if (together.length === 0) return { asks, waiting }
     for (const ask of together) asks.push(ask)
-    return { asks, waiting, maxBytes }
+    return { asks, waiting, maxBytes: reservation.leftBytes + bytes }
   }
 
   /** The partition cannot fetch now: it keeps nobody from the common half. */
@@ -254,6 +237,25 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     if (this.#partitions.has(partition)) this.#used.add(partition)
   }
 
+  #askForBehind(partitions: Iterable<AssignedPartition>, room: Room) {
+    const { fetchMaxBytes, busyPartitions } = this.#options
+    const asks: Ask[] = []
+    let bytes = 0
+    let waiting = false
+    for (const partition of partitions) {
+      if (!partition.wantsFetch || partition.sizes.caughtUp) continue
+      const ask = bytes < fetchMaxBytes ? this.#ask(partition, room, fetchMaxBytes - bytes) : undefined
+      if (ask === undefined) {
+        waiting = true
+        if (bytes >= fetchMaxBytes || isExhausted(room, busyPartitions)) break
+        continue
+      }
+      asks.push(ask)
+      bytes += ask.bytes
+    }
+    return { asks, bytes, waiting }
+  }
+
   #reserveTogether(partitions: readonly AssignedPartition[], room: Room) {
     if (this.#claimant?.sizes.caughtUp === true) this.#claimant = undefined
     const { busyPartitions, fetchMaxBytes } = this.#options
@@ -325,4 +327,10 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#gate.charge(bytes, 0)
     return { partition, bytes, records, shared: undefined }
   }
+}
+
+function caughtUpOf(partitions: Iterable<AssignedPartition>): AssignedPartition[] {
+  const caughtUp: AssignedPartition[] = []
+  for (const partition of partitions) if (partition.wantsFetch && partition.sizes.caughtUp) caughtUp.push(partition)
+  return caughtUp
 }

@@ -12,9 +12,14 @@ import type { Tracker } from './tracker.ts'
 import type { Unreadables } from './unreadable.ts'
 
 /** What one fetch brought for one partition. Its memory can only go as a whole, with the last batch of it. */
-export interface Chunk {
+export class Chunk {
   readonly buffer: Buffer
   unfinishedBatches: number
+
+  constructor(buffer: Buffer, batches: number) {
+    this.buffer = buffer
+    this.unfinishedBatches = batches
+  }
 }
 
 /** A batch as it came: decoded only when its records are needed, released when the last of them is finished. */

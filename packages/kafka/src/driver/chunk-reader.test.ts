@@ -107,4 +107,14 @@ describe('a chunk reader', () => {
     const reader = new ChunkReader([buffer])
     await expect(reader.longArray(() => reader.int32())).rejects.toThrow(/ends too early/)
   })
+
+  test('gives back the memory of chunks that hold nothing else', () => {
+    const shared = Buffer.allocUnsafeSlow(16).fill(1)
+    const chunks = [shared.subarray(8), Buffer.allocUnsafeSlow(8).fill(2), shared.subarray(0, 8)]
+    const reader = new ChunkReader(chunks)
+    const copy = reader.bytes(24)
+    reader.free()
+    expect(chunks.map(({ length }) => length)).toEqual([8, 0, 8])
+    expect([copy[0], copy[8], copy[16]]).toEqual([1, 2, 1])
+  })
 })

@@ -1,3 +1,4 @@
+import { freeMemory, hasOwnMemory } from '../free-memory.ts'
 import { TimeSlices } from './time-slices.ts'
 
 const hexDigits = Buffer.from('0123456789abcdef')
@@ -147,6 +148,14 @@ export class ChunkReader {
       this.#position += step
       left -= step
     }
+  }
+
+  /**
+   * Gives back the memory of the chunks that hold nothing but this answer. To be called when nothing is to be read any
+   * more, and when the library has let go of the answer: it does so after the parser has returned.
+   */
+  free(): void {
+    for (const chunk of this.#chunks) if (hasOwnMemory(chunk)) freeMemory(chunk)
   }
 
   /** Each item takes a byte at least. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { freeMemory, hasOwnMemory } from '../free-memory.ts'
 
 /** A smaller one may share its memory with others, and is no burden. */
 const minBytes = 65_536
@@ -27,7 +28,7 @@ export class WrittenRequests {
     socket.write = (bytes: Buffer) => {
       this.#begun++
       return write(bytes, (error) => {
-        free(bytes)
+        if (bytes.length >= minBytes && hasOwnMemory(bytes)) freeMemory(bytes)
         this.#onWritten(error)
       })
     }
@@ -49,8 +50,4 @@ export class WrittenRequests {
       this.#waiters.shift()!.settle(error)
     }
   }
-}
-
-function free({ buffer, length }: Buffer): void {
-  if (length >= minBytes && length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }

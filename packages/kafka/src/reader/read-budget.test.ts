@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { ReadBudget } from './read-budget.ts'
 import type { ReadPartition } from './read-partition.ts'
 
-const partition = { fetchBytes: 1_000 } as ReadPartition
+const partition = { fetchBytes: 1_000, wantsFetch: true } as ReadPartition
 
 test('who found no room is told when there is some, also where the fetch that had it brought nothing', () => {
   let told = 0

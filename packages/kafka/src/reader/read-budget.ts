@@ -35,8 +35,8 @@ export class ReadBudget implements FetchBudget<ReadPartition, ReadAsk> {
     return this.#usedBytes
   }
 
-  plan(candidates: Iterable<ReadPartition>): FetchPlan<ReadPartition, ReadAsk> {
-    const partitions = [...candidates]
+  plan(all: Iterable<ReadPartition>): FetchPlan<ReadPartition, ReadAsk> {
+    const partitions = [...all].filter(({ wantsFetch }) => wantsFetch)
     const room = this.#maxBytes - this.#usedBytes
     const share = Math.max(LEAST_BYTES, Math.floor(this.#maxBytes / FETCHES))
     const bytes = Math.min(share, room)
