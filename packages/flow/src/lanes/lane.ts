@@ -17,13 +17,27 @@ export interface LaneTask<T> {
   readonly startedMs: number
 }
 
-export interface Task<T> extends LaneTask<T>, Linked<Task<T>> {
+export class Task<T> implements LaneTask<T>, Linked<Task<T>> {
   item: T
   readonly of: Lane<T>
+  readonly lane: LaneKey
+  readonly priority: Priority
+  readonly enteredMs: number
   readonly sequence: number
-  attempt: number
-  startedMs: number
-  isRunning: boolean
+  attempt = 1
+  startedMs = 0
+  isRunning = false
+  previous: Task<T> | undefined = undefined
+  next: Task<T> | undefined = undefined
+
+  constructor(item: T, of: Lane<T>, entry: Pick<Task<T>, 'priority' | 'enteredMs' | 'sequence'>) {
+    this.item = item
+    this.of = of
+    this.lane = of.key
+    this.priority = entry.priority
+    this.enteredMs = entry.enteredMs
+    this.sequence = entry.sequence
+  }
 }
 
 /** What waits in one lane, in order, and where the lane stands among the ready ones. */

@@ -4,8 +4,7 @@ import { freeMemory } from '../free-memory.ts'
 import { BadChecksumError } from './bad-checksum.ts'
 import type { WireHeaders } from '../record.ts'
 import { compressions, decompress } from './compression.ts'
-import type { BatchHeader, DecodeLimits, RecordCursor } from './decode.ts'
-import { DecodedRecord } from './decoded-record.ts'
+import type { BatchHeader, DecodedRecord, DecodeLimits, RecordCursor } from './decode.ts'
 import { attribute, int64, layout } from './layout.ts'
 
 /** No record is smaller: a length, attributes, two deltas, two lengths and a count, a byte each. */
@@ -68,14 +67,17 @@ export function plainBytes(bytes: Buffer, { attributes, baseOffset }: BatchHeade
   }
 }
 
-class RecordReader implements RecordCursor {
+class RecordReader implements RecordCursor, DecodedRecord {
+  offset = -1
+  timestampMs = 0
+  key: Buffer | null = null
+  value: Buffer | null = null
+  headers: WireHeaders | undefined
   readonly #bytes: Buffer
   readonly #header: BatchHeader
   readonly #limits: DecodeLimits
   #left: number
   #position = 0
-  /** The offset of the record before. */
-  #lastOffset: number
   /** A record is a view into the bytes: from then on they are not ours alone. */
   #isShared: boolean
 
@@ -84,7 +86,7 @@ class RecordReader implements RecordCursor {
     this.#header = header
     this.#limits = limits
     this.#left = header.count
-    this.#lastOffset = header.baseOffset - 1
+    this.offset = header.baseOffset - 1
     this.#isShared = (header.attributes & attribute.compression) === 0
   }
 
@@ -118,14 +120,14 @@ class RecordReader implements RecordCursor {
     const end = this.#endOfRecord()
     this.#position++
     const timestampDelta = this.#long()
-    const offset = this.#offset()
-    const key = this.#slice()
-    const value = this.#slice()
-    const headers = this.#headers(offset, end)
+    this.timestampMs = logAppendTime ? maxTimestampMs : baseTimestampMs + timestampDelta
+    this.offset = this.#offset()
+    this.key = this.#slice()
+    this.value = this.#slice()
+    this.headers = this.#headers(end)
     if (this.#position !== end) throw this.#corrupt()
     this.#isShared = true
-    const timestampMs = logAppendTime ? maxTimestampMs : baseTimestampMs + timestampDelta
-    return new DecodedRecord(offset, timestampMs, key, value, headers)
+    return this
   }
 
   /** Where the record ends that begins here; behind its length afterwards. */
@@ -143,14 +145,13 @@ class RecordReader implements RecordCursor {
   #offset(): number {
     const { baseOffset, lastOffset } = this.#header
     const offset = baseOffset + this.#int()
-    if (offset <= this.#lastOffset || offset > lastOffset) {
+    if (offset <= this.offset || offset > lastOffset) {
       throw new CorruptBatchError(baseOffset, `a record of it has the offset ${offset}, which cannot be`)
     }
-    this.#lastOffset = offset
     return offset
   }
 
-  #headers(offset: number, end: number): WireHeaders | undefined {
+  #headers(end: number): WireHeaders | undefined {
     const count = this.#int()
     if (count === 0) return undefined
     const bytes = end - this.#position
@@ -159,7 +160,7 @@ class RecordReader implements RecordCursor {
       // What follows it can still be read.
       this.#position = end
       if (this.#left === 0) this.end()
-      throw new HeadersTooLargeError({ offset, headers: count, headerBytes: bytes }, this.#limits)
+      throw new HeadersTooLargeError({ offset: this.offset, headers: count, headerBytes: bytes }, this.#limits)
     }
     const headers: Array<readonly [Buffer, Buffer | null]> = []
     for (let i = 0; i < count; i++) {
@@ -180,8 +181,21 @@ class RecordReader implements RecordCursor {
     return this.#bytes.subarray(start, end)
   }
 
-  /** A zigzag varint of 32 bits. */
+  /** A zigzag varint of 32 bits. Most are one byte long or two. */
   #int(): number {
+    const first = this.#bytes[this.#position]!
+    if (first < 128) {
+      this.#position++
+      return (first >>> 1) ^ -(first & 1)
+    }
+    const second = this.#bytes[this.#position + 1]!
+    if (!(second < 128)) return this.#longInt()
+    this.#position += 2
+    const value = (first & 127) | (second << 7)
+    return (value >>> 1) ^ -(value & 1)
+  }
+
+  #longInt(): number {
     const bytes = this.#bytes
     let position = this.#position
     let value = 0

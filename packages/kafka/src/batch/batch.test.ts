@@ -6,8 +6,14 @@ import { BatchTooLargeError, CorruptBatchError, HeadersTooLargeError } from '../
 import type { WireHeaders, WireRecord } from '../record.ts'
 import type { Compression } from './batch.ts'
 import { compressions } from './compression.ts'
-import { decodeRecords, defaultLimits, openBatch, readBatchHeaders, type BatchHeader } from './decode.ts'
-import type { DecodedRecord } from './decoded-record.ts'
+import {
+  decodeRecords,
+  defaultLimits,
+  openBatch,
+  readBatchHeaders,
+  type BatchHeader,
+  type DecodedRecord,
+} from './decode.ts'
 import { batchOverheadBytes, encodeBatch, recordSizeUpperBound } from './encode.ts'
 import { layout } from './layout.ts'
 

@@ -1,7 +1,7 @@
 import { CorruptBatchError } from '../errors.ts'
+import type { WireHeaders } from '../record.ts'
 import type { Compression } from './batch.ts'
 import { openBatchV2, readHeaderV2 } from './batch-v2.ts'
-import type { DecodedRecord } from './decoded-record.ts'
 import { int64, layout, lengthOverhead, magic } from './layout.ts'
 import { openMessage, readMessageHeader, smallestMessageBytes } from './message-set.ts'
 
@@ -30,6 +30,16 @@ export interface BatchHeader {
   /** Where the batch lies in its buffer. */
   readonly start: number
   readonly end: number
+}
+
+/** A record as read. Its bytes are views into the batch: copy what outlives it. */
+export interface DecodedRecord {
+  readonly offset: number
+  /** Milliseconds since the epoch. */
+  readonly timestampMs: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: WireHeaders | undefined
 }
 
 /** What is read of a batch, at most. */
@@ -71,7 +81,8 @@ export interface RecordCursor {
   /** What the records take as bytes, decompressed. */
   readonly bytes: number
   /**
-   * The next record; there has to be one left.
+   * The next record; there has to be one left. The same object each time, which saves one for every record: copy what
+   * has to outlive the next call.
    * @throws HeadersTooLargeError: only that record is lost. CorruptBatchError: nothing more of the batch can be read.
    */
   next(): DecodedRecord
@@ -121,6 +132,9 @@ export function openBatch(buffer: Buffer, header: BatchHeader, limits: DecodeLim
 export function decodeRecords(buffer: Buffer, header: BatchHeader, options: DecodeOptions = {}): DecodedRecord[] {
   const cursor = openBatch(buffer, header, { ...defaultLimits, ...options })
   const records: DecodedRecord[] = []
-  while (cursor.left > 0) records.push(cursor.next())
+  while (cursor.left > 0) {
+    const { offset, timestampMs, key, value, headers } = cursor.next()
+    records.push({ offset, timestampMs, key, value, headers })
+  }
   return records
 }

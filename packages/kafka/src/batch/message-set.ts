@@ -3,8 +3,7 @@ import { CorruptBatchError } from '../errors.ts'
 import { BadChecksumError } from './bad-checksum.ts'
 import { plainBytes } from './batch-v2.ts'
 import { compressions } from './compression.ts'
-import type { BatchHeader, DecodeLimits, RecordCursor } from './decode.ts'
-import { DecodedRecord } from './decoded-record.ts'
+import type { BatchHeader, DecodedRecord, DecodeLimits, RecordCursor } from './decode.ts'
 import { attribute, int64, lengthOverhead } from './layout.ts'
 
 /**
@@ -122,7 +121,7 @@ class MessageReader implements RecordCursor {
     const offset = int64(this.#bytes, start) + this.#firstOffset
     if (offset <= this.#lastOffset || offset > lastOffset) throw damaged(lastOffset)
     this.#lastOffset = offset
-    return new DecodedRecord(offset, logAppendTime ? maxTimestampMs : timestampMs, key, value, undefined)
+    return { offset, timestampMs: logAppendTime ? maxTimestampMs : timestampMs, key, value, headers: undefined }
   }
 }
 

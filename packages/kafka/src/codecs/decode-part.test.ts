@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { DecodedRecord } from '../batch/decoded-record.ts'
+import type { DecodedRecord } from '../batch/decode.ts'
 import { DecodeError } from '../errors.ts'
 import { decodeRecord } from '../reader/decode-record.ts'
 import { topic } from '../topic.ts'
@@ -11,7 +11,7 @@ test('a promise that a codec answers with is an error of its record, and never a
   const listener = (reason: unknown): void => void unhandled.push(reason)
   process.on('unhandledRejection', listener)
   const late = { name: 'late', encode: () => null, decode: () => Promise.reject(new Error('late')) } as Codec<unknown>
-  const decoded = new DecodedRecord(5, 1, null, null, undefined)
+  const decoded: DecodedRecord = { offset: 5, timestampMs: 1, key: null, value: null, headers: undefined }
   try {
     expect(() => decodeRecord(topic('letters', { value: late }), 0, decoded)).toThrow(DecodeError)
     await setImmediate()

@@ -17,8 +17,10 @@ export class ConsumerRecord<K = unknown, V = unknown> {
   readonly key: K
   readonly value: V
   readonly #headers: WireHeaders | undefined
-  /** Until the record is finished: what of it was read keeps a whole fetch in memory. */
-  #wire: OriginalRecord | undefined
+  readonly #retry: RetryFacts | undefined
+  // Until the record is finished: what of it was read keeps a whole fetch in memory.
+  #rawKey: Buffer | null
+  #rawValue: Buffer | null
   #batch: FetchedBatch | undefined
 
   constructor(topic: string, partition: number, wire: OriginalRecord, key: K, value: V, batch?: FetchedBatch) {
@@ -29,7 +31,9 @@ export class ConsumerRecord<K = unknown, V = unknown> {
     this.key = key
     this.value = value
     this.#headers = wire.headers
-    this.#wire = wire
+    this.#retry = wire.retry
+    this.#rawKey = wire.key
+    this.#rawValue = wire.value
     this.#batch = batch
   }
 
@@ -40,12 +44,12 @@ export class ConsumerRecord<K = unknown, V = unknown> {
 
   /** The key as it was read; null once the record is finished. */
   get rawKey(): Buffer | null {
-    return this.#wire?.key ?? null
+    return this.#rawKey
   }
 
   /** The value as it was read; null once the record is finished. */
   get rawValue(): Buffer | null {
-    return this.#wire?.value ?? null
+    return this.#rawValue
   }
 
   /**
@@ -53,7 +57,7 @@ export class ConsumerRecord<K = unknown, V = unknown> {
    * a retry topic, whose batches say nothing of the topic that the record is from.
    */
   get leaderEpoch(): number {
-    return this.#wire?.retry === undefined ? (this.#batch?.header.leaderEpoch ?? -1) : -1
+    return this.#retry === undefined ? (this.#batch?.header.leaderEpoch ?? -1) : -1
   }
 
   /** For the runtime: how the batch it was read in is compressed. Undefined once the record is finished. */
@@ -63,7 +67,7 @@ export class ConsumerRecord<K = unknown, V = unknown> {
 
   /** For the runtime: what the retry topic said of it, where it was read there. */
   static retryOf(record: ConsumerRecord): RetryFacts | undefined {
-    return record.#wire?.retry
+    return record.#retry
   }
 
   /** For the runtime: what the record and its headers take in memory beside their bytes. */
@@ -76,7 +80,8 @@ export class ConsumerRecord<K = unknown, V = unknown> {
   static detach(record: ConsumerRecord): FetchedBatch | undefined {
     const batch = record.#batch
     record.#batch = undefined
-    record.#wire = undefined
+    record.#rawKey = null
+    record.#rawValue = null
     return batch
   }
 }

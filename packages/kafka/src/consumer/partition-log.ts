@@ -1,6 +1,12 @@
 import { Ring } from '@sluice/flow'
-import { limitsOfCopies, openBatch, type BatchHeader, type DecodeLimits, type RecordCursor } from '../batch/decode.ts'
-import type { DecodedRecord } from '../batch/decoded-record.ts'
+import {
+  limitsOfCopies,
+  openBatch,
+  type BatchHeader,
+  type DecodedRecord,
+  type DecodeLimits,
+  type RecordCursor,
+} from '../batch/decode.ts'
 import { decodePart } from '../codecs/decode-part.ts'
 import { DecodeError, HeadersTooLargeError } from '../errors.ts'
 import { BadChecksumError } from '../batch/bad-checksum.ts'

@@ -1,6 +1,9 @@
 import { freeMemory, hasOwnMemory } from '../free-memory.ts'
 import { TimeSlices } from './time-slices.ts'
 
+/** Chunks are 64 KiB at most. Fewer of them are collected soon enough: to free one takes 2 us or so. */
+const minFreedChunks = 16
+
 const hexDigits = Buffer.from('0123456789abcdef')
 /** A uuid is put together here: a text made of pieces would be thousands of small objects in an answer. */
 const uuidText = Buffer.from('00000000-0000-0000-0000-000000000000')
@@ -155,6 +158,7 @@ export class ChunkReader {
    * more, and when the library has let go of the answer: it does so after the parser has returned.
    */
   free(): void {
+    if (this.#chunks.length < minFreedChunks) return
     for (const chunk of this.#chunks) if (hasOwnMemory(chunk)) freeMemory(chunk)
   }
 

@@ -1,4 +1,4 @@
-import type { DecodedRecord } from '../batch/decoded-record.ts'
+import type { DecodedRecord } from '../batch/decode.ts'
 import { type ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
 import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
 

@@ -1,4 +1,4 @@
-import type { DecodedRecord } from '../batch/decoded-record.ts'
+import type { DecodedRecord } from '../batch/decode.ts'
 import { decodePart } from '../codecs/decode-part.ts'
 import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { AnyTopic } from '../consumer/options.ts'

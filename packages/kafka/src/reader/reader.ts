@@ -1,7 +1,6 @@
 import { ClosedError, Emitter, Ring, type Clock } from '@sluice/flow'
 import { committedBatches, type Damage } from '../batch/committed.ts'
-import { openBatch, type BatchHeader, type RecordCursor } from '../batch/decode.ts'
-import type { DecodedRecord } from '../batch/decoded-record.ts'
+import { openBatch, type BatchHeader, type DecodedRecord, type RecordCursor } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { OffsetPlace, UnreadableRange } from '../consumer/events.ts'

@@ -47,8 +47,9 @@ function readAnswer(answer: ChunkReader): Answer {
 }
 
 /**
- * What there is of one partition, in the order of the answer. A class for the reason given at `DecodedRecord`: as a
- * literal in the old generation each would keep its records in memory until a full collection.
+ * What there is of one partition, in the order of the answer. A class, because V8 moves object literals to the old
+ * generation once many of them have survived (allocation site pretenuring), where each would keep its records in memory
+ * until a full collection: reading 1,000 partitions took half as much CPU again.
  */
 class PartitionAnswer implements FetchedPartition {
   readonly topicId: string
