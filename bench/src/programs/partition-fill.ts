@@ -25,6 +25,8 @@ await using producer = await kafka.producer({
   addHeaders: false,
   compression: 'none',
 })
+// Records of one partition that wait together become one batch: it is sent before the next one of its partition begins.
+const flushRecords = Math.min(20_000, partitions * batchRecords)
 let sent = 0
 for (let partition = 0; sent < records; partition = (partition + 1) % partitions) {
   for (let each = 0; each < batchRecords && sent < records; each++, sent++) {
@@ -32,7 +34,7 @@ for (let partition = 0; sent < records; partition = (partition + 1) % partitions
       throw error
     })
   }
-  if (sent % 20_000 === 0) await producer.flush()
+  if (sent % flushRecords === 0) await producer.flush()
 }
 await producer.flush()
 answer({ sent })
