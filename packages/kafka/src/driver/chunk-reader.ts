@@ -2,7 +2,7 @@ import { freeMemory, hasOwnMemory } from '../free-memory.ts'
 import { TimeSlices } from './time-slices.ts'
 
 /** Chunks are 64 KiB at most. Fewer of them are collected soon enough: to free one takes 2 us or so. */
-const minFreedChunks = 16
+const minFreedChunks = 4
 
 const hexDigits = Buffer.from('0123456789abcdef')
 /** A uuid is put together here: a text made of pieces would be thousands of small objects in an answer. */
