@@ -1,7 +1,7 @@
 import { Connection, NetworkError } from '@platformatic/kafka'
 import type { Timer } from '@sluice/flow'
 import { isIP } from 'node:net'
-import { UnsupportedBrokerError } from '../errors.ts'
+import { TokenError, UnsupportedBrokerError } from '../errors.ts'
 import { missingApis } from './apis/versions.ts'
 import type { Address, ConnectionsOptions } from './connections.ts'
 import { connectFailure, notConnected, type Target } from './failures.ts'
@@ -109,6 +109,7 @@ export class BrokerConnection implements Target {
     const silence = clock.setTimeout(() => {
       const what = isConnected ? 'took the connection but did not answer' : 'did not accept a connection'
       late = notConnected(this, `${this.address} ${what} within ${connectTimeoutMs} ms`)
+      this.#gone.abort(late)
       this.destroy(late)
     }, connectTimeoutMs)
     try {
@@ -118,6 +119,8 @@ export class BrokerConnection implements Target {
       this.#isReady = true
     } catch (error) {
       void this.close()
+      // A token callback that hangs is the reason, not the broker that waits for it.
+      if (error instanceof TokenError) throw error
       throw late ?? connectFailure(this.causeOf(error), this, connectTimeoutMs)
     } finally {
       silence.cancel()

@@ -1,4 +1,4 @@
-import { systemClock } from '@sluice/flow'
+import { ManualClock, systemClock } from '@sluice/flow'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { AuthenticationError, ConnectionError, ProtocolError } from '../errors.ts'
@@ -208,5 +208,33 @@ describe('a login', () => {
       message: expect.stringContaining('took the connection but did not answer within 50 ms'),
     })
     await expect.poll(() => sockets.size).toBe(0)
+  })
+
+  test('whose token callback hangs says so, also where the time for the connection is over first', async () => {
+    const clock = new ManualClock()
+    const isAsked = Promise.withResolvers<void>()
+    const token = (): Promise<string> => {
+      isAsked.resolve()
+      return new Promise(() => {})
+    }
+    const { port } = await brokerThat(
+      afterGreeting(({ correlationId }, socket) => {
+        // What the token's own time does not know of: 80 ms from here end behind the 100 ms of the connection.
+        clock.advance(30)
+        socket.write(frameOf(correlationId, recordedAnswers['SaslHandshake 1']!))
+      }),
+    )
+    const timeouts = { connectTimeoutMs: 100, requestTimeoutMs: 10_000 }
+    const sasl = { mechanism: 'OAUTHBEARER', token } as const
+    const bootstrap = [{ host: '127.0.0.1', port }]
+    const driver = openDriver({ bootstrap, clientId: 't', maxResponseBytes, ...timeouts, sasl, clock })
+    opened.unshift(driver)
+    const failure = failureOf(driver.metadata([]))
+    await isAsked.promise
+    clock.advance(70)
+    expect(await failure).toMatchObject({
+      code: 'token_failed',
+      message: expect.stringContaining('the token callback took longer than 70 ms'),
+    })
   })
 })

@@ -15,7 +15,10 @@ export interface LoginOptions {
   readonly address: string
   readonly connectTimeoutMs: number
   readonly clock: Clock
-  /** Aborted when the connection is gone: a token callback is not waited for any longer. */
+  /**
+   * Aborted when the connection is gone: a token callback is not waited for any longer. With a `ConnectionError` where
+   * the time for the connection is over.
+   */
   readonly signal: AbortSignal
 }
 

@@ -1,5 +1,5 @@
 import { messageOf } from '@sluice/flow'
-import { TokenError } from '../errors.ts'
+import { ConnectionError, TokenError } from '../errors.ts'
 import type { SaslOptions } from './connections.ts'
 import type { LoginOptions } from './login.ts'
 
@@ -11,8 +11,13 @@ export async function tokenInTime({ sasl, address, connectTimeoutMs, clock, sign
   const timeoutMs = Math.ceil(connectTimeoutMs * tokenShare)
   const late = Promise.withResolvers<never>()
   const giveUp = (why: string): void => late.reject(new TokenError(address, why))
-  const timer = clock.setTimeout(() => giveUp(`the token callback took longer than ${timeoutMs} ms`), timeoutMs)
-  const onAbort = (): void => giveUp('the connection ended before the token callback did')
+  const startedMs = clock.monotonicMs()
+  const tooLong = (ms: number): void => giveUp(`the token callback took longer than ${Math.round(ms)} ms`)
+  const timer = clock.setTimeout(() => tooLong(timeoutMs), timeoutMs)
+  const onAbort = (): void => {
+    if (signal.reason instanceof ConnectionError) tooLong(clock.monotonicMs() - startedMs)
+    else giveUp('the connection ended before the token callback did')
+  }
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     return checked(await Promise.race([asked(sasl.token, address), late.promise]), address)
