@@ -92,9 +92,12 @@ interface Pause {
 export async function outboxRelay(options: OutboxRelayOptions): Promise<OutboxRelay> {
   const tables = tablesOf(options)
   const settings = parseRelayOptions(options)
-  const identity = await new OutboxTable(tables).identity(options.pool).catch((error: unknown) => {
-    throw explained(error, tables.outbox)
-  })
+  const connection = { pool: options.pool, clock: settings.clock, timeoutMs: CONNECT_MS }
+  const identity = await withConnection(connection, (client) => new OutboxTable(tables).identity(client)).catch(
+    (error: unknown) => {
+      throw explained(error, tables.outbox)
+    },
+  )
   const relay = new OutboxRelay({ ...options, ...settings, tables, identity })
   relay.start()
   return relay

@@ -1,4 +1,4 @@
-import type { Clock, Emitter } from '@sluice/flow'
+import { orAborted, type Clock, type Emitter } from '@sluice/flow'
 import { HandlerError, isDeadLetterTopic, type ConsumerRecord } from '@sluice/kafka'
 import { crashPoint } from '../crash-points.ts'
 import { CommitInDoubtError, FencedError, TransactionTimeoutError } from '../errors.ts'
@@ -83,6 +83,7 @@ export class BatchWriter {
         await this.#transact(claim, attempt)
         return this.#committed(claim, attempt)
       } catch (error) {
+        if (signal.aborted && error === signal.reason) throw error
         if (error instanceof FencedError) await this.#reclaim(claim, signal)
         else if (isInDoubt(error)) {
           if (await this.#settle(claim, attempt)) return this.#committed(claim, attempt)
@@ -94,7 +95,7 @@ export class BatchWriter {
 
   async #transact(claim: Claim, attempt: Attempt): Promise<void> {
     const { offsets, outbox, transactions, prepareDeadLetters } = this.#options
-    const { records, number, failed, to } = attempt
+    const { records, number, failed, to, signal } = attempt
     const { topic } = claim.held
     const readable: ConsumerRecord[] = []
     for (const record of records) {
@@ -114,7 +115,7 @@ export class BatchWriter {
         failed.map((one) => this.#deadLetter(one, number)),
       )
     }
-    await inTransaction(transactions, work, () => crashPoint('before_commit'))
+    await inTransaction({ ...transactions, signal }, work, () => crashPoint('before_commit'))
     crashPoint('committed')
   }
 
@@ -205,7 +206,7 @@ export class BatchWriter {
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
       try {
-        const answer = await ask()
+        const answer = await orAborted(ask(), signal)
         if (answer !== undefined) return answer
       } catch (error) {
         if (faultOf(error) !== 'transient') throw error

@@ -3,7 +3,7 @@ import { HandlerError, type AnySource, type AnyTopic, type Consumer, type Consum
 import type { Pool } from 'pg'
 import { OutboxTable } from '../outbox/outbox-table.ts'
 import { outboxRelay, type OutboxRelay } from '../outbox/relay.ts'
-import { LOCK_TIMEOUT_MS } from '../sql/transaction.ts'
+import { LOCK_TIMEOUT_MS, type TransactionSettings, withConnection } from '../sql/transaction.ts'
 import { explained, tablesOf, type Tables } from '../tables.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { Claims } from './claim.ts'
@@ -28,7 +28,7 @@ export async function postgresSink<T extends AnySource = AnyTopic>(
 ): Promise<PostgresSink<T>> {
   const tables = tablesOf(options)
   const settings = parseSinkOptions(options)
-  await requireTables(options.pool, tables)
+  await requireTables(transactions(settings, options.pool), tables)
   const { kafka, pool, schema, prefix } = options
   const place = { ...(schema !== undefined && { schema }), ...(prefix !== undefined && { prefix }) }
   const relay = settings.relay
@@ -157,16 +157,22 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   }
 }
 
-function transactions({ transactionTimeoutMs }: SinkSettings, pool: Pool, clock: Clock = systemClock) {
+function transactions(
+  { transactionTimeoutMs }: SinkSettings,
+  pool: Pool,
+  clock: Clock = systemClock,
+): TransactionSettings {
   return { pool, clock, timeoutMs: transactionTimeoutMs, lockTimeoutMs: LOCK_TIMEOUT_MS }
 }
 
-async function requireTables(pool: Pool, { offsets, outbox }: Tables): Promise<void> {
-  for (const table of [offsets, outbox]) {
-    await pool.query(`SELECT FROM ${table} LIMIT 0`).catch((error: unknown) => {
-      throw explained(error, table)
-    })
-  }
+async function requireTables(settings: TransactionSettings, { offsets, outbox }: Tables): Promise<void> {
+  await withConnection(settings, async (client) => {
+    for (const table of [offsets, outbox]) {
+      await client.query(`SELECT FROM ${table} LIMIT 0`).catch((error: unknown) => {
+        throw explained(error, table)
+      })
+    }
+  })
 }
 
 /** What a listener of the user's throws breaks nothing here, and is seen. */

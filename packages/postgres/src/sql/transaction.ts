@@ -1,4 +1,4 @@
-import { ClosedError, type Clock } from '@sluice/flow'
+import { ClosedError, orAborted, type Clock } from '@sluice/flow'
 import type { ClientBase, Pool, PoolClient } from 'pg'
 import {
   CommitInDoubtError,
@@ -21,9 +21,11 @@ export interface TransactionSettings {
   readonly timeoutMs: number
   /** The server ends a transaction that waits so long for a lock, and a session that leaves one open and idle. */
   readonly lockTimeoutMs: number
+  /** Once aborted, nothing is waited for any more: the connection is thrown away, whatever runs on it. */
+  readonly signal?: AbortSignal
 }
 
-interface ConnectionSettings extends Pick<TransactionSettings, 'pool' | 'clock' | 'timeoutMs'> {
+interface ConnectionSettings extends Pick<TransactionSettings, 'pool' | 'clock' | 'timeoutMs' | 'signal'> {
   /** Default: `timeoutMs`. */
   readonly connectTimeoutMs?: number
 }
@@ -33,7 +35,7 @@ export const LOCK_TIMEOUT_MS = 10_000
 
 /**
  * Runs `work` in a transaction of its own. The result is there once COMMIT was answered.
- * @throws CommitInDoubtError where it was not answered; what `work` throws; TransactionTimeoutError
+ * @throws CommitInDoubtError where it was not answered; what `work` throws; TransactionTimeoutError; the signal's reason
  */
 export async function inTransaction<T>(
   settings: TransactionSettings,
@@ -137,14 +139,14 @@ export async function withConnection<T>(
   settings: ConnectionSettings,
   work: (client: PoolClient, discard: () => void) => Promise<T>,
 ): Promise<T> {
-  const { clock, timeoutMs } = settings
+  const { clock, timeoutMs, signal } = settings
   let isBroken = false
   const discard = (): void => void (isBroken = true)
   const client = await connected(settings, discard)
   try {
-    return await before(clock, timeoutMs, work(client, discard))
+    return await orAborted(before(clock, timeoutMs, work(client, discard)), signal)
   } catch (error) {
-    if (error instanceof TransactionTimeoutError) discard()
+    if (error instanceof TransactionTimeoutError || signal?.aborted === true) discard()
     throw error
   } finally {
     client.off('error', discard)
@@ -156,10 +158,10 @@ export async function withConnection<T>(
 
 /** @throws TransactionTimeoutError */
 async function connected(settings: ConnectionSettings, onBroken: () => void): Promise<PoolClient> {
-  const { pool, clock, timeoutMs, connectTimeoutMs = timeoutMs } = settings
+  const { pool, clock, timeoutMs, connectTimeoutMs = timeoutMs, signal } = settings
   const connecting = connect(pool, onBroken)
   try {
-    return await before(clock, connectTimeoutMs, connecting)
+    return await orAborted(before(clock, connectTimeoutMs, connecting), signal)
   } catch (error) {
     // It may come all the same.
     connecting.then(
