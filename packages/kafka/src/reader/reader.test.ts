@@ -166,6 +166,24 @@ describe('a reader', () => {
     await reading
   })
 
+  test('emits no error of what it asked for before it was closed', async () => {
+    const { clock, broker, start } = await open({ follow: true, from: 'latest' }, 1)
+    const reader = await start()
+    const errors = vi.fn()
+    reader.on('error', errors)
+    const answer = Promise.withResolvers<never>()
+    broker.fetchFate = () => 'NOT_LEADER_OR_FOLLOWER'
+    broker.driver.metadata = () => answer.promise
+    const reading = readAll(reader).catch(() => {})
+    await clock.advanceAsync(12_000)
+    const before = errors.mock.calls.length
+    await reader.close()
+    answer.reject(new Error('the cluster is closed'))
+    await clock.advanceAsync(12_000)
+    expect(errors).toHaveBeenCalledTimes(before)
+    await reading
+  })
+
   test('says that its topic is gone, and does not wait for it for ever', async () => {
     const { clock, broker, start } = await open({ follow: true }, 1)
     broker.write('letters', 0, ['a'])

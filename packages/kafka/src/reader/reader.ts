@@ -341,6 +341,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   }
 
   #trouble(during: ReaderEvents['error']['during'], error: unknown): void {
+    if (this.#closing.signal.aborted) return
     this.#lastError = error
     this.#events.emit('error', { during, error })
   }
