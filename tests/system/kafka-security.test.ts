@@ -259,7 +259,7 @@ test.each([
   ['gives nothing', () => '', 'not return a bearer token'],
 ])('a token callback that %s is reported by name and in time', async (_, token, text) => {
   const sasl = { mechanism: 'OAUTHBEARER', token } as const
-  await using kafka = new Kafka({ brokers: [secureAddress], tls: { ca: certificate }, sasl, connectTimeoutMs: 500 })
+  await using kafka = new Kafka({ brokers: [secureAddress], tls: { ca: certificate }, sasl, connectTimeoutMs: 2_000 })
   await expect(kafka.admin().listTopics()).rejects.toMatchObject({
     code: 'token_failed',
     message: expect.stringContaining(text),

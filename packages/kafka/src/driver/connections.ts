@@ -36,7 +36,7 @@ export interface SaslOptions {
   readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
   readonly username?: string
   readonly password?: string
-  /** For OAUTHBEARER: asked for every session, again before it ends; has 80 % of `connectTimeoutMs` to answer. */
+  /** For OAUTHBEARER: asked for every session, again before it ends; has 80 % of `connectTimeoutMs`, or what is left of it. */
   readonly token?: string | (() => string | Promise<string>)
 }
 
