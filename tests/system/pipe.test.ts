@@ -131,6 +131,36 @@ describe('a pipe', () => {
     ])
   })
 
+  test('fails the records whose outputs name partitions that their topic was created again without', async () => {
+    const [from, to] = [topic('shrinking-source', { value: text }), topic('shrinking', { value: text })]
+    const create = (name: string, count: number) => kafka.admin().createTopics([{ name, partitions: count }])
+    await create(from.name, 1)
+    await create(to.name, 4)
+    await using producer = await kafka.producer()
+    await using direct = await kafka.producer()
+    await direct.send(to, { value: 'direct', partition: 3 })
+    await using pipe = await kafka.pipe({
+      group: 'shrinking',
+      from,
+      to,
+      reset: 'earliest',
+      retry: { attempts: 1 },
+      handler: ({ value }) => ({ value, partition: Number(value) }),
+    })
+    await producer.send(from, { value: '2' })
+    await readTopic(kafka, to, 2)
+    await kafka.admin().deleteTopics([to.name])
+    await create(to.name, 2)
+
+    for (const value of ['2', '1', '3', '0']) await producer.send(from, { value })
+    await expect(direct.send(to, { value: 'direct', partition: 3 })).rejects.toThrow('which has 2 (0 to 1)')
+    expect(new Set((await readTopic(kafka, to, 2)).map(({ value }) => value))).toEqual(new Set(['0', '1']))
+    const dead = await readTopic(kafka, topic(`${from.name}.dlq`, { value: text }), 2)
+    expect(dead.map(({ value }) => value)).toEqual(['2', '3'])
+    await vi.waitFor(async () => expect(await lagOf(kafka, 'shrinking', from.name)).toBe(0), 10_000)
+    expect(await pipe.close()).toEqual({ abandonedHandlers: 0, uncommitted: [] })
+  })
+
   test('hands partitions over to another in the middle, and takes them back', async () => {
     const count = 10_000
     const job = await prepare('rebalanced', count)

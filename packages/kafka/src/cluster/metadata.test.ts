@@ -68,6 +68,19 @@ describe('metadata', () => {
     expect(metadata.topicById('x')).toBeUndefined()
   })
 
+  test('a broker that does not know yet of new partitions takes none away', () => {
+    const metadata = new Metadata()
+    const grown = topic('x', [
+      [1, 0],
+      [2, 0],
+    ])
+    metadata.learn(answer(grown))
+    metadata.learn(answer(topic('x', [[2, 1]])))
+    expect(metadata.topic('orders')?.partitions.map(({ leader }) => leader)).toEqual([2, 2])
+    metadata.learn(answer(topic('y', [[1, 0]])))
+    expect(metadata.topic('orders')?.partitions).toHaveLength(1)
+  })
+
   test('an answer without brokers takes none away', () => {
     const metadata = new Metadata()
     metadata.learn(answer())

@@ -92,13 +92,15 @@ export class Metadata {
   }
 }
 
-/** A broker that lags behind may still name the leader of an epoch that is over. */
+/** A broker that lags behind may still name the leader of an epoch that is over, or not know of new partitions. */
 function newest(
   answered: readonly PartitionMetadata[],
   known: readonly PartitionMetadata[],
 ): readonly PartitionMetadata[] {
-  return answered.map((partition, number) => {
+  const newer = answered.map((partition, number) => {
     const before = known[number]
     return before && before.leaderEpoch > partition.leaderEpoch ? before : partition
   })
+  // A topic loses none unless it is created again.
+  return [...newer, ...known.slice(answered.length)]
 }

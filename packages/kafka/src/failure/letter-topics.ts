@@ -84,7 +84,11 @@ export class LetterTopics {
    * @throws what keeps it from being made, or from being given more partitions
    */
   async prepare(source: string): Promise<TopicMetadata> {
-    const { name, partitions } = await this.target(source)
+    const target = await this.target(source)
+    const { name } = target
+    const known = this.#cluster.topic(name)
+    // It may have been made again, with fewer, since it was looked for.
+    const partitions = known?.errorCode === 0 ? known.partitions.length : target.partitions
     const wanted = this.#cluster.topic(source)?.partitions.length ?? 0
     if (partitions < wanted) {
       const widening = this.#widenings.get(source) ?? this.#addPartitions(source, name, wanted)

@@ -34,6 +34,12 @@ const byApiError: Readonly<Record<string, Refusal>> = {
 
 const byField: Readonly<Record<string, Refusal>> = { timestampMs: 'timestamp', partition: 'partition', key: 'record' }
 
+/** The error that says why a topic took nothing, behind those that only pass it on. */
+export function refusingError(error: unknown): BrokerError | ConfigError | undefined {
+  if (error instanceof BrokerError || error instanceof ConfigError) return error
+  return error instanceof Error && error.cause !== undefined ? refusingError(error.cause) : undefined
+}
+
 /** Undefined: it may pass. */
 export function refusalOf(error: unknown): Refusal | undefined {
   // Some other record of its batch may be to blame.

@@ -91,6 +91,12 @@ export class Accumulator {
     if (topic) topic.batchBytes = Math.min(topic.batchBytes, bytes >>> 1)
   }
 
+  /** The topic has fewer partitions than before: what comes from now on goes by those there are. */
+  recount(name: string): void {
+    const topic = this.#topics.get(name)
+    if (topic && !topic.locating) this.followMetadata(topic)
+  }
+
   /** Forgets of these topics those of which nothing waits, but for their sequence numbers. */
   forgetIdle(names: readonly string[]): void {
     for (const name of names) {

@@ -1,3 +1,4 @@
+import { countWithout } from '../cluster/missing-partition.ts'
 import { newBackoff } from './options.ts'
 import type { ProducerConfig } from './options.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -8,6 +9,8 @@ export interface LeaderSearchHooks {
   readonly schedule: (queue: PartitionQueue) => void
   /** Leaders may have changed. */
   readonly onRefreshed: () => void
+  /** The topic has only so many partitions, and this one is not among them. */
+  readonly onMissing: (queue: PartitionQueue, count: number) => void
 }
 
 /** Refreshes stale metadata in the background, and keeps the partitions without a leader until they have one. */
@@ -59,7 +62,7 @@ export class LeaderSearch {
         () => undefined,
         (error: unknown) => error as Error,
       )
-      this.#release()
+      this.#release(this.#lastError ? [] : topics)
       this.#hooks.onRefreshed()
       for (const queue of this.#leaderless) this.#staleTopics.add(queue.topic)
       if (this.#staleTopics.size > 0) await this.#pause(backoff.nextMs())
@@ -67,12 +70,16 @@ export class LeaderSearch {
     this.#isSearching = false
   }
 
-  #release(): void {
+  /** `asked`: the topics that the cluster has just answered for. */
+  #release(asked: readonly string[]): void {
     for (const queue of this.#leaderless) {
+      const { topic, partition } = queue
+      const count = asked.includes(topic) ? countWithout(this.#cluster, topic, partition) : undefined
       // What was given up needs no leader; what comes later is put here again.
-      if (queue.isDue && !this.#cluster.leader(queue.topic, queue.partition)) continue
+      if (count === undefined && queue.isDue && !this.#cluster.leader(topic, partition)) continue
       this.#leaderless.delete(queue)
       queue.scheduled = false
+      if (count !== undefined) this.#hooks.onMissing(queue, count)
       this.#hooks.schedule(queue)
     }
   }

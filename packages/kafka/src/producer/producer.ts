@@ -158,6 +158,7 @@ export class Producer implements AsyncDisposable {
       producerIds,
       breaker: this.#breaker,
       onTooLarge: (name, batch) => accumulator.shrinkBatches(name, batch.bytes),
+      onFewerPartitions: (name) => accumulator.recount(name),
     })
     this.#following = [
       cluster.onReplaced(() => this.#moveToOtherCluster()),

@@ -1,5 +1,6 @@
 import { ClosedError } from '@sluice/flow'
 import type { Breaker, Timer } from '@sluice/flow'
+import { missingPartition } from '../cluster/missing-partition.ts'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, ProduceResult } from '../driver/driver.ts'
 import { type DeliveryBlame, DeliveryError } from '../errors.ts'
@@ -25,6 +26,8 @@ export interface SenderParts {
   readonly breaker: Breaker
   /** A broker found a batch of this topic too large. */
   readonly onTooLarge: (topic: string, batch: RecordBatch) => void
+  /** The topic was created again with fewer partitions. */
+  readonly onFewerPartitions: (topic: string) => void
 }
 
 export interface SenderState {
@@ -58,6 +61,7 @@ export class Sender {
     this.#search = new LeaderSearch(parts.config, parts.cluster, this.#stopped.signal, {
       schedule: (queue) => this.schedule(queue),
       onRefreshed: () => this.#reroute(),
+      onMissing: (queue, count) => this.#giveUpMissing(queue, count),
     })
     this.#hooks = {
       breaker: parts.breaker,
@@ -118,6 +122,22 @@ export class Sender {
     const error = new DeliveryError(topic, partition, outcome, `${topic}/${partition}: ${why}`, batch.lastError, blame)
     this.#parts.settlement.failBatch(batch, outcome, error)
     this.schedule(queue)
+  }
+
+  /** The topic does not have this partition any more: what waits for it can never be written there. */
+  #giveUpMissing(queue: PartitionQueue, count: number): void {
+    const { topic, partition } = queue
+    this.#parts.onFewerPartitions(topic)
+    const cause = missingPartition(topic, partition, count)
+    const why = 'there is no such partition any more'
+    if (queue.head) {
+      queue.head.lastError = cause
+      this.giveUpHead(queue, why)
+    }
+    const records = queue.takeAcceptedUntil(Infinity)
+    if (records.length === 0) return
+    const error = new DeliveryError(topic, partition, 'refused', `${topic}/${partition}: ${why}`, cause)
+    this.#parts.settlement.fail(records, 'refused', error)
   }
 
   /**

@@ -1,5 +1,6 @@
-import { ConfigError, Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow'
 import type { Priority } from '@sluice/flow'
+import { missingPartition } from '../cluster/missing-partition.ts'
 import type { TopicMetadata } from '../driver/driver.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { PendingRecord } from './pending-record.ts'
@@ -71,5 +72,5 @@ export function mayHaveGrown(topic: TopicQueue, nowMs: number): boolean {
 /** @throws ConfigError where the partition that a record asks for does not exist. */
 export function requirePartition(topic: TopicQueue, partition: number): void {
   if (!isBeyond(topic, partition)) return
-  throw new ConfigError('partition', partition, `a partition of ${topic.name}: 0 to ${topic.partitionCount - 1}`)
+  throw missingPartition(topic.name, partition, topic.partitionCount)
 }

@@ -1,28 +1,25 @@
+import type { ConfigError } from '@sluice/flow'
 import type { Output } from '../consumer/commit-route.ts'
 import { BrokerError } from '../errors.ts'
-import { refusalOf } from '../failure/refusal.ts'
+import { refusalOf, refusingError } from '../failure/refusal.ts'
 import type { FinishedOutput } from './output-buffer.ts'
 
 /**
  * After a transaction was aborted: makes topics of letters again that are gone, and puts other letters in the place of
  * those that their topic refused, although what was known of it said that it would not.
+ * @param refused of the outputs, where it is known which
  * @returns whether the next transaction writes something else
  * @throws DeadLetterRefusedError for a letter that its topic will not take in any form
  */
-export async function mendLetters(taken: readonly FinishedOutput[], error: unknown): Promise<boolean> {
-  const cause = brokerErrorIn(error)
+export async function mendLetters(
+  taken: readonly FinishedOutput[],
+  error: unknown,
+  refused: readonly Output[],
+): Promise<boolean> {
+  const cause = refusingError(error)
   if (cause === undefined) return false
-  if (cause.apiError === 'UNKNOWN_TOPIC_OR_PARTITION') await remakeTopics(taken)
-  const refusal = refusalOf(cause)
-  if (refusal !== 'too_large' && refusal !== 'timestamp' && refusal !== 'record') return false
-  const { topic } = cause as BrokerError & { readonly topic?: string }
-  const suspects = taken.flatMap(({ outputs }) =>
-    outputs.filter((one) => one.topic === topic && one.again !== undefined),
-  )
-  // Which one it was is not always said. Too large is the largest; a time or a key that is there is no loss for the others.
-  const guilty =
-    refusal === 'too_large' ? suspects.toSorted((a, b) => b.record.bytes - a.record.bytes).slice(0, 1) : suspects
-  const mended = refusal === 'record' ? guilty.filter(({ record }) => record.key === null) : guilty
+  if (cause instanceof BrokerError && cause.apiError === 'UNKNOWN_TOPIC_OR_PARTITION') await remakeTopics(taken)
+  const mended = lettersToMend(taken, cause, refused)
   if (mended.length === 0) return false
   const instead = new Map<Output, Output>()
   for (const output of mended) instead.set(output, await output.again!(cause))
@@ -30,9 +27,22 @@ export async function mendLetters(taken: readonly FinishedOutput[], error: unkno
   return true
 }
 
-function brokerErrorIn(error: unknown): BrokerError | undefined {
-  if (error instanceof BrokerError) return error
-  return error instanceof Error && error.cause !== undefined ? brokerErrorIn(error.cause) : undefined
+/** Those to be written in another form. */
+function lettersToMend(
+  taken: readonly FinishedOutput[],
+  cause: BrokerError | ConfigError,
+  refused: readonly Output[],
+): readonly Output[] {
+  const refusal = refusalOf(cause)
+  if (refusal === 'partition') return refused.filter(({ again }) => again !== undefined)
+  const { topic } = cause as { readonly topic?: string }
+  const suspects = taken.flatMap(({ outputs }) =>
+    outputs.filter((one) => one.topic === topic && one.again !== undefined),
+  )
+  // Which one it was is not always said. Too large is the largest; a time or a key that is there is no loss for the others.
+  if (refusal === 'too_large') return suspects.toSorted((a, b) => b.record.bytes - a.record.bytes).slice(0, 1)
+  if (refusal === 'record') return suspects.filter(({ record }) => record.key === null)
+  return refusal === 'timestamp' ? suspects : []
 }
 
 /** Nobody else makes those of dead letters and retries. What fails is tried again after the next abort. */

@@ -1,6 +1,7 @@
 import { ConfigError, type Clock, orAborted } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import { missingPartition } from '../cluster/missing-partition.ts'
 import type { Output, OutputSource } from '../consumer/commit-route.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import { BrokerError, RecordTooLargeError } from '../errors.ts'
@@ -202,9 +203,7 @@ export class OutputTopics {
   require(name: string, record: PendingRecord, options: EncodeOptions): void {
     this.#requireFitting(name, record, options.compression)
     const count = this.partitions(name)
-    if (record.partition >= count) {
-      throw new ConfigError('partition', record.partition, `a partition of ${name}: 0 to ${count - 1}`)
-    }
+    if (record.partition >= count) throw missingPartition(name, record.partition, count)
     if (this.#known.get(name)!.needsKey && record.key === null) {
       throw new ConfigError('key', null, `given: ${name} is compacted`)
     }

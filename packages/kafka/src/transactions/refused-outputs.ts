@@ -5,8 +5,7 @@ import type { Output } from '../consumer/commit-route.ts'
 import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { FailureRoute } from '../consumer/failure-route.ts'
 import type { AssignedPartition } from '../consumer/partition.ts'
-import { BrokerError } from '../errors.ts'
-import { refusalOf } from '../failure/refusal.ts'
+import { refusalOf, refusingError } from '../failure/refusal.ts'
 import { untilDone } from '../failure/until-done.ts'
 import { OutputRefusedError } from './errors.ts'
 import type { FinishedOutput, OutputBuffer } from './output-buffer.ts'
@@ -29,11 +28,11 @@ export interface RefusedOutputsOptions {
 
 interface OutputRefusal {
   readonly topic: string
-  readonly cause: BrokerError
+  readonly cause: Error
 }
 
 /** Other refusals are not about one record: every record of the topic would meet them. */
-const refusalsOfRecords = new Set(['too_large', 'timestamp', 'record'])
+const refusalsOfRecords = new Set(['too_large', 'timestamp', 'record', 'partition'])
 
 /**
  * What a handler returned was judged by the settings of its topic as they were known. Where the topic refuses it all the
@@ -69,7 +68,7 @@ export class RefusedOutputs {
    * tell it from the others
    */
   async mend(taken: readonly FinishedOutput[], error: unknown, suspects: readonly Output[]): Promise<boolean> {
-    const cause = brokerErrorIn(error)
+    const cause = refusingError(error)
     const refusal = cause && refusalOf(cause)
     if (refusal === undefined || !refusalsOfRecords.has(refusal)) return false
     if (!suspects.some(({ source }) => source !== undefined)) return false
@@ -142,9 +141,4 @@ function ownersOf(suspects: readonly Output[], taken: readonly FinishedOutput[])
   const [only] = suspects
   if (suspects.length > 1 || only?.source === undefined) return []
   return taken.filter(({ outputs }) => outputs.includes(only))
-}
-
-function brokerErrorIn(error: unknown): BrokerError | undefined {
-  if (error instanceof BrokerError) return error
-  return error instanceof Error && error.cause !== undefined ? brokerErrorIn(error.cause) : undefined
 }

@@ -19,14 +19,14 @@ const letters = topic('letters', { value: text })
 const dead = topic('dead', { value: text })
 const source = topic('source', { value: text })
 
-async function setUp() {
+async function setUp(version: 1 | 2 = 2) {
   const clock = new ManualClock()
   const original = (offset: number): OriginalRecord => {
     return { offset, timestampMs: 1, key: null, value: null, headers: undefined }
   }
   let readAgain = async (of: AssignedPartition, offset: number): Promise<ConsumerRecord | undefined> =>
     new ConsumerRecord('source', of.partition, original(offset), null, null)
-  const broker = new SimulatedTransactions(clock, 2)
+  const broker = new SimulatedTransactions(clock, version)
   const { cluster } = broker
   const topics = new OutputTopics(cluster, clock)
   await settle(clock, Promise.all([topics.look('letters'), topics.look('dead')]))
@@ -76,10 +76,10 @@ async function setUp() {
     broker.fate = (name) => (name === 'end' ? fates.shift() : undefined)
   }
   /** The same as a handler returns it. */
-  const returned = (offset: number, value: string): void => {
+  const returned = (offset: number, value: string, to = 0): void => {
     const source = { offset, attempt: 1, compression: undefined }
     const settings = { nowMs: 1, compression: 'none', source } as const
-    commits.finished(partition, offset, [topics.encode(letters, { key: 'k', value, partition: 0 }, settings)])
+    commits.finished(partition, offset, [topics.encode(letters, { key: 'k', value, partition: to }, settings)])
   }
   const readsAgain = (read: typeof readAgain): void => void (readAgain = read)
   return {
@@ -236,6 +236,53 @@ describe('a record whose output its topic refuses', () => {
     expect(commits.isFull).toBe(false)
   })
 })
+
+describe.each([1, 2] as const)(
+  'with version %d, an output topic that was created again with fewer partitions',
+  (version) => {
+    const settings = { nowMs: 1, compression: 'lz4' } as const
+
+    async function withoutPartition1() {
+      const set = await setUp(version)
+      const recreate = (): void => {
+        set.broker.partitions = 1
+        set.broker.generation++
+      }
+      return { ...set, recreate }
+    }
+
+    test('fails the records whose outputs name a partition that it has no more', async () => {
+      const { broker, returned, commit, heard, recreate } = await withoutPartition1()
+      for (const [offset, value] of ['a', 'b', 'c'].entries()) returned(offset, value, offset % 2)
+      recreate()
+      for (let count = 0; count < 5 && broker.offset !== 3; count++) await commit(3)
+      expect(broker.committed.toSorted()).toEqual(['a', 'c', 'dead 1: OutputRefusedError'])
+      expect(heard.filter((one) => one === 'aborted')).toHaveLength(1)
+    })
+
+    test('gets dead letters by their keys instead', async () => {
+      const { broker, commits, partition, topics, commit, recreate } = await withoutPartition1()
+      const encode = (place: { partition?: number }) =>
+        topics.encode(letters, { key: 'k', value: 'a', ...place }, settings)
+      commits.finished(partition, 0, [{ ...encode({ partition: 1 }), again: async () => encode({}) }])
+      recreate()
+      expect(await commit(1)).toEqual([])
+      expect(await commit(1)).toEqual(committed)
+      expect(broker.committed).toEqual(['a'])
+    })
+
+    test('gets what only its key had led there with the next transaction', async () => {
+      const { broker, commits, partition, topics, commit, recreate } = await withoutPartition1()
+      const keys = ['0', '1', '2', '3', '4', '5']
+      const outputs = keys.map((key) => topics.encode(letters, { key, value: key }, settings))
+      commits.finished(partition, 0, outputs)
+      recreate()
+      await expect(commit(1)).rejects.toMatchObject({ outcome: 'aborted', retriable: true })
+      expect(await commit(1)).toEqual(committed)
+      expect(broker.committed).toEqual(keys)
+    })
+  },
+)
 
 test('outputs of one partition are compressed each as they were', async () => {
   const { topics, broker, commits, partition, commit } = await setUp()

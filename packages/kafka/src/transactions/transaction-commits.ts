@@ -131,7 +131,7 @@ export class TransactionCommits implements CommitRoute, OutputSink {
   }
 
   async #mend(taken: readonly FinishedOutput[], error: unknown, suspects: readonly Output[]): Promise<boolean> {
-    return (await mendLetters(taken, error)) || (await this.#refused.mend(taken, error, suspects))
+    return (await mendLetters(taken, error, suspects)) || (await this.#refused.mend(taken, error, suspects))
   }
 
   async #write(

@@ -2,7 +2,7 @@ import type { Clock } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output } from '../consumer/commit-route.ts'
-import { brokerError } from '../driver/classify.ts'
+import { brokerError, errorCode } from '../driver/classify.ts'
 import type {
   BrokerNode,
   CoordinatorKind,
@@ -17,8 +17,11 @@ import { BrokerError, RequestTimeoutError } from '../errors.ts'
 import { mayHaveArrived } from '../producer/verdict.ts'
 import { askCoordinator, isStaleEpoch, isTransient } from './ask-coordinator.ts'
 import type { PartitionBatches } from './partition-batches.ts'
+import { requirePartitions } from './require-partitions.ts'
 import { reached } from './steps.ts'
-import { TransactionalSends } from './transactional-sends.ts'
+import { isRefreshed, TransactionalSends } from './transactional-sends.ts'
+
+const unknownPartition = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 
 /** Offsets that a consumer group commits with a transaction. */
 export interface TransactionOffsets {
@@ -98,7 +101,7 @@ export class Transaction {
   ): Promise<void> {
     const { transactional, version } = this.#options
     reached(transactional.transactionalId, 'begin')
-    if (version === 1) await this.#register(batches, offsets?.group)
+    if (version === 1) await this.#register(batches, offsets?.group, onRefused)
     const sends = new TransactionalSends({
       ...this.#options,
       signal: this.#stop.signal,
@@ -139,14 +142,23 @@ export class Transaction {
     return next
   }
 
-  async #register(batches: readonly PartitionBatches[], group: string | undefined): Promise<void> {
+  async #register(
+    batches: readonly PartitionBatches[],
+    group: string | undefined,
+    onRefused: TransactionContent['onRefused'],
+  ): Promise<void> {
     const { cluster, transactional, deadlineMs } = this.#options
     const id = transactional.transactionalId
     const places = batches.map(({ topic, partition }): PartitionKey => ({ topic, partition }))
     if (places.length > 0) {
-      await this.#ask('AddPartitionsToTxn', 'transaction', id, deadlineMs, async (coordinator) =>
-        throwFirst(await cluster.driver.addPartitionsToTransaction(coordinator, transactional, places)),
-      )
+      await this.#ask('AddPartitionsToTxn', 'transaction', id, deadlineMs, async (coordinator) => {
+        const results = await cluster.driver.addPartitionsToTransaction(coordinator, transactional, places)
+        const topics = results.filter(({ errorCode }) => errorCode === unknownPartition).map(({ topic }) => topic)
+        if (topics.length > 0 && (await isRefreshed(cluster, [...new Set(topics)], this.#stop.signal))) {
+          requirePartitions(cluster, batches, onRefused)
+        }
+        throwFirst(results)
+      })
     }
     if (group === undefined) return
     await this.#ask('AddOffsetsToTxn', 'transaction', id, deadlineMs, (coordinator) =>
@@ -220,6 +232,6 @@ export class Transaction {
 function throwFirst(results: readonly PartitionResult[]): void {
   const failed = results.find(({ errorCode }) => errorCode !== 0)
   if (failed === undefined) return
-  const { topic, partition, errorCode } = failed
-  throw brokerError(errorCode, null, { topic, partition })
+  const { topic, partition } = failed
+  throw brokerError(failed.errorCode, null, { topic, partition })
 }

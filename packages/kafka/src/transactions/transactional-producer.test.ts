@@ -45,6 +45,28 @@ test('a partition beyond those that are known is asked for once before it is ref
   await producer.close()
 })
 
+test('a topic that was created again with fewer partitions refuses records that name one of the others', async () => {
+  const { clock, broker, producer } = await open()
+  const send = (partition: number) =>
+    settle(
+      clock,
+      producer.run((transaction) => transaction.send(letters, { value: String(partition), partition })),
+    )
+  await send(1)
+  broker.partitions = 1
+  broker.generation++
+  const beganMs = clock.monotonicMs()
+  await expect(send(1)).rejects.toMatchObject({
+    code: 'transaction_failed',
+    outcome: 'aborted',
+    retriable: false,
+    message: expect.stringContaining('partition is 1, but must be a partition of letters, which has 1 (0 to 0)'),
+  })
+  expect(clock.monotonicMs() - beganMs).toBeLessThan(2_000)
+  await send(0)
+  await producer.close()
+})
+
 describe('closing', () => {
   test.each(['unanswered', 'request_lost'] as const)(
     'gives up in its time a transaction whose end is %s, says that it may be committed, and asks for nothing more',

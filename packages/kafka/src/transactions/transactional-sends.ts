@@ -6,6 +6,7 @@ import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { BrokerNode, ProduceResult, TransactionalIdentity, TransactionVersion } from '../driver/driver.ts'
 import { type BrokerError, ClusterTimeoutError } from '../errors.ts'
 import type { PartitionBatches } from './partition-batches.ts'
+import { requirePartitions } from './require-partitions.ts'
 
 export interface TransactionalSendsOptions {
   readonly cluster: Cluster
@@ -64,9 +65,8 @@ export class TransactionalSends {
       if (left.length === 0) return
       this.#throwIfLate(last)
       await clock.sleep(backoff.nextMs(), signal)
-      await cluster.refresh([...new Set(left.map(({ topic }) => topic))], signal).catch((error: unknown) => {
-        if ((error as { retriable?: boolean }).retriable !== true) throw error
-      })
+      const topics = [...new Set(left.map(({ topic }) => topic))]
+      if (await isRefreshed(cluster, topics, signal)) requirePartitions(cluster, left, this.#options.onRefused)
     }
   }
 
@@ -138,6 +138,17 @@ export class TransactionalSends {
     if (signal.aborted || this.#leftMs() <= 0) {
       throw new ClusterTimeoutError('the records of a transaction could not be written', this.#options.timeoutMs, cause)
     }
+  }
+}
+
+/** False: no broker could be asked now. */
+export async function isRefreshed(cluster: Cluster, topics: readonly string[], signal: AbortSignal): Promise<boolean> {
+  try {
+    await cluster.refresh(topics, signal)
+    return true
+  } catch (error) {
+    if ((error as { retriable?: boolean }).retriable !== true) throw error
+    return false
   }
 }
 

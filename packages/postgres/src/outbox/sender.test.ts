@@ -79,8 +79,10 @@ describe('a sender', () => {
     expect(opened).toHaveLength(2)
   })
 
-  it('believes the broker at once', async () => {
-    const cause = { apiError: 'INVALID_RECORD' }
+  it.each([
+    ['the broker', { apiError: 'INVALID_RECORD' }],
+    ['the cluster, where the partition of a row is gone,', { code: 'config_invalid', field: 'partition' }],
+  ])('believes %s at once', async (_, cause) => {
     const { kafka, opened } = fakeKafka(() => Object.assign(new Error('no'), { outcome: 'aborted', cause }))
     const sender = newSender(kafka)
     expect(await sender.send(3, [row(1)])).toMatchObject([{ outcome: 'refused' }])

@@ -170,10 +170,12 @@ function failed(error: unknown): Sent {
 /** By the broker, or before by what is known of its topic: too large, no key, no such partition, no such time. */
 function isRefusal(error: unknown): boolean {
   const { outcome, cause } = error as { outcome?: string; cause?: { apiError?: string } }
-  return isForeseen(error) || (outcome === 'aborted' && REFUSALS.has(cause?.apiError ?? ''))
+  // A topic that was created again with fewer partitions shows it only when it is written to.
+  const isRefused = REFUSALS.has(cause?.apiError ?? '') || isForeseen(cause)
+  return isForeseen(error) || (outcome === 'aborted' && isRefused)
 }
 
 function isForeseen(error: unknown): boolean {
-  const { code } = error as { code?: string }
+  const { code } = (error ?? {}) as { code?: string }
   return code === 'record_too_large' || code === 'config_invalid'
 }

@@ -105,6 +105,13 @@ export class SimulatedCluster implements ProducerCluster {
     for (const listener of this.#onForgotten) listener(names)
   }
 
+  /** Deletes the topic and creates it again, empty: no broker leads its former partitions any more. */
+  recreate(name: string, partitions: number): readonly SimulatedPartition[] {
+    const before = this.#topics.get(name)!.length
+    for (let partition = partitions; partition < before; partition++) this.lead(name, partition, -1)
+    return this.createTopic(name, partitions)
+  }
+
   logsOf(name: string): readonly SimulatedPartition[] {
     return this.#topics.get(name)!
   }

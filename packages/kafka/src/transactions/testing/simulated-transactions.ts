@@ -28,6 +28,7 @@ export type Fate =
   | undefined
 export type RequestName = 'init' | 'register' | 'produce' | 'offsets' | 'end'
 
+const unknownPartition = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 const broker: BrokerNode = { id: 1, host: 'simulated', port: 9092 }
 
 interface Open {
@@ -47,6 +48,8 @@ export class SimulatedTransactions {
   readonly requests: RequestName[] = []
   /** How many every topic has. */
   partitions = 2
+  /** How many times the topics were deleted and created again. */
+  generation = 0
   /** Of every topic. */
   configs: Readonly<Record<string, string>> = {}
   fate: (name: RequestName) => Fate = () => undefined
@@ -86,7 +89,7 @@ export class SimulatedTransactions {
         brokers: [broker],
         topics: (names ?? []).map((name) => ({
           name,
-          id: name,
+          id: `${name}.${this.generation}`,
           errorCode: 0,
           internal: false,
           partitions: Array.from({ length: this.partitions }, (_, partition) => ({
@@ -159,14 +162,18 @@ export class SimulatedTransactions {
   #register(transactional: TransactionalIdentity, places: readonly PartitionKey[]) {
     this.#check(transactional)
     for (const { topic, partition } of places) this.#begin().added.add(`${topic}/${partition}`)
-    return places.map((place) => ({ ...place, errorCode: 0 }))
+    return places.map((place) => ({ ...place, errorCode: this.#has(place) ? 0 : unknownPartition }))
+  }
+
+  #has({ topic, partition }: PartitionKey): boolean {
+    return topic === '' || partition < this.partitions
   }
 
   #produce({ batches }: ProduceRequest) {
     const results = batches.map(({ topic, partition, batch }) => ({
       topic,
       partition,
-      errorCode: this.#append(`${topic}/${partition}`, batch),
+      errorCode: this.#has({ topic, partition }) ? this.#append(`${topic}/${partition}`, batch) : unknownPartition,
       errorMessage: null,
       recordErrors: [],
       baseOffset: 0,
