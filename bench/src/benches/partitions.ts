@@ -11,7 +11,7 @@ import { type Row, median, promise, publish, round } from '../report.ts'
 export const title = 'one consumer of hundreds of partitions, and a cluster of thousands of topics'
 
 export const options = {
-  records: option('600000', 'records to read in each round, in batches of 100'),
+  records: option('1500000', 'records to read in each round, in batches of 100'),
   rounds: option('3', 'rounds of reading, of which the median counts'),
   singles: option('200', 'single records whose way is timed, for each number of partitions'),
   topics: option('5000', 'topics of one partition each'),

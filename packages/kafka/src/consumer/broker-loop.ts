@@ -1,6 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { BrokerNode, FetchedPartition, FetchResponse, Isolation } from '../driver/driver.ts'
+import { turnBetween } from '../driver/time-slices.ts'
 import type { Routed } from './router.ts'
 import { Signal } from './signal.ts'
 
@@ -89,11 +90,6 @@ const WAITING_POLL_MS = 10
 /** An answer is late when it takes so much longer than the broker may hold it. */
 const SILENT_AFTER_MS = 3_000
 const MAX_INT32 = 2 ** 31 - 1
-/**
- * Partitions: to read, to hand on and to plan a fetch of more takes some 4 us a partition each, and other work has its
- * turn in between.
- */
-const LONG_FETCH = 1_000
 
 /**
  * Fetches from one broker, one request at a time, for as long as it leads any partition of ours: a frozen broker holds
@@ -238,10 +234,9 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
     } finally {
       silence.cancel()
     }
-    const isLong = plan.asks.length > LONG_FETCH
-    if (isLong) await nextTurn()
+    await turnBetween(plan.asks.length)
     this.#hand(plan.asks, offsets, answer)
-    if (isLong) await nextTurn()
+    await turnBetween(plan.asks.length)
     return answer.throttleMs
   }
 
@@ -259,11 +254,6 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
       }
     })
   }
-}
-
-/** Timers and sockets have their turn. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Finds the answer for a partition: most often the next one, since a broker answers in the order of the request. */

@@ -2,6 +2,7 @@ import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { PartitionResult } from '../driver/driver.ts'
+import { turnBetween } from '../driver/time-slices.ts'
 import { BrokerError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
 import type { CommitEntry, CommitRoute } from './commit-route.ts'
@@ -162,6 +163,7 @@ export class Committer {
         // While its topic is unknown nobody can say whether the name still means the same one.
         if (this.#isDirty(partition) && !this.#isUnknown(partition)) entries.push(entryOf(partition))
       }
+      await turnBetween(entries.length)
       if (entries.length > 0 && this.#options.membership.epoch > 0) await this.#send(entries)
     })
     this.#inFlight = next
@@ -172,6 +174,7 @@ export class Committer {
     try {
       const results = await this.#options.route.commit(entries)
       this.#commits++
+      await turnBetween(entries.length)
       await this.#accept(entries, results)
     } catch (error) {
       await this.#failed(error as Error)

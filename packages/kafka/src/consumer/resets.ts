@@ -3,6 +3,7 @@ import { Backoff } from '../backoff.ts'
 import { ByPlace } from '../by-place.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify } from '../driver/classify.ts'
+import { turnBetween } from '../driver/time-slices.ts'
 import type { BrokerNode, ListedOffset } from '../driver/driver.ts'
 import { NoPositionError, OffsetOutsideLogError } from './errors.ts'
 import type { ResetReason } from './events.ts'
@@ -117,6 +118,7 @@ export class Resets {
       const at = offset === NONE ? end : offset
       if (at !== undefined) found.push({ partition, offset: at, leaderEpoch: -1, reset: reason })
     }
+    await turnBetween(found.length)
     if (found.length > 0) this.#options.onFound(found.filter(({ partition }) => partition.isLive))
     const done = new Set(found.map(({ partition }) => partition))
     return partitions.filter((partition) => !done.has(partition))
