@@ -40,6 +40,17 @@ describe('the settings of a Kafka', () => {
     expect(refusal({ brokers: ['', ' '] }).field).toBe('brokers')
   })
 
+  test('take addresses as one text with commas', () => {
+    const { brokers } = parseKafkaOptions({ brokers: 'a:1, [::1]:9094,' })
+    expect(brokers).toEqual([
+      { host: 'a', port: 1 },
+      { host: '::1', port: 9_094 },
+    ])
+    expect(refusal({ brokers: ' , ' }).message).toBe(
+      'brokers is " , ", but must be one address or more, such as localhost:9092',
+    )
+  })
+
   test('what makes no sense is refused with the field, the value and what is allowed', () => {
     expect(refusal({ brokers: [] }).field).toBe('brokers')
     const late = refusal({ brokers: ['a'], requestTimeoutMs: 0 })

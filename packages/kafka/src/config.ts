@@ -5,10 +5,10 @@ import { requireKnownFields } from './known-fields.ts'
 
 export interface KafkaOptions {
   /**
-   * Where to begin: `host:port` each, port 9092 where none is given. The others are found from there. Empty elements are
-   * ignored. Kafka: `bootstrap.servers`.
+   * Where to begin: `host:port` each, port 9092 where none is given; a list, or a text with commas. The others are found
+   * from there. Empty elements are ignored. Kafka: `bootstrap.servers`.
    */
-  readonly brokers: readonly string[]
+  readonly brokers: string | readonly string[]
   /** What brokers know this client by, in logs, metrics and quotas. Default `sluice`. */
   readonly clientId?: string | undefined
   /** For a connection and its first answer, from 1. Default 5,000. */
@@ -80,10 +80,11 @@ export function parseKafkaOptions(options: KafkaOptions): KafkaConfig {
 
 /** Empty elements are ignored, as Java's client does: they are what a trailing comma leaves. */
 function parseBrokers(field: string, brokers: unknown): readonly Address[] {
-  const given: readonly unknown[] = Array.isArray(brokers) ? brokers : []
-  const addresses = given.filter((broker) => typeof broker !== 'string' || broker.trim() !== '')
+  const given: unknown = typeof brokers === 'string' ? brokers.split(',').map((broker) => broker.trim()) : brokers
+  const list: readonly unknown[] = Array.isArray(given) ? given : []
+  const addresses = list.filter((broker) => typeof broker !== 'string' || broker.trim() !== '')
   if (addresses.length === 0) {
-    throw new ConfigError(field, brokers, 'a list of at least one address, such as localhost:9092')
+    throw new ConfigError(field, brokers, 'one address or more, such as localhost:9092')
   }
   return Object.freeze(addresses.map((broker) => parseAddress(field, broker)))
 }

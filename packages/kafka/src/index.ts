@@ -1,5 +1,14 @@
 export * from './errors.ts'
-export { aimdLimit, gradientLimit, stepLimit } from '@sluice/flow'
+export {
+  BackpressureError,
+  CircuitOpenError,
+  ClosedError,
+  ConfigError,
+  SluiceError,
+  aimdLimit,
+  gradientLimit,
+  stepLimit,
+} from '@sluice/flow'
 export { Kafka } from './kafka.ts'
 export type { KafkaConsumerOptions, KafkaPipeOptions } from './kafka.ts'
 export type { KafkaCloseReport } from './close-parts.ts'

@@ -181,8 +181,9 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    */
   readonly rackId?: string
   /**
-   * A folder for the last member id, so that a killed consumer is back in milliseconds instead of a session timeout.
-   * Default: none.
+   * A folder for the last member id, so that a killed consumer is back in milliseconds instead of a session timeout. It
+   * is made where there is none; one that is a link, belongs to another user (root excepted), or can be written by
+   * everybody is refused: name a folder inside it. Default: none.
    */
   readonly stateDir?: string
   /** Tells consumers of one group and one `stateDir` apart. Default: the instance id, else `default`. */

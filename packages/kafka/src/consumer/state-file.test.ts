@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -22,6 +32,25 @@ test('the first holder has nobody to dismiss', async () => {
   const file = open()
   await file.claim()
   expect(await file.begin('a')).toEqual([])
+})
+
+test.skipIf(process.platform === 'win32')('a folder that others could write to is refused by name', async () => {
+  chmodSync(folder, 0o777)
+  await expect(open().claim()).rejects.toMatchObject({
+    code: 'config_invalid',
+    field: 'stateDir',
+    message: expect.stringContaining('every user can write to it'),
+  })
+  const link = `${folder}.link`
+  symlinkSync(folder, link)
+  await expect(new StateFile(link, 'cluster', 'group', 'name').claim()).rejects.toMatchObject({ field: 'stateDir' })
+  rmSync(link)
+})
+
+test.skipIf(process.platform === 'win32')('its file can be read by its user alone', async () => {
+  const file = open()
+  await file.claim()
+  expect(statSync(file.path).mode & 0o077).toBe(0)
 })
 
 test('a live holder refuses a second one, naming itself', async () => {

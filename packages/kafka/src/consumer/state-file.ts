@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { requirePrivateFolder } from '../private-folder.ts'
 import { StateInUseError } from './errors.ts'
 
 /** A claim takes some milliseconds; a holder that takes longer than all of the tries is frozen. */
@@ -36,10 +37,10 @@ export class StateFile {
 
   /**
    * Takes the file over from a holder that is gone.
-   * @throws StateInUseError when the holder is alive.
+   * @throws StateInUseError when the holder is alive; ConfigError where others could write to the folder.
    */
   async claim(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true })
+    await requirePrivateFolder('stateDir', this.#folder)
     await this.#lock()
     try {
       const found = await this.#read()
@@ -121,7 +122,7 @@ export class StateFile {
 
   async #draft(state: State): Promise<string> {
     const draft = `${this.path}.${randomUUID()}`
-    await writeFile(draft, JSON.stringify(state))
+    await writeFile(draft, JSON.stringify(state), { mode: 0o600, flag: 'wx' })
     return draft
   }
 }

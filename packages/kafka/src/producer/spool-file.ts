@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { stat } from 'node:fs/promises'
-import { createPrivate } from './spool-folder.ts'
+import { createPrivate } from '../private-folder.ts'
 
 /** A file of whole lines. What cannot be written whole is cut off again. */
 export class SpoolFile {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { type Clock, ConfigError, messageOf, systemClock, type Timer } from '@sluice/flow'
 import type { DeadLetterRecord } from '../failure/dead-letter-writer.ts'
 import { SpoolFile } from './spool-file.ts'
-import { openOwn, requirePrivateFolder } from './spool-folder.ts'
+import { openOwn, requirePrivateFolder } from '../private-folder.ts'
 import { fromLine, toLine } from './spool-line.ts'
 import { heartbeatMs, isHeld, newName } from './spool-owner.ts'
 
@@ -48,11 +48,12 @@ export class Spool {
   static async open(folder: string, maxBytes: number, clock: Clock = systemClock): Promise<Spool> {
     const spool = new Spool(folder, maxBytes, clock)
     try {
-      await requirePrivateFolder(folder)
+      await requirePrivateFolder('deadLetters.spoolDir', folder)
       await spool.takeOver()
     } catch (error) {
       await spool.close()
-      const allowed = 'a folder of this user, or of root, that this process can write to and not everybody can'
+      if (error instanceof ConfigError) throw error
+      const allowed = 'a folder that this process can read and write'
       throw new ConfigError('deadLetters.spoolDir', folder, `${allowed} (${messageOf(error)})`)
     }
     spool.#beat()

@@ -1,3 +1,4 @@
+import { ConfigError, messageOf } from '@sluice/flow'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 
@@ -9,10 +10,20 @@ const ownUid = process.getuid?.()
 
 /**
  * Makes the folder, for its owner alone, where there is none.
- * @throws where it is a link, belongs to another user than this one or root, or can be written by everybody
+ * @throws ConfigError where it cannot be used, is a link, belongs to another user than this one or root, or can be
+ * written by everybody
  */
-export async function requirePrivateFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+export async function requirePrivateFolder(setting: string, folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await checkFolder(folder)
+  } catch (error) {
+    const allowed = 'a folder of this user, or of root, that this process can write to and not everybody can'
+    throw new ConfigError(setting, folder, `${allowed} (${messageOf(error)})`)
+  }
+}
+
+async function checkFolder(folder: string): Promise<void> {
   const found = await lstat(folder)
   if (!found.isDirectory()) throw new Error('it is not a folder, or it is a link')
   if (ownUid === undefined) return
