@@ -196,7 +196,7 @@ export class OutboxRelay implements AsyncDisposable {
       try {
         // As long as it lives; each round has a time of its own.
         const connection = { pool: this.#pool, clock: this.#clock, timeoutMs: Infinity, connectTimeoutMs: CONNECT_MS }
-        await withConnection(connection, async (client, discard) => {
+        await withConnection({ ...connection, signal: this.#givenUp.signal }, async (client, discard) => {
           // It holds locks, and settings of its own.
           discard()
           const sender = new Sender(this.#settings)

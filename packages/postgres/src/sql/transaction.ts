@@ -167,7 +167,9 @@ async function connected(settings: ConnectionSettings, onBroken: () => void): Pr
     connecting.then(
       (late) => {
         late.off('error', onBroken)
-        late.release()
+        const isUnwanted = signal?.aborted === true
+        if (isUnwanted) late.on('error', () => {})
+        late.release(isUnwanted)
       },
       () => {},
     )
