@@ -157,6 +157,7 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
       const plan = this.#plan()
       if (plan.asks.length === 0) {
         await this.#signal.wait(plan.againInMs)
+        await turnBetween(this.#partitions.size)
         continue
       }
       const throttleMs = await this.#fetch(plan)

@@ -163,7 +163,7 @@ export class Committer {
         // While its topic is unknown nobody can say whether the name still means the same one.
         if (this.#isDirty(partition) && !this.#isUnknown(partition)) entries.push(entryOf(partition))
       }
-      await turnBetween(entries.length)
+      // At once: a route that commits outputs takes those of exactly these offsets.
       if (entries.length > 0 && this.#options.membership.epoch > 0) await this.#send(entries)
     })
     this.#inFlight = next

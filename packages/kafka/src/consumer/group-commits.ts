@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.ts'
 import type { PartitionResult } from '../driver/driver.ts'
+import { turnBetween } from '../driver/time-slices.ts'
 import type { CommitEntry, CommitRoute } from './commit-route.ts'
 import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
@@ -21,6 +22,7 @@ export class GroupCommits implements CommitRoute {
   async commit(entries: readonly CommitEntry[]): Promise<readonly PartitionResult[]> {
     const { cluster, settings, membership } = this.#options
     const { group, instanceId } = settings
+    await turnBetween(entries.length)
     const coordinator = await cluster.coordinator('group', group)
     // The group fences members, not partitions: what was lost meanwhile must not be committed under a newer epoch.
     const offsets = entries.filter(({ owner }) => owner.phase !== 'released')
