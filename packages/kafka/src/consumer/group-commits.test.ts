@@ -39,3 +39,25 @@ test('a commit whose coordinator is looked up slowly leaves out the partitions t
   expect(await commits.commit(entries)).toEqual([])
   expect(sent).toHaveLength(1)
 })
+
+test('a commit of thousands of partitions goes a thousand at a time, and says what became of each', async () => {
+  const sizes: number[] = []
+  const commitOffsets = async (_: unknown, { offsets }: CommitRequest) => {
+    sizes.push(offsets.length)
+    return offsets.map(({ topic, partition }) => ({ topic, partition, errorCode: partition === 2_400 ? 29 : 0 }))
+  }
+  const cluster = { coordinator: async () => ({}), driver: { commitOffsets } } as unknown as Cluster
+  const commits = new GroupCommits({
+    cluster,
+    settings: { group: 'g', instanceId: null } as unknown as ConsumerSettings,
+    membership: { memberId: 'm', epoch: 1 } as unknown as Membership,
+  })
+  const entries = Array.from({ length: 2_500 }, (_, partition): CommitEntry => {
+    const owner = new AssignedPartition(letters, 'id', partition, 1)
+    return { owner, topic: 'letters', partition, offset: 7, leaderEpoch: -1, metadata: '', revision: 1 }
+  })
+  const results = await commits.commit(entries)
+  expect(sizes).toEqual([1_000, 1_000, 500])
+  expect(results.map(({ partition }) => partition)).toEqual(entries.map(({ partition }) => partition))
+  expect(results.filter(({ errorCode }) => errorCode !== 0)).toMatchObject([{ partition: 2_400 }])
+})

@@ -1,9 +1,12 @@
 import type { Cluster } from '../cluster/cluster.ts'
 import type { PartitionResult } from '../driver/driver.ts'
-import { turnBetween } from '../driver/time-slices.ts'
+import { nextTurn } from '../driver/time-slices.ts'
 import type { CommitEntry, CommitRoute } from './commit-route.ts'
 import type { Membership } from './membership.ts'
 import type { ConsumerSettings } from './options.ts'
+
+/** Of one request. To write it, and to read its answer, takes some 10 us an offset. */
+const maxOffsets = 1_000
 
 export interface GroupCommitsOptions {
   readonly cluster: Cluster
@@ -19,10 +22,19 @@ export class GroupCommits implements CommitRoute {
     this.#options = options
   }
 
+  /** In requests of 1,000 offsets at most, between which other work has its turn. */
   async commit(entries: readonly CommitEntry[]): Promise<readonly PartitionResult[]> {
+    const results: PartitionResult[] = []
+    for (let from = 0; from < entries.length; from += maxOffsets) {
+      if (from > 0) await nextTurn()
+      for (const result of await this.#commitSome(entries.slice(from, from + maxOffsets))) results.push(result)
+    }
+    return results
+  }
+
+  async #commitSome(entries: readonly CommitEntry[]): Promise<readonly PartitionResult[]> {
     const { cluster, settings, membership } = this.#options
     const { group, instanceId } = settings
-    await turnBetween(entries.length)
     const coordinator = await cluster.coordinator('group', group)
     // The group fences members, not partitions: what was lost meanwhile must not be committed under a newer epoch.
     const offsets = entries.filter(({ owner }) => owner.phase !== 'released')

@@ -29,6 +29,7 @@ export async function turnBetween(partitions: number): Promise<void> {
   if (partitions > manyPartitions) await nextTurn()
 }
 
-function nextTurn(): Promise<void> {
+/** Resolves when sockets and timers had their turn. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
