@@ -6,6 +6,9 @@ import { freePort } from '../../system/support/holding-proxy.ts'
 /** An address that no resolver knows: RFC 2606 keeps `.invalid` free. */
 export const lostHost = 'kafka-0.kafka-headless.prod.svc.invalid'
 
+/** The broker that the faults make sick. */
+export const sick = 3
+
 /** Topics, groups and brokers that can be made sick. Each broker leads two partitions of `orders`. */
 export class OutageCluster implements AsyncDisposable {
   readonly kafka: Kafka
@@ -86,15 +89,26 @@ export class OutageCluster implements AsyncDisposable {
     await this.#stack.close()
   }
 
+  /** The topic that no fault touches. Kafka draws which replica leads it: anew, where that is the broker that gets sick. */
+  async #createOk(): Promise<void> {
+    const admin = this.kafka.admin()
+    for (;;) {
+      await admin.createTopics([{ name: 'ok', partitions: 1, replicationFactor: 3 }])
+      const [described] = await admin.describeTopics(['ok'])
+      if (described!.partitions[0]!.leader !== sick) return
+      await admin.deleteTopics(['ok'])
+    }
+  }
+
   async #fill(): Promise<void> {
     const admin = this.kafka.admin()
     await admin.createTopics([
       { name: 'orders', partitions: 6, replicationFactor: 1 },
-      { name: 'ok', partitions: 1, replicationFactor: 3 },
       { name: 'held', partitions: 1, replicationFactor: 3 },
       { name: 'stays', partitions: 1, replicationFactor: 3 },
       { name: 'goes', partitions: 1, replicationFactor: 3 },
     ])
+    await this.#createOk()
     await using producer = await this.kafka.producer()
     for (const [name, partitions] of [
       ['orders', 6],

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { text, topic } from '@sluice/kafka'
 import { Child, fromSource, run } from '../../system/support/child.ts'
 import { until } from '../../system/support/until.ts'
-import { lostHost, type OutageCluster, perPartition } from './cluster.ts'
+import { lostHost, type OutageCluster, perPartition, sick } from './cluster.ts'
 import type { Expectation } from './command.ts'
 
 /** A fault of the cluster, and what the commands have to come to beside it. */
@@ -16,7 +16,6 @@ export interface Fault {
   }>
 }
 
-const sick = 3
 const incomplete = 4
 
 /** What holds beside a broker that is the only replica of some partitions, for one reason or another. */
