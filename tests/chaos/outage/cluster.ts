@@ -89,7 +89,7 @@ export class OutageCluster implements AsyncDisposable {
     await this.#stack.close()
   }
 
-  /** The topic that no fault touches. Kafka draws which replica leads it: anew, where that is the broker that gets sick. */
+  /** The topic that no fault touches. Kafka chooses its leader at random: it is created again where that is `sick`. */
   async #createOk(): Promise<void> {
     const admin = this.kafka.admin()
     for (;;) {

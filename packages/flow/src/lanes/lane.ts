@@ -17,6 +17,10 @@ export interface LaneTask<T> {
   readonly startedMs: number
 }
 
+/**
+ * A class: V8 moves object literals to the old generation once many have survived (allocation site pretenuring), where
+ * each would keep its item in memory until a full collection.
+ */
 export class Task<T> implements LaneTask<T>, Linked<Task<T>> {
   item: T
   readonly of: Lane<T>

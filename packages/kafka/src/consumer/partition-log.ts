@@ -17,7 +17,10 @@ import type { AssignedPartition } from './partition.ts'
 import type { Tracker } from './tracker.ts'
 import type { Unreadables } from './unreadable.ts'
 
-/** What one fetch brought for one partition. Its memory can only go as a whole, with the last batch of it. */
+/**
+ * What one fetch brought for one partition. Its memory can only go as a whole, with the last batch of it. A class for the
+ * reason given at `PartitionAnswer`.
+ */
 export class Chunk {
   readonly buffer: Buffer
   unfinishedBatches: number

@@ -24,7 +24,7 @@ export class TimeSlices {
 /** So many partitions at least: a step that goes through all of them takes some 4 us for each. */
 const manyPartitions = 1_000
 
-/** Between two steps that go through so many partitions: resolves when sockets and timers had their turn. */
+/** To await between two steps that each visit so many partitions: with many, sockets and timers run first. */
 export async function turnBetween(partitions: number): Promise<void> {
   if (partitions > manyPartitions) await nextTurn()
 }
