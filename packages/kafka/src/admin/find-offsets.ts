@@ -2,6 +2,7 @@ import { SluiceError } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { Isolation, ListedOffset, OffsetQuery } from '../driver/driver.ts'
+import { turnBetween } from '../driver/time-slices.ts'
 import { BrokerError } from '../errors.ts'
 import type { Deadline } from './deadline.ts'
 import type { AskBroker, Inquiry } from './inquiry.ts'
@@ -89,7 +90,7 @@ export async function offsetsAt(
   let left = places
   while (left.length > 0) {
     const round = await askLeaders(cluster, left, at, isolation, deadline.ask)
-    found.push(...round.offsets.values())
+    for (const offset of round.offsets.values()) found.push(offset)
     left = left.filter((place) => !round.offsets.has(keyOf(place)))
     if (left.length === 0) break
     const lasting = [...round.errors.values()].find((error) => !isRetriable(error))
@@ -119,9 +120,11 @@ async function askLeaders(
       return { topic, partition, timestampMs, currentLeaderEpoch: cluster.leaderEpoch(topic, partition) }
     })
     const question = () => cluster.driver.listOffsets(leader, isolation, queries)
+    await turnBetween(queries.length)
     await askLeader(() => ask(leader, 'ListOffsets', question), queries, found)
   })
   await Promise.all(asked)
+  await turnBetween(places.length)
   return found
 }
 

@@ -1,5 +1,6 @@
 import { ClosedError, type Clock, type Timer } from '@sluice/flow'
 import type { BrokerNode, CoordinatorKind, Driver, LeaderHint, TopicMetadata } from '../driver/driver.ts'
+import { turnBetween } from '../driver/time-slices.ts'
 import { ConnectionError } from '../errors.ts'
 import { Coordinators } from './coordinators.ts'
 import { Metadata } from './metadata.ts'
@@ -142,9 +143,12 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #ask(topics: readonly string[]): Promise<void> {
-    const former = this.#metadata.learn(await this.driver.metadata(topics))
+    const answer = await this.driver.metadata(topics)
+    await turnBetween(answer.topics.length)
+    const former = this.#metadata.learn(answer)
     if (former !== undefined) this.#tellReplaced(former)
     if (!this.#ageing) this.#age()
+    await turnBetween(answer.topics.length)
   }
 
   #tellReplaced(former: string): void {

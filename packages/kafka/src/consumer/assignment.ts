@@ -2,6 +2,7 @@ import type { Clock, Emitter } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { classify } from '../driver/classify.ts'
 import type { TopicMetadata, TopicPartitions } from '../driver/driver.ts'
+import { TimeSlices, turnBetween } from '../driver/time-slices.ts'
 import { BrokerError } from '../errors.ts'
 import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { RetryBacklog } from '../failure/retry-backlog.ts'
@@ -133,6 +134,8 @@ export class Assignment {
   /** Returns how many topics of the target are not known. */
   async #move(target: readonly TopicPartitions[]): Promise<number> {
     const generation = this.#generation
+    await turnBetween(target.length)
+    if (generation !== this.#generation) return 0
     const wanted = new Set(target.flatMap(({ topicId, partitions }) => partitions.map((n) => key(topicId, n))))
     const going = [...this.#owned.values()].filter((partition) => !wanted.has(keyOf(partition)))
     // Those with nothing running can go at once; they do not wait for the others' handlers.
@@ -201,25 +204,43 @@ export class Assignment {
         .catch((error: unknown) => events.emit('error', { during: 'metadata', error }))
     }
     const retryTopics = await this.#retryTopics(target)
+    await turnBetween(target.length)
     if (generation !== this.#generation || this.#closed) return 0
-    const added: AssignedPartition[] = []
-    let unknown = 0
-    for (const { topicId, partitions } of target) {
-      const name = cluster.topicById(topicId)?.name
-      const retryTopic = name === undefined ? undefined : retryTopics.get(name)
-      if (name === undefined || retryTopic === null) unknown++
-      else added.push(...this.#create(name, topicId, partitions, retryTopic))
-    }
+    const { added, unknown } = await this.#createAll(target, retryTopics, generation)
     // A pattern may find ever new topics, and lose them again.
     for (const name of this.#topicIds.keys()) if (subscription.topic(name) === undefined) this.#topicIds.delete(name)
+    await turnBetween(added.length)
+    if (generation !== this.#generation) return 0
     membership.ownedChanged()
     // What waits in a retry partition is known before the partition that it is from begins.
     void this.#find(added.map((partition) => partition.retries?.partition ?? partition))
     return unknown
   }
 
+  /** Ends early where all is lost or closed between two slices: that released what was created so far. */
+  async #createAll(
+    target: readonly TopicPartitions[],
+    retryTopics: ReadonlyMap<string, TopicMetadata | null>,
+    generation: number,
+  ) {
+    const { cluster } = this.#options
+    const added: AssignedPartition[] = []
+    let unknown = 0
+    const slices = new TimeSlices()
+    for (const { topicId, partitions } of target) {
+      if (slices.isOver()) await slices.next()
+      if (generation !== this.#generation) break
+      const name = cluster.topicById(topicId)?.name
+      const retryTopic = name === undefined ? undefined : retryTopics.get(name)
+      if (name === undefined || retryTopic === null) unknown++
+      else added.push(...this.#create(name, topicId, partitions, retryTopic))
+    }
+    return { added, unknown }
+  }
+
   async #find(partitions: readonly AssignedPartition[]): Promise<void> {
     await this.#options.committer.settled()
+    await turnBetween(partitions.length)
     await this.#options.positions.find(partitions)
   }
 

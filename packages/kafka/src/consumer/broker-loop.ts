@@ -153,6 +153,7 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
 
   async #run(): Promise<void> {
     await Promise.resolve()
+    await turnBetween(this.#partitions.size)
     while (!this.#stopped) {
       const plan = this.#plan()
       if (plan.asks.length === 0) {

@@ -120,6 +120,7 @@ export class Committer {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       await this.#signal.wait(this.#options.settings.commitIntervalMs)
+      await turnBetween(this.#partitions.size)
       if (!this.#stopped) await this.#commit(this.#partitions)
     }
   }

@@ -68,6 +68,8 @@ async function open(rackId: string | null = 'near', brokers: readonly BrokerNode
     onDiverged: ignore,
   })
   fetcher.add(partition)
+  // The first fetch goes out, to the leader.
+  await clock.advanceAsync(0)
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 10) await clock.advanceAsync(10)
   }

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { CommittedOffset } from '../driver/driver.ts'
 import { groupBy } from '../driver/group-by.ts'
+import { turnBetween } from '../driver/time-slices.ts'
 import { BrokerError, ClusterTimeoutError } from '../errors.ts'
 import { Backoff } from '../backoff.ts'
 import { ByPlace } from '../by-place.ts'
@@ -127,7 +128,7 @@ export class Positions {
   async #findCommitted(partitions: readonly AssignedPartition[]): Promise<void> {
     const searches: Promise<void>[] = []
     for (let from = 0; from < partitions.length; from += FOUND_AT_ONCE) {
-      if (from > 0) await new Promise((resolve) => setImmediate(resolve))
+      await turnBetween(partitions.length)
       searches.push(this.#findSome(partitions.slice(from, from + FOUND_AT_ONCE)))
     }
     await Promise.all(searches)
@@ -141,7 +142,9 @@ export class Positions {
     while (left.length > 0) {
       try {
         const memberEpoch = this.#options.membership.epoch
-        left = this.#sort(left, await fetchCommitted(this.#options, byTopic(left), memberEpoch))
+        const committed = await fetchCommitted(this.#options, byTopic(left), memberEpoch)
+        await turnBetween(left.length)
+        left = this.#sort(left, committed)
       } catch (error) {
         if (!(await this.#failed(error as Error))) return
       }

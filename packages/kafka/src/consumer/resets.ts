@@ -83,6 +83,7 @@ export class Resets {
     const backoff = new Backoff(50, 2_000)
     let left = partitions
     for (;;) {
+      await turnBetween(left.length)
       left = left.filter(({ isLive }) => isLive)
       const [first] = left
       if (first === undefined) return
@@ -112,6 +113,7 @@ export class Resets {
     const asked = await this.#ask(leader, led, (partition) => this.#timestampOf(policies.get(partition)!))
     const answer = new ByPlace(asked)
     const found: FoundPosition[] = []
+    await turnBetween(led.length)
     for (const partition of led) {
       const offset = offsetOf(answer, partition)
       const end = policies.get(partition) === 'earliest' ? undefined : offsetOf(ends, partition)

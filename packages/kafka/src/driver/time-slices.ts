@@ -21,15 +21,21 @@ export class TimeSlices {
   }
 }
 
-/** So many partitions at least: a step that goes through all of them takes some 4 us for each. */
-const manyPartitions = 1_000
+/** A step that goes through this many takes some milliseconds. */
+const manyPartitions = 500
 
 /** To await between two steps that each visit so many partitions: with many, sockets and timers run first. */
 export async function turnBetween(partitions: number): Promise<void> {
   if (partitions > manyPartitions) await nextTurn()
 }
 
-/** Resolves when sockets and timers had their turn. */
+let lastTurn: Promise<void> = Promise.resolve()
+
+/**
+ * Resolves when sockets and timers had their turn. Of those who wait at the same time one goes on in each turn of the
+ * event loop: together their steps would be as long as the work that they divide.
+ */
 export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
+  lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)))
+  return lastTurn
 }
