@@ -244,8 +244,8 @@ test('6. broker frozen past the delivery timeout: told what may be in the log an
   const letters = await deadLetters(target, 10)
   const expected = sent.slice(1).map(({ id, fate }) => `${id} frozen-long delivery ${fate}`)
   expect(letters.toSorted()).toEqual(expected.toSorted())
-  await vi.waitFor(async () => expect(await readdir(spoolDir)).toEqual([]))
-  expect(next.inspect().deadLetters).toMatchObject({ resent: 10, spoolBytes: 0 })
+  await vi.waitFor(() => expect(next.inspect().deadLetters).toMatchObject({ resent: 10, spoolBytes: 0 }))
+  expect(await readdir(spoolDir)).toEqual([])
   await next.close()
 })
 
