@@ -6,6 +6,7 @@ import { HandlingTimes } from './handling-times.ts'
 import type { HandlerContext, Invocation } from './invocation.ts'
 import type { ConsumerSettings } from './options.ts'
 import type { Slots } from './slots.ts'
+import type { ProcessTracing } from '../tracing/process-tracing.ts'
 
 export interface CallsOptions {
   readonly settings: ConsumerSettings
@@ -13,6 +14,8 @@ export interface CallsOptions {
   readonly events: Emitter<ConsumerEvents>
   readonly handler: (input: never, context: HandlerContext) => unknown
   readonly slots: Slots
+  /** Undefined: nobody traces. */
+  readonly tracing?: ProcessTracing | undefined
   /** A call that had to be waited for has ended well. */
   readonly onDone: (invocation: Invocation) => void
   /** A call has thrown or rejected, or was abandoned. */
@@ -23,6 +26,7 @@ export interface CallsOptions {
 export class Calls {
   readonly #options: CallsOptions
   readonly #handler: (input: unknown, context: HandlerContext) => unknown
+  readonly #tracing: ProcessTracing | undefined
   readonly #deadlines: Deadlines
   readonly #times = new HandlingTimes()
   #abandoned = 0
@@ -32,6 +36,7 @@ export class Calls {
     const { clock, settings } = options
     this.#options = options
     this.#handler = options.handler as (input: unknown, context: HandlerContext) => unknown
+    this.#tracing = options.tracing
     this.#deadlines = new Deadlines({
       clock,
       handlerTimeoutMs: settings.handlerTimeoutMs,
@@ -56,15 +61,20 @@ export class Calls {
     const token = this.#options.slots.token()
     let result: unknown
     try {
-      result = this.#handler(invocation.input, invocation)
+      result =
+        this.#tracing === undefined
+          ? this.#handler(invocation.input, invocation)
+          : this.#tracing.call(this.#handler, invocation)
     } catch (error) {
       token?.ignore()
+      invocation.span?.fail(error)
       this.#options.onFailed(invocation, error)
       return false
     }
     const promise = promiseOf(result)
     if (promise === undefined) {
       token?.ignore()
+      invocation.span?.end()
       this.#handledRecords += invocation.recordCount
       return true
     }
@@ -81,6 +91,7 @@ export class Calls {
   giveUp(invocation: Invocation): void {
     this.#deadlines.delete(invocation)
     invocation.token?.dropped()
+    invocation.span?.fail(invocation.abortedBy)
     invocation.abandoned = true
     this.#abandoned++
     this.#options.events.emit('handlerAbandoned', { ...invocation.place, attempt: invocation.attempt })
@@ -112,11 +123,14 @@ export class Calls {
     this.#deadlines.delete(invocation)
     this.#times.record(this.#options.clock.monotonicMs() - invocation.startedAtMs)
     if (failed) {
+      const cause = invocation.abortedBy ?? error
       invocation.token?.ignore()
-      this.#options.onFailed(invocation, invocation.abortedBy ?? error)
+      invocation.span?.fail(cause)
+      this.#options.onFailed(invocation, cause)
       return
     }
     invocation.token?.success()
+    invocation.span?.end()
     this.#handledRecords += invocation.recordCount
     this.#options.onDone(invocation)
   }

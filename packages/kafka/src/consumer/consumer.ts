@@ -15,13 +15,15 @@ import {
 import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
 import { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { RetryRoute } from '../failure/retry-route.ts'
-import { retryTopic } from '../failure/topic-names.ts'
+import { deadLetterTopic, retryTopic } from '../failure/topic-names.ts'
 import { LaneRetries, type FailureRoute } from './failure-route.ts'
 import type { AssignedPartition } from './partition.ts'
 import { Session, type CloseReport, type SessionOptions } from './session.ts'
 import { StateFile } from './state-file.ts'
 import { ConsumerStream } from './stream.ts'
 import { closeGraceMs, TimeLimit } from '../time-limit.ts'
+import { loadOpenTelemetry, type OpenTelemetry } from '../tracing/open-telemetry.ts'
+import { ProcessTracing } from '../tracing/process-tracing.ts'
 
 /** The records of these topics. */
 export type RecordOf<T extends AnySource> = T extends RegExp
@@ -94,6 +96,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   readonly #events = new Emitter<ConsumerEvents>()
   readonly #letters: LetterLog
   readonly #stateFile: StateFile | undefined
+  readonly #openTelemetry: OpenTelemetry | undefined
   readonly #seams: ConsumerSeams | undefined
   readonly #deadLetters: DeadLetterWriter
   /** Writes to the retry topics, where there are any. */
@@ -115,7 +118,8 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     const settings = parseConsumerOptions(options)
     await cluster.refresh([...settings.topics.keys()])
     const stateFile = settings.stateDir === null ? undefined : await claimState(cluster, settings, settings.stateDir)
-    return new Consumer<T>(cluster, settings, clock, stateFile, seams)
+    const openTelemetry = settings.tracing ? await loadOpenTelemetry() : undefined
+    return new Consumer<T>(cluster, settings, clock, stateFile, openTelemetry, seams)
   }
 
   private constructor(
@@ -123,6 +127,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     settings: ConsumerSettings,
     clock: Clock,
     stateFile: StateFile | undefined,
+    openTelemetry: OpenTelemetry | undefined,
     seams: ConsumerSeams | undefined,
   ) {
     this.#seams = seams
@@ -130,10 +135,14 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     this.#settings = settings
     this.#clock = clock
     this.#stateFile = stateFile
+    this.#openTelemetry = openTelemetry
     this.#letters = new LetterLog(this.#events, clock)
-    this.#deadLetters = new DeadLetterWriter(cluster, clock)
+    this.#deadLetters = new DeadLetterWriter(cluster, clock, deadLetterTopic, settings.tracing)
     const retryTopicOf = (source: string): string => retryTopic(source, settings.group)
-    this.#retries = settings.retryTopicAfterMs === null ? undefined : new DeadLetterWriter(cluster, clock, retryTopicOf)
+    this.#retries =
+      settings.retryTopicAfterMs === null
+        ? undefined
+        : new DeadLetterWriter(cluster, clock, retryTopicOf, settings.tracing)
     // Nobody has to call `run`, and so nobody may be there to hear of a failure.
     this.#ended.promise.catch(() => {})
   }
@@ -290,6 +299,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
         clock: this.#clock,
         events: this.#events,
         stateFile: this.#stateFile,
+        tracing: ProcessTracing.begin(this.#openTelemetry, this.#settings.group),
         route: this.#newRoute(),
         commits: this.#seams?.commits,
         retries: this.#retries,

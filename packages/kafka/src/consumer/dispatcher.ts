@@ -4,7 +4,7 @@ import type { Output, OutputSink } from './commit-route.ts'
 import { Drains } from './drains.ts'
 import { AbandonedHandlersError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
-import type { FailureRoute, Next } from './failure-route.ts'
+import type { Failure, FailureRoute, Next } from './failure-route.ts'
 import type { HandlerContext, Invocation } from './invocation.ts'
 import { KeyLanes } from './key-lanes.ts'
 import { LoopTurn } from './loop-turn.ts'
@@ -13,6 +13,7 @@ import type { Order, OrderHost } from './order.ts'
 import type { AssignedPartition } from './partition.ts'
 import { PartitionTurns } from './partition-turns.ts'
 import { Slots } from './slots.ts'
+import type { ProcessTracing } from '../tracing/process-tracing.ts'
 
 export interface DispatcherOptions {
   readonly settings: ConsumerSettings
@@ -21,6 +22,8 @@ export interface DispatcherOptions {
   readonly handler: (input: never, context: HandlerContext) => unknown
   /** The handler takes lists of records. */
   readonly batch: boolean
+  /** Spans for the calls of the handler. Default: none. */
+  readonly tracing?: ProcessTracing | undefined
   readonly route: FailureRoute
   /** Takes what comes of records. Default: nothing does. */
   readonly outputs?: OutputSink | undefined
@@ -215,13 +218,20 @@ export class Dispatcher {
       this.#order.hold(invocation)
       const stop = new AbortController()
       this.#diverting.set(invocation, stop)
-      this.#options.route.divert(failure, stop.signal).then(
+      this.#divert(invocation, failure, stop.signal).then(
         (outputs) => this.#diverted(invocation, outputs),
         (cause: unknown) => this.#divertFailed(invocation, cause as Error),
       )
     }
     this.#drains.ended(partition)
     this.schedule()
+  }
+
+  /** Retry records and dead letters are written within the trace of the call that failed. */
+  #divert(invocation: Invocation, failure: Failure, signal: AbortSignal): Promise<readonly Output[] | void> {
+    const { route, tracing } = this.#options
+    if (tracing === undefined) return route.divert(failure, signal)
+    return tracing.within(invocation, () => route.divert(failure, signal))
   }
 
   #diverted(invocation: Invocation, outputs: readonly Output[] | void): void {

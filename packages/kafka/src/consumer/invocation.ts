@@ -1,5 +1,6 @@
 import type { LaneTask, Timer, Token } from '@sluice/flow'
 import type { DecodeError } from '../errors.ts'
+import type { ProcessSpan } from '../tracing/process-tracing.ts'
 import type { Output } from './commit-route.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { RecordPlace } from './errors.ts'
@@ -50,6 +51,8 @@ export class Invocation implements HandlerContext {
   queued: LaneTask<Invocation> | undefined
   /** Its sample, where the concurrency is learnt. */
   token: Token | undefined
+  /** Of its call, where somebody traces. */
+  span: ProcessSpan | undefined
   #controller: AbortController | undefined
 
   constructor(

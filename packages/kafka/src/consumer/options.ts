@@ -138,6 +138,11 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   readonly onDeadLetter?: DeadLetterListener
   /** Where positions are kept, together with the handler's effects. Not with `retry.topicAfterMs`. Default: the group's commits. */
   readonly positionStore?: PositionStore
+  /**
+   * A span for each call of the handler, in the trace that the record's headers carry, where the application has
+   * `@opentelemetry/api` and an SDK is registered before `run`. Default true.
+   */
+  readonly tracing?: boolean
   /** From 10, default 1,000. */
   readonly commitIntervalMs?: number
   /** How long the group waits for this member to give a partition back; half of it is for handlers. Default 300,000. */
@@ -221,6 +226,7 @@ export interface ConsumerSettings {
   readonly oversize: OversizePolicy
   readonly onDeadLetter: DeadLetterListener | undefined
   readonly positionStore: PositionStore | undefined
+  readonly tracing: boolean
   readonly commitIntervalMs: number
   readonly rebalanceTimeoutMs: number
   readonly sessionTimeoutMs: number
@@ -263,6 +269,7 @@ const consumerFields: Readonly<Record<keyof ConsumerOptions, true>> = {
   deadLetters: true,
   onDeadLetter: true,
   positionStore: true,
+  tracing: true,
   commitIntervalMs: true,
   rebalanceTimeoutMs: true,
   sessionTimeoutMs: true,
@@ -328,6 +335,7 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
     ...parseDeadLetters(options.deadLetters ?? true),
     onDeadLetter: options.onDeadLetter && requireFunction('onDeadLetter', options.onDeadLetter),
     positionStore: parsePositionStore(options.positionStore, retry),
+    tracing: requireSwitch('tracing', options.tracing ?? true),
     commitIntervalMs: int32('commitIntervalMs', options.commitIntervalMs, 1_000, 10),
     rebalanceTimeoutMs: int32('rebalanceTimeoutMs', options.rebalanceTimeoutMs, 300_000, 100),
     sessionTimeoutMs,

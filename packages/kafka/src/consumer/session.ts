@@ -29,7 +29,7 @@ import type { TimeLimit } from '../time-limit.ts'
 import { Tracker } from './tracker.ts'
 import { Unreadables } from './unreadable.ts'
 
-export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch' | 'hasDemand'> {
+export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch' | 'hasDemand' | 'tracing'> {
   readonly cluster: Cluster
   readonly settings: ConsumerSettings
   readonly clock: Clock

@@ -45,12 +45,19 @@ export class DeadLetterWriter {
   readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #topics: LetterTopics
+  readonly #tracing: boolean
   readonly #producers = new Map<Compression, Promise<Producer>>()
   #closed = false
 
-  constructor(cluster: Cluster, clock: Clock, nameOf: (source: string) => string = deadLetterTopic) {
+  constructor(
+    cluster: Cluster,
+    clock: Clock,
+    nameOf: (source: string) => string = deadLetterTopic,
+    tracing: boolean = true,
+  ) {
     this.#cluster = cluster
     this.#clock = clock
+    this.#tracing = tracing
     this.#topics = new LetterTopics(cluster, clock, nameOf)
   }
 
@@ -120,6 +127,7 @@ export class DeadLetterWriter {
       queue: { maxBytes: 2 * maxRecordBytes },
       compression,
       addHeaders: false,
+      tracing: this.#tracing,
       lingerMs: 0,
       clock: this.#clock,
     })

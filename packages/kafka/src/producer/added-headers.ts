@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto'
 import { ConfigError } from '@sluice/flow'
 import type { WireHeaders } from '../record.ts'
 import type { AddHeadersConfig } from './options.ts'
-import type { SendSpan } from './tracing.ts'
+import type { CarriedTrace } from '../tracing/trace-headers.ts'
 
 type Header = WireHeaders[number]
 
@@ -15,7 +15,7 @@ export interface SendContext {
   readonly nowMs: number
   /** The one that the record asks for. */
   readonly idempotencyKey: string | undefined
-  readonly span: SendSpan | undefined
+  readonly trace: CarriedTrace | undefined
 }
 
 /** The headers that a producer adds to those of the record. One that the record brings itself is left as it is. */
@@ -36,13 +36,13 @@ export class AddedHeaders {
     return [...own, ...added.filter(([name]) => !own.some(([other]) => other.equals(name)))]
   }
 
-  #added({ nowMs, idempotencyKey: asked, span }: SendContext): Header[] {
+  #added({ nowMs, idempotencyKey: asked, trace }: SendContext): Header[] {
     const added: Header[] = []
-    if (this.#config.traceId) added.push([traceId, span ? Buffer.from(span.traceId) : randomId()])
+    if (this.#config.traceId) added.push([traceId, trace ? Buffer.from(trace.traceId) : randomId()])
     if (this.#config.timestamp) added.push(this.#stampOf(nowMs))
     if (asked !== undefined) added.push([idempotencyKey, Buffer.from(requireKey(asked))])
     else if (this.#config.idempotencyKey) added.push([idempotencyKey, randomId()])
-    if (span) for (const [name, value] of span.carried) added.push([Buffer.from(name), Buffer.from(value)])
+    if (trace) for (const [name, value] of trace.carried) added.push([Buffer.from(name), Buffer.from(value)])
     return added
   }
 

@@ -6,13 +6,14 @@ import type { RecordPart } from '../errors.ts'
 import type { HeaderInput, HeadersInput, OutgoingRecord, Topic, WireHeaders } from '../record.ts'
 import type { AddedHeaders } from './added-headers.ts'
 import { PendingRecord } from './pending-record.ts'
-import type { SendSpan } from './tracing.ts'
+import type { CarriedTrace } from '../tracing/trace-headers.ts'
 
 export interface EncodeContext {
   readonly maxRecordBytes: number
   readonly nowMs: number
   readonly added: AddedHeaders
-  readonly span: SendSpan | undefined
+  /** The trace that the record carries on. */
+  readonly trace: CarriedTrace | undefined
 }
 
 /**
@@ -22,7 +23,7 @@ export interface EncodeContext {
 export function encodeRecord<K, V>(
   topic: Topic<K, V>,
   record: OutgoingRecord<K, V>,
-  { maxRecordBytes, nowMs, added, span }: EncodeContext,
+  { maxRecordBytes, nowMs, added, trace }: EncodeContext,
 ): PendingRecord {
   const { key: plainKey, partition, timestampMs, priority = 'medium' } = record
   if (partition !== undefined) requireNatural('partition', partition)
@@ -31,7 +32,7 @@ export function encodeRecord<K, V>(
   const key = plainKey === undefined || plainKey === null ? null : encodePart(topic, 'key', topic.key, plainKey)
   const value = encodePart(topic, 'value', topic.value, record.value)
   const own = record.headers === undefined ? undefined : encodeHeaders(record.headers)
-  const headers = added.addTo(own, { nowMs, idempotencyKey: record.idempotencyKey, span })
+  const headers = added.addTo(own, { nowMs, idempotencyKey: record.idempotencyKey, trace })
   const pending = new PendingRecord(key, value, headers, timestampMs ?? nowMs, partition ?? -1, priority)
   const bytes = pending.bytes + batchOverheadBytes
   if (bytes > maxRecordBytes) throw new RecordTooLargeError(topic.name, bytes, maxRecordBytes)

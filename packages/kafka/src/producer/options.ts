@@ -262,7 +262,7 @@ function parseBreaker(options: ProducerBreakerOptions = {}, deliveryTimeoutMs: n
   })
 }
 
-function requireBoolean(field: string, value: unknown): boolean {
+export function requireBoolean(field: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value
   throw new ConfigError(field, value, 'true or false')
 }

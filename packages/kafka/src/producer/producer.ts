@@ -28,8 +28,8 @@ import { Settlement } from './settlement.ts'
 import { isBeyond, mayHaveGrown, requirePartition } from './topic-queue.ts'
 import type { TopicQueue } from './topic-queue.ts'
 import { TopicSearch } from './topic-search.ts'
-import { Tracing } from './tracing.ts'
-import type { SendSpan } from './tracing.ts'
+import { SendTracing } from '../tracing/send-tracing.ts'
+import type { SendSpan } from '../tracing/send-tracing.ts'
 
 export interface SendOptions {
   /** Ends the wait for room. A record that is in the queue is on its way and is not called back. */
@@ -61,7 +61,7 @@ export class Producer implements AsyncDisposable {
   readonly #config: ProducerConfig
   readonly #events: Emitter<ProducerEvents>
   readonly #deadLetters: DeadLetters | undefined
-  readonly #tracing: Tracing | undefined
+  readonly #tracing: SendTracing | undefined
   readonly #added: AddedHeaders
   readonly #account = new Account()
   readonly #stats = new SendStats()
@@ -100,7 +100,7 @@ export class Producer implements AsyncDisposable {
             (event) => events.emit('deadLetters', event),
           )
         : undefined
-    const tracing = config.tracing ? await Tracing.load() : undefined
+    const tracing = config.tracing ? await SendTracing.load() : undefined
     return new Producer(cluster, config, producerIds, events, deadLetters, tracing)
   }
 
@@ -110,7 +110,7 @@ export class Producer implements AsyncDisposable {
     producerIds: ProducerIds,
     events: Emitter<ProducerEvents>,
     deadLetters: DeadLetters | undefined,
-    tracing: Tracing | undefined,
+    tracing: SendTracing | undefined,
   ) {
     this.#config = config
     this.#events = events
@@ -186,7 +186,7 @@ export class Producer implements AsyncDisposable {
     record: OutgoingRecord<K, V>,
     options: Partial<WaitForRoom> | undefined,
   ): Promise<Delivery> {
-    const span = this.#tracing?.start(topic.name)
+    const span = this.#tracing?.start(topic.name, record)
     const delivery = this.#sendUntraced(topic, record, options, span)
     return span ? span.ending(delivery) : delivery
   }
@@ -216,7 +216,7 @@ export class Producer implements AsyncDisposable {
     if (isFull && record.priority !== 'high' && !this.#closing && !this.#isRefusing) return undefined
     try {
       const target = this.#target(topic.name, record.partition)
-      const span = this.#tracing?.start(topic.name)
+      const span = this.#tracing?.start(topic.name, record)
       const encoded = this.#encode(topic, record, span)
       // A span that is left without an end is never seen.
       if (this.#admission.waiting > 0 || !this.#admission.tryEnter(encoded)) return undefined
@@ -352,7 +352,12 @@ export class Producer implements AsyncDisposable {
 
   #encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, span: SendSpan | undefined): PendingRecord {
     const { maxRecordBytes, clock } = this.#config
-    return encodeRecord(topic, record, { maxRecordBytes, nowMs: Math.floor(clock.now()), added: this.#added, span })
+    return encodeRecord(topic, record, {
+      maxRecordBytes,
+      nowMs: Math.floor(clock.now()),
+      added: this.#added,
+      trace: span,
+    })
   }
 
   #accept(topic: TopicQueue, record: PendingRecord): Promise<Delivery> {

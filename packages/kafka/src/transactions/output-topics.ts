@@ -13,6 +13,7 @@ import { batchOverheadBytes } from '../batch/encode.ts'
 import { encodeRecord } from '../producer/encode-record.ts'
 import { PendingRecord } from '../producer/pending-record.ts'
 import type { OutgoingRecord, Topic } from '../record.ts'
+import type { CarriedTrace } from '../tracing/trace-headers.ts'
 
 /** The brokers' own limit where a topic has none, or may not be asked for it. */
 const standardMaxBytes = 1_048_588
@@ -58,6 +59,8 @@ export interface EncodeOptions {
   readonly marginMs?: number
   /** What it came of, where a handler returned it. */
   readonly source?: OutputSource
+  /** The trace that it carries on. */
+  readonly trace?: CarriedTrace | undefined
 }
 
 /** What is known of the topics that a transaction writes to, and the records that fit them. */
@@ -192,8 +195,8 @@ export class OutputTopics {
    */
   encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options: EncodeOptions): Output {
     const { name } = topic
-    const { nowMs, source } = options
-    const context = { maxRecordBytes: Infinity, nowMs, added: this.#added, span: undefined }
+    const { nowMs, source, trace } = options
+    const context = { maxRecordBytes: Infinity, nowMs, added: this.#added, trace }
     const encoded = encodeRecord(topic, record, context)
     this.require(name, encoded, options)
     return { topic: name, record: withOwnBytes(encoded), source }
