@@ -13,6 +13,7 @@ test('a pipe commits often, reads what is committed, and is named after group an
   expect(transaction).toEqual({
     transactionalId: 'g.default',
     timeoutMs: 10_000,
+    tracing: true,
     compression: 'lz4',
     batchBytes: 262_144,
   })

@@ -172,8 +172,11 @@ export class Pipe implements AsyncDisposable {
   #encode(outputs: readonly TopicOutput[], source: OutputSource, context: HandlerContext): undefined {
     const { compression } = this.#config.transaction
     const options = { nowMs: Math.floor(this.#clock.now()), compression, source }
-    const encoded: Output[] = outputs.map(({ topic, record }) => this.#topics.encode(topic, record, options))
-    ;(context as Invocation).outputs = encoded
+    const invocation = context as Invocation
+    invocation.outputs = outputs.map(({ topic, record }): Output => {
+      const trace = invocation.span?.carriedBy(record)
+      return this.#topics.encode(topic, record, trace === undefined ? options : { ...options, trace })
+    })
   }
 }
 

@@ -4,6 +4,8 @@ import type { OffsetPlace } from '../consumer/events.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { CloseOptions } from '../producer/producer.ts'
 import type { OutgoingRecord, Topic } from '../record.ts'
+import { loadOpenTelemetry, type OpenTelemetry } from '../tracing/open-telemetry.ts'
+import { activeTrace, type CarriedTrace } from '../tracing/trace-headers.ts'
 import { endsWithin } from '../within.ts'
 import { OutputTopics } from './output-topics.ts'
 import { TransactionWriter } from './transaction-writer.ts'
@@ -26,6 +28,12 @@ export interface TransactionScope {
   sendOffsets(offsets: SentOffsets): void
 }
 
+interface GatheredRecord {
+  readonly topic: Topic<unknown, unknown>
+  readonly record: OutgoingRecord<unknown, unknown>
+  readonly trace: CarriedTrace | undefined
+}
+
 /** What one transaction holds in memory, in records. */
 const maxRecords = 100_000
 const nobody: CommittingMember = { memberId: '', memberEpoch: -1, instanceId: null }
@@ -42,6 +50,8 @@ export class TransactionalProducer implements AsyncDisposable {
   readonly #clock: Clock
   readonly #topics: OutputTopics
   readonly #writer: TransactionWriter
+  /** Undefined: nothing is traced. */
+  readonly #openTelemetry: OpenTelemetry | undefined
   /** Aborted when a transaction under way is not waited for any longer. */
   readonly #givenUp = new AbortController()
   #running: Promise<unknown> | undefined
@@ -54,15 +64,23 @@ export class TransactionalProducer implements AsyncDisposable {
   static async open(cluster: Cluster, options: TransactionOptions, clock: Clock): Promise<TransactionalProducer> {
     requireKnownFields('', options, transactionFields)
     const topics = new OutputTopics(cluster, clock)
-    const writer = new TransactionWriter({ ...parseTransactionOptions(options), cluster, clock, topics })
+    const config = parseTransactionOptions(options)
+    const writer = new TransactionWriter({ ...config, cluster, clock, topics })
     await writer.init()
-    return new TransactionalProducer(clock, topics, writer)
+    const openTelemetry = config.tracing ? await loadOpenTelemetry() : undefined
+    return new TransactionalProducer(clock, topics, writer, openTelemetry)
   }
 
-  private constructor(clock: Clock, topics: OutputTopics, writer: TransactionWriter) {
+  private constructor(
+    clock: Clock,
+    topics: OutputTopics,
+    writer: TransactionWriter,
+    openTelemetry: OpenTelemetry | undefined,
+  ) {
     this.#clock = clock
     this.#topics = topics
     this.#writer = writer
+    this.#openTelemetry = openTelemetry
   }
 
   /**
@@ -104,7 +122,7 @@ export class TransactionalProducer implements AsyncDisposable {
   }
 
   async #run<T>(work: (transaction: TransactionScope) => T | Promise<T>): Promise<T> {
-    const records: (readonly [Topic<unknown, unknown>, OutgoingRecord<unknown, unknown>])[] = []
+    const records: GatheredRecord[] = []
     let sent: SentOffsets | undefined
     let hasEnded = false
     const requireOpen = (): void => {
@@ -114,7 +132,8 @@ export class TransactionalProducer implements AsyncDisposable {
       send: (topic, record) => {
         requireOpen()
         if (records.length === maxRecords) throw new ConfigError('records', records.length + 1, `at most ${maxRecords}`)
-        records.push([topic, record])
+        const trace = this.#openTelemetry && activeTrace(this.#openTelemetry, record.headers)
+        records.push({ topic, record, trace })
       },
       sendOffsets: (offsets) => {
         requireOpen()
@@ -124,11 +143,14 @@ export class TransactionalProducer implements AsyncDisposable {
     }
     const working = (async () => await work(scope))()
     const result = await orAborted(working, this.#givenUp.signal).finally(() => (hasEnded = true))
-    for (const [{ name }, { partition }] of records) {
+    for (const {
+      topic: { name },
+      record: { partition },
+    } of records) {
       if (this.#topics.needsLook(name, partition)) await this.#topics.look(name, this.#givenUp.signal)
     }
     const options = { nowMs: Math.floor(this.#clock.now()), compression: this.#writer.compression }
-    const outputs = records.map(([topic, record]) => this.#topics.encode(topic, record, options))
+    const outputs = records.map(({ topic, record, trace }) => this.#topics.encode(topic, record, { ...options, trace }))
     await this.#writer.write({ outputs, offsets: sent && offsetsOf(sent) })
     return result
   }

@@ -1,6 +1,7 @@
 import { ConfigError, requireInteger, requireOneOf } from '@sluice/flow'
 import type { Compression } from '../batch/batch.ts'
 import { compressions } from '../batch/compression.ts'
+import { requireBoolean } from '../producer/options.ts'
 
 /** What everything that writes in transactions may be told. */
 export interface TransactionOptions {
@@ -18,6 +19,8 @@ export interface TransactionOptions {
   readonly compression?: Compression | undefined
   /** Of one batch before compression, at most; a topic's `max.message.bytes` makes it less. Default 262,144. */
   readonly batchBytes?: number | undefined
+  /** Records carry the trace that is active when they are given, where the application has `@opentelemetry/api`. Default true. */
+  readonly tracing?: boolean | undefined
 }
 
 export type TransactionConfig = { readonly [Name in keyof TransactionOptions]-?: NonNullable<TransactionOptions[Name]> }
@@ -31,6 +34,7 @@ export const transactionFields: Readonly<Record<keyof TransactionOptions, true>>
   timeoutMs: true,
   compression: true,
   batchBytes: true,
+  tracing: true,
 }
 
 /** @param timeoutField what the timeout is called in errors */
@@ -45,5 +49,6 @@ export function parseTransactionOptions(options: TransactionOptions, timeoutFiel
     timeoutMs: requireInteger(timeoutField, timeoutMs, { min: 1_000, max: MAX_INT32 }),
     compression: requireOneOf('compression', options.compression ?? 'lz4', compressions),
     batchBytes: requireInteger('batchBytes', options.batchBytes ?? 262_144, { min: 1, max: 64 * 1_048_576 }),
+    tracing: requireBoolean('tracing', options.tracing ?? true),
   })
 }
