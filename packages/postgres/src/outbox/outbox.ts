@@ -1,5 +1,5 @@
 import { requireInteger } from '@sluice/flow'
-import { requireTopicName, type HeadersInput, type OutgoingRecord, type Topic } from '@sluice/kafka'
+import { requireTopicName, withActiveTrace, type HeadersInput, type OutgoingRecord, type Topic } from '@sluice/kafka'
 import type { Transaction } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions } from '../tables.ts'
 import { OutboxTable } from './outbox-table.ts'
@@ -29,7 +29,7 @@ export class Outbox {
   }
 
   /**
-   * Writes one record, or several in their order. Where one transaction calls it more than once with different keys,
+   * Writes one record, or several in their order. Their headers carry the active trace of OpenTelemetry, if any. Where one transaction calls it more than once with different keys,
    * calls in the order of the keys cannot deadlock with others.
    * @throws ConfigError for a partition or a time that makes no sense; what a codec throws; TablesMissingError; what
    * PostgreSQL says
@@ -43,9 +43,10 @@ export class Outbox {
     requireTopicName('topic', topic.name)
     const list = Array.isArray(records) ? (records as readonly OutboxRecord<K, V>[]) : [records as OutboxRecord<K, V>]
     try {
+      const traced = await withActiveTrace(list)
       await this.#table.insert(
         tx,
-        list.map((record) => rowOf(topic, record)),
+        traced.map((record) => rowOf(topic, record)),
         ordered,
       )
     } catch (error) {

@@ -129,7 +129,11 @@ export class Sender {
     const { kafka, identity } = this.#options
     let producer = this.#producers.get(bucket)
     if (producer === undefined) {
-      producer = kafka.transactionalProducer({ transactionalId: `sluice-outbox.${identity}.${bucket}` })
+      producer = kafka.transactionalProducer({
+        transactionalId: `sluice-outbox.${identity}.${bucket}`,
+        // A row carries the trace that it was written in; the one that is active here is of whoever opened the relay.
+        tracing: false,
+      })
       this.#producers.set(bucket, producer)
     }
     return producer

@@ -42,6 +42,7 @@ type ConsumerPart<T extends AnySource> = Pick<
   | 'reset'
   | 'sessionTimeoutMs'
   | 'stateDir'
+  | 'tracing'
   | 'unreadable'
 >
 
