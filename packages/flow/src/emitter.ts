@@ -3,10 +3,23 @@ import { requireFunction } from './require.ts'
 
 type Listener<Payload> = (payload: Payload) => unknown
 
+/** Sees each event; `isHeard`: a listener has been given it. */
+export type Observer<Events extends Record<string, unknown>> = <Name extends keyof Events>(
+  name: Name,
+  payload: Events[Name],
+  isHeard: boolean,
+) => void
+
 /** Typed events. A listener that throws or rejects is reported as a process warning and stops nobody. */
 export class Emitter<Events extends Record<string, unknown>> {
   /** Lists are replaced, never changed, so that a listener may come or go during an emit. */
   readonly #listeners = new Map<keyof Events, readonly Listener<never>[]>()
+  readonly #observe: Observer<Events> | undefined
+
+  /** @param observe sees each event after the listeners; it must not throw */
+  constructor(observe?: Observer<Events>) {
+    this.#observe = observe
+  }
 
   /** Returns the function that takes the listener off again. */
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
@@ -28,8 +41,8 @@ export class Emitter<Events extends Record<string, unknown>> {
 
   emit<Name extends keyof Events>(name: Name, payload: Events[Name]): void {
     const listeners = this.#listeners.get(name) as readonly Listener<Events[Name]>[] | undefined
-    if (listeners === undefined) return
-    for (const listener of listeners) callListener(listener, payload, String(name))
+    if (listeners !== undefined) for (const listener of listeners) callListener(listener, payload, String(name))
+    this.#observe?.(name, payload, listeners !== undefined)
   }
 
   /** How many listen to this name: lets a caller skip making a payload that nobody reads. */

@@ -2,6 +2,7 @@ import { ConfigError, requireInteger, systemClock, type Clock } from '@sluice/fl
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Address, SaslOptions } from './driver/connections.ts'
 import { requireKnownFields } from './known-fields.ts'
+import { parseLogger, type Logger } from './log/logger.ts'
 
 export interface KafkaOptions {
   /**
@@ -26,6 +27,12 @@ export interface KafkaOptions {
   /** Encrypts; `{}` trusts the system's authorities. Default: no TLS. */
   readonly tls?: TlsOptions | undefined
   readonly sasl?: SaslOptions | undefined
+  /**
+   * Where the client says what happens: pino, a `Console`, or anything with `debug`, `info`, `warn` and `error` that
+   * take facts and a message. Default: what goes wrong where nobody listens becomes a process warning, at most once a
+   * minute for each kind. docs/logging.md lists what is logged at which level.
+   */
+  readonly logger?: Logger | Console | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -39,6 +46,7 @@ export interface KafkaConfig {
   readonly metadataMaxAgeMs: number
   readonly tls: TlsOptions | undefined
   readonly sasl: SaslOptions | undefined
+  readonly logger: Logger | undefined
   readonly clock: Clock
 }
 
@@ -54,6 +62,7 @@ const fields: Readonly<Record<keyof KafkaOptions, true>> = {
   metadataMaxAgeMs: true,
   tls: true,
   sasl: true,
+  logger: true,
   clock: true,
 }
 
@@ -74,6 +83,7 @@ export function parseKafkaOptions(options: KafkaOptions): KafkaConfig {
     metadataMaxAgeMs: timeout('metadataMaxAgeMs', options.metadataMaxAgeMs, 300_000),
     tls: options.tls,
     sasl: options.sasl && parseSasl(options.sasl),
+    logger: parseLogger(options.logger),
     clock: options.clock ?? systemClock,
   })
 }

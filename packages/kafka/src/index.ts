@@ -13,6 +13,9 @@ export { Kafka } from './kafka.ts'
 export type { KafkaConsumerOptions, KafkaPipeOptions } from './kafka.ts'
 export type { KafkaCloseReport } from './close-parts.ts'
 export type { KafkaOptions } from './config.ts'
+export type { LogFacts, Logger, LogLevel } from './log/logger.ts'
+export type { Log, LogLine } from './log/log.ts'
+export type { Line, LinesOf } from './log/lines.ts'
 export type { Environment } from './environment.ts'
 export { requireTopicName, topic, topicPattern } from './topic.ts'
 export type { TopicPattern } from './topic.ts'
@@ -25,7 +28,8 @@ export type { SaslOptions } from './driver/connections.ts'
 export type { Delivery, HeaderInput, HeadersInput, OutgoingRecord, Topic } from './record.ts'
 
 export type { Producer } from './producer/producer.ts'
-export type { CloseOptions, ProducerEvents, SendOptions } from './producer/producer.ts'
+export type { CloseOptions, SendOptions } from './producer/producer.ts'
+export type { ProducerActivity, ProducerEvents } from './producer/events.ts'
 export type {
   Acks,
   AddHeadersOptions,
@@ -122,7 +126,8 @@ export type { TransactionOptions } from './transactions/writer-options.ts'
 export { withActiveTrace } from './tracing/trace-headers.ts'
 export { KafkaMetrics, type MetricRegistry } from './metrics/kafka-metrics.ts'
 export type { ReaderOptions, ReadFrom } from './reader/options.ts'
-export type { Reader, ReaderEvents } from './reader/reader.ts'
+export type { Reader } from './reader/reader.ts'
+export type { ReaderEvents } from './reader/events.ts'
 
 export type { Admin } from './admin/admin.ts'
 export type {

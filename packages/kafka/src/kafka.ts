@@ -10,6 +10,7 @@ import { defined, readEnvironment, type Environment, type EnvironmentSettings } 
 import type { ProducerOptions } from './producer/options.ts'
 import { Producer } from './producer/producer.ts'
 import { DeadLetterLog } from './failure/dead-letter-log.ts'
+import { Log } from './log/log.ts'
 import type { ReaderOptions } from './reader/options.ts'
 import { DeadLetterWriter } from './failure/dead-letter-writer.ts'
 import { Reader } from './reader/reader.ts'
@@ -55,19 +56,21 @@ export class Kafka implements AsyncDisposable {
   /** @throws ConfigError for a setting that makes no sense */
   constructor(options: KafkaOptions) {
     this.#config = parseKafkaOptions(options)
-    const { brokers, requestTimeoutMs, metadataMaxAgeMs, clock } = this.#config
+    const { brokers, requestTimeoutMs, metadataMaxAgeMs, logger, clock } = this.#config
+    const log = new Log(logger, clock)
     const driver = openDriver({ ...this.#config, bootstrap: brokers })
-    this.#cluster = new Cluster({ driver, clock, metadataMaxAgeMs, coordinatorTimeoutMs: requestTimeoutMs })
+    this.#cluster = new Cluster({ driver, clock, log, metadataMaxAgeMs, coordinatorTimeoutMs: requestTimeoutMs })
   }
 
   /**
    * Reads `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_CLIENT_ID` and the like; those of producers and consumers become their
    * defaults. docs/settings.md lists them.
+   * @param options what the environment cannot say, such as `logger`; they win over it
    * @throws ConfigError that names the variable
    */
-  static fromEnv(env: Environment = process.env): Kafka {
+  static fromEnv(env: Environment = process.env, options: Partial<KafkaOptions> = {}): Kafka {
     const { kafka, producer, consumer } = readEnvironment(env)
-    const opened = new Kafka(kafka)
+    const opened = new Kafka({ ...kafka, ...defined(options) })
     opened.#defaults = { producer: defined(producer), consumer }
     return opened
   }
@@ -101,7 +104,7 @@ export class Kafka implements AsyncDisposable {
     options: KafkaPipeOptions<From, To>,
   ): Promise<Pipe> {
     this.#requireOpen()
-    const { isolation: _, commitIntervalMs: __, ...defaults } = this.#defaults.consumer
+    const { isolation: _, commitIntervalMs: __, reset: ___, ...defaults } = this.#defaults.consumer
     const given = { ...defaults, ...defined(options) } as PipeOptions<From, To>
     const settings = { ...given, fetchMaxWaitMs: fetchMaxWait(given.fetchMaxWaitMs, this.#config.requestTimeoutMs) }
     const pipe = await Pipe.open(this.#cluster, settings, this.#config.clock)
@@ -136,6 +139,11 @@ export class Kafka implements AsyncDisposable {
     this.#requireOpen()
     requireTopicName('source', source)
     return new DeadLetterLog(this.#cluster, this.#config.clock, source)
+  }
+
+  /** Where this client says what happens. For packages that build on it; see docs/logging.md. */
+  get log(): Log {
+    return this.#cluster.log
   }
 
   /** Topics, groups and offsets. */

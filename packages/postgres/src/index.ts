@@ -13,7 +13,8 @@ export { crashPoints, relayCrashPoints, type CrashPoint, type RelayCrashPoint } 
 export { Outbox } from './outbox/outbox.ts'
 export type { OutboxInsertOptions, OutboxRecord } from './outbox/outbox.ts'
 export { outboxRelay } from './outbox/relay.ts'
-export type { OutboxRelay, OutboxRelayEvents, OutboxRelayOptions } from './outbox/relay.ts'
+export type { OutboxRelayEvents } from './outbox/events.ts'
+export type { OutboxRelay, OutboxRelayOptions } from './outbox/relay.ts'
 
 export { postgresIdempotency } from './idempotency/postgres-idempotency.ts'
 export type {

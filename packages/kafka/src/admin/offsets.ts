@@ -1,5 +1,6 @@
 import { SluiceError } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
+import { topicError } from '../cluster/topic-error.ts'
 import { brokerError } from '../driver/classify.ts'
 import type { BrokerNode, CommittedOffset, Isolation } from '../driver/driver.ts'
 import type { Deadline } from './deadline.ts'
@@ -100,7 +101,7 @@ export async function atCoordinator<Answer>(
 export function placesIn(cluster: Cluster): (name: string) => readonly Place[] {
   return (name) => {
     const topic = cluster.topic(name)
-    if (topic && topic.errorCode !== 0) throw brokerError(topic.errorCode, null, { topic: name })
+    if (topic && topic.errorCode !== 0) throw topicError(name, topic.errorCode)
     return topic?.partitions.map(({ partition }) => ({ topic: name, partition })) ?? []
   }
 }

@@ -2,6 +2,7 @@ import { ClosedError, type Clock, type Timer } from '@sluice/flow'
 import type { BrokerNode, CoordinatorKind, Driver, LeaderHint, TopicMetadata } from '../driver/driver.ts'
 import { turnBetween } from '../driver/time-slices.ts'
 import { ConnectionError } from '../errors.ts'
+import { Log } from '../log/log.ts'
 import { Coordinators } from './coordinators.ts'
 import { Metadata } from './metadata.ts'
 import { Refresher } from './refresher.ts'
@@ -9,6 +10,8 @@ import { Refresher } from './refresher.ts'
 export interface ClusterOptions {
   readonly driver: Driver
   readonly clock: Clock
+  /** Where its producers and consumers say what happens. Default: process warnings of trouble. */
+  readonly log?: Log
   /** How long a group's or a transaction's coordinator is waited for while it is being elected. */
   readonly coordinatorTimeoutMs: number
   /**
@@ -21,6 +24,7 @@ export interface ClusterOptions {
 /** What is known of a cluster, and the ways to know better. One a `Kafka`, shared by its producers and consumers. */
 export class Cluster implements AsyncDisposable {
   readonly driver: Driver
+  readonly log: Log
   readonly #clock: Clock
   readonly metadataMaxAgeMs: number
   readonly #metadata = new Metadata()
@@ -31,8 +35,9 @@ export class Cluster implements AsyncDisposable {
   readonly #onForgotten = new Set<(topics: readonly string[]) => void>()
   #ageing: Timer | undefined
 
-  constructor({ driver, clock, coordinatorTimeoutMs, metadataMaxAgeMs }: ClusterOptions) {
+  constructor({ driver, clock, log, coordinatorTimeoutMs, metadataMaxAgeMs }: ClusterOptions) {
     this.driver = driver
+    this.log = log ?? new Log(undefined, clock)
     this.#clock = clock
     this.metadataMaxAgeMs = metadataMaxAgeMs
     this.#refresher = new Refresher(clock, (topics) => this.#ask(topics))
@@ -154,7 +159,8 @@ export class Cluster implements AsyncDisposable {
   #tellReplaced(former: string): void {
     const text = `The cluster ${former} was replaced: its addresses lead to the cluster ${this.clusterId} now. `
     const advice = 'Positions, producer ids and transactions of the former one mean nothing there.'
-    process.emitWarning(text + advice, { code: 'SLUICE_CLUSTER_REPLACED' })
+    const facts = { event: 'clusterReplaced', former, clusterId: this.clusterId }
+    this.log.write({ kind: 'clusterReplaced', level: 'error', message: text + advice, facts, warns: true })
     for (const listener of this.#onReplaced) listener()
   }
 

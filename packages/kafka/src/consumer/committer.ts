@@ -215,24 +215,28 @@ export class Committer {
   async #failed(error: Error): Promise<void> {
     const { cluster, settings, membership, events } = this.#options
     this.#failures++
+    if (isFinal(error)) return this.#refused(error)
     events.emit('error', { during: 'commit', error })
-    if (!(error instanceof BrokerError)) {
-      if ((error as { retriable?: boolean }).retriable !== true) return this.#refused(error)
-      return cluster.forgetCoordinator('group', settings.group)
-    }
-    const { rejoin, retriable, refreshCoordinator } = classify(error.apiCode)
+    if (!(error instanceof BrokerError)) return cluster.forgetCoordinator('group', settings.group)
+    const { rejoin, refreshCoordinator } = classify(error.apiCode)
     if (refreshCoordinator) cluster.forgetCoordinator('group', settings.group)
     else if (error.apiError === 'STALE_MEMBER_EPOCH') {
       await membership.refreshed(EPOCH_WAIT_MS)
       this.soon()
     } else if (rejoin) membership.suspect()
-    else if (!retriable) this.#refused(error)
   }
 
   #refused(error: Error): void {
     this.#isRefused = true
     this.#options.onFatal(error)
   }
+}
+
+/** Another commit would be refused alike. */
+function isFinal(error: Error): boolean {
+  if (!(error instanceof BrokerError)) return (error as { retriable?: boolean }).retriable !== true
+  const { rejoin, retriable, refreshCoordinator } = classify(error.apiCode)
+  return !rejoin && !retriable && !refreshCoordinator && error.apiError !== 'STALE_MEMBER_EPOCH'
 }
 
 function entryOf(owner: AssignedPartition): CommitEntry {

@@ -2,7 +2,8 @@ import { ClosedError, ConfigError, Emitter, requireNumber, systemClock, type Clo
 import type { Cluster } from '../cluster/cluster.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
-import { LetterLog } from './letter-counts.ts'
+import { consumerLines } from './event-lines.ts'
+import { LetterCounter } from './letter-counts.ts'
 import { byEventType, type EventTypeSource, type HandlersByType } from './handlers.ts'
 import type { HandlerContext } from './invocation.ts'
 import {
@@ -93,8 +94,8 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   readonly #cluster: Cluster
   readonly #settings: ConsumerSettings
   readonly #clock: Clock
-  readonly #events = new Emitter<ConsumerEvents>()
-  readonly #letters: LetterLog
+  readonly #events: Emitter<ConsumerEvents>
+  readonly #letters = new LetterCounter()
   readonly #stateFile: StateFile | undefined
   readonly #openTelemetry: OpenTelemetry | undefined
   readonly #seams: ConsumerSeams | undefined
@@ -136,7 +137,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     this.#clock = clock
     this.#stateFile = stateFile
     this.#openTelemetry = openTelemetry
-    this.#letters = new LetterLog(this.#events, clock)
+    this.#events = this.#newEvents()
     this.#deadLetters = new DeadLetterWriter(cluster, clock, deadLetterTopic, settings.tracing)
     const retryTopicOf = (source: string): string => retryTopic(source, settings.group)
     this.#retries =
@@ -231,6 +232,14 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     return { group: this.#settings.group, state: this.#state, deadLetters, ...this.#session?.inspect() }
   }
 
+  #newEvents(): Emitter<ConsumerEvents> {
+    const log = this.#cluster.log.observer(consumerLines, { group: this.#settings.group })
+    return new Emitter<ConsumerEvents>((name, event, isHeard) => {
+      if (name === 'deadLettered') this.#letters.count(event as ConsumerEvents['deadLettered'])
+      log(name, event, isHeard)
+    })
+  }
+
   #newRoute(): FailureRoute {
     const shared = { settings: this.#settings, clock: this.#clock, events: this.#events }
     if (this.#seams) return this.#seams.route({ ...shared, deadLetters: this.#deadLetters, retries: this.#retries })
@@ -256,8 +265,17 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     } finally {
       this.#state = 'closed'
       if (this.#failure === undefined) this.#ended.resolve()
-      else this.#ended.reject(this.#failure)
+      else this.#endWith(this.#failure)
     }
+  }
+
+  #endWith(failure: Error): void {
+    const { group } = this.#settings
+    const message = `the consumer of ${group} ended: ${failure.message}`
+    const facts = { event: 'ended', group, err: failure }
+    // A process warning would only repeat what `run` rejects with; a pipe says it itself.
+    if (!this.#seams) this.#cluster.log.write({ kind: `ended ${group}`, level: 'error', message, facts, warns: false })
+    this.#ended.reject(failure)
   }
 
   async #closeWriters(timeoutMs: number): Promise<void> {

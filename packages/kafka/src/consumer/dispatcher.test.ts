@@ -23,7 +23,7 @@ function open(handlerMs: number | ((call: number) => number)) {
   const settings = parseConsumerOptions({ group: 'readers', topics: [letters], maxPollRecords: RECORDS })
   const intake = new Intake({ ...settings, onRoom: () => undefined })
   const partition = new AssignedPartition(letters, 'id', 0, 1)
-  const unreadables = new Unreadables({ policy: 'stop', limits: settings.limits, clock, emit: () => {} })
+  const unreadables = new Unreadables({ policy: 'stop', limits: settings.limits, emit: () => {} })
   const log = new PartitionLog(partition, intake, new Tracker(0), unreadables)
   const record = { key: null, value: Buffer.from('a'), headers: undefined, timestampMs: 0 }
   const buffer = encodeBatch(

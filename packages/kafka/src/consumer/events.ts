@@ -30,6 +30,10 @@ export type ConsumerEvents = {
   committed: { readonly offsets: readonly OffsetPlace[] }
   /** A position was found by the reset policy and not by a commit. */
   reset: OffsetPlace & { readonly from: number | null; readonly reason: ResetReason }
+  /**
+   * A new group began at the end of a topic that holds records, since no `reset` was set: these records are not read.
+   */
+  startedAtEnd: { readonly topic: string; readonly partitions: readonly PartitionPlace[]; readonly records: number }
   /** A topic was deleted and created again: what it held is gone, its partitions start anew. */
   topicRecreated: { readonly topic: string; readonly oldId: string; readonly newId: string }
   /** A subscribed topic does not exist (yet). */

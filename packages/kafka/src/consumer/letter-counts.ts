@@ -1,4 +1,3 @@
-import type { Clock, Emitter } from '@sluice/flow'
 import type { ConsumerEvents } from './events.ts'
 
 export interface LetterCounts {
@@ -8,34 +7,17 @@ export interface LetterCounts {
   readonly reduced: number
 }
 
-/** A topic's trouble is said so often. */
-const restMs = 10_000
-
-/** Counts the dead letters of a consumer, and warns of those that could not be written whole. */
-export class LetterLog {
-  readonly #clock: Clock
-  readonly #saidAtMs = new Map<string, number>()
+/** Counts the dead letters of a consumer. */
+export class LetterCounter {
   #written = 0
   #reduced = 0
 
-  constructor(events: Emitter<ConsumerEvents>, clock: Clock) {
-    this.#clock = clock
-    events.on('deadLettered', (event) => this.#count(event))
+  count({ omitted }: ConsumerEvents['deadLettered']): void {
+    this.#written++
+    if (omitted.length > 0) this.#reduced++
   }
 
   inspect(): LetterCounts {
     return { written: this.#written, reduced: this.#reduced }
-  }
-
-  #count({ topic, partition, offset, to, omitted }: ConsumerEvents['deadLettered']): void {
-    this.#written++
-    if (omitted.length === 0) return
-    this.#reduced++
-    const nowMs = this.#clock.monotonicMs()
-    if (nowMs - (this.#saidAtMs.get(to) ?? -Infinity) < restMs) return
-    this.#saidAtMs.set(to, nowMs)
-    const what = `without its whole ${omitted.join(', ')}`
-    const text = `The dead letter of ${topic}/${partition} at offset ${offset} was written ${what}: raise max.message.bytes of ${to}`
-    process.emitWarning(text, { code: 'SLUICE_DEAD_LETTERS' })
   }
 }

@@ -47,7 +47,7 @@ async function open(rackId: string | null = 'near', brokers: readonly BrokerNode
   })
   const intake = new Intake({ ...settings, onRoom: () => undefined })
   const partition = new AssignedPartition(letters, `id-of-${letters.name}`, 0, 0)
-  const unreadables = new Unreadables({ policy: 'stop', limits: settings.limits, clock, emit: () => {} })
+  const unreadables = new Unreadables({ policy: 'stop', limits: settings.limits, emit: () => {} })
   partition.log = new PartitionLog(partition, intake, new Tracker(0), unreadables)
   partition.phase = 'active'
   partition.position = 0

@@ -87,8 +87,9 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   /** Default `read_committed`: records of aborted and open transactions are not seen. */
   readonly isolation?: Isolation
   /**
-   * Where a partition starts that the group has no offset for, or one that the log has no longer. Default `latest`. One
-   * that was added after the group began starts at its first record.
+   * Where a partition starts for which the group has no offset, or one that is no longer in the log: Kafka's
+   * `auto.offset.reset`. Default `latest`, with a warning where a new group so passes over records. A partition that was
+   * added after the group began starts at its first record.
    */
   readonly reset?: ResetPolicy
   /**
@@ -203,6 +204,8 @@ export interface ConsumerSettings {
   readonly patternRefreshMs: number
   readonly isolation: Isolation
   readonly reset: ResetPolicy
+  /** It was not chosen by the user: what it passes over is worth an event. */
+  readonly isResetImplied: boolean
   readonly order: ConsumerOrder
   readonly concurrency: number | Limit
   /** Handlers that run at once to begin with. */
@@ -315,6 +318,7 @@ export function parseConsumerOptions(options: ConsumerOptions<AnySource>): Consu
     patternRefreshMs: int32('patternRefreshMs', options.patternRefreshMs, 30_000, 100),
     isolation: requireOneOf('isolation', options.isolation ?? 'read_committed', ['read_committed', 'read_uncommitted']),
     reset: parseReset(options.reset ?? 'latest'),
+    isResetImplied: options.reset === undefined,
     order,
     concurrency,
     busyPartitions: typeof concurrency === 'number' ? concurrency : Math.max(1, Math.floor(concurrency.start().limit)),

@@ -1,12 +1,13 @@
-import type { Clock } from '@sluice/flow'
+import type { Clock, Emitter } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import { ByPlace } from '../by-place.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify } from '../driver/classify.ts'
+import { groupBy } from '../driver/group-by.ts'
 import { turnBetween } from '../driver/time-slices.ts'
 import type { BrokerNode, ListedOffset } from '../driver/driver.ts'
 import { NoPositionError, OffsetOutsideLogError } from './errors.ts'
-import type { ResetReason } from './events.ts'
+import type { ConsumerEvents, ResetReason } from './events.ts'
 import type { FirstSight } from './first-sight.ts'
 import type { ConsumerSettings, ResetPolicy } from './options.ts'
 import type { AssignedPartition } from './partition.ts'
@@ -16,6 +17,7 @@ export interface ResetsOptions {
   readonly cluster: Cluster
   readonly settings: ConsumerSettings
   readonly clock: Clock
+  readonly events: Emitter<ConsumerEvents>
   readonly firstSight: FirstSight
   readonly onFound: (found: readonly FoundPosition[]) => void
   readonly onFatal: (error: Error) => void
@@ -121,9 +123,34 @@ export class Resets {
       if (at !== undefined) found.push({ partition, offset: at, leaderEpoch: -1, reset: reason })
     }
     await turnBetween(found.length)
+    if (reason === 'no_committed_offset' && this.#options.settings.isResetImplied)
+      void this.#tellPassedOver(leader, found)
     if (found.length > 0) this.#options.onFound(found.filter(({ partition }) => partition.isLive))
     const done = new Set(found.map(({ partition }) => partition))
     return partitions.filter((partition) => !done.has(partition))
+  }
+
+  /** Records that a new group passes over, though nobody has chosen that. */
+  async #tellPassedOver(leader: BrokerNode, found: readonly FoundPosition[]): Promise<void> {
+    const atEnd = found.filter(({ partition, offset }) => offset > 0 && partition.isLive && this.#isLatest(partition))
+    const partitions = atEnd.map(({ partition }) => partition)
+    try {
+      const starts = new ByPlace(await this.#ask(leader, partitions, () => EARLIEST))
+      const passed = atEnd.flatMap(({ partition, offset }) => {
+        const own = starts.get(partition.topicName, partition.partition)
+        return own?.errorCode === 0 && own.offset < offset ? [{ partition, records: offset - own.offset }] : []
+      })
+      for (const [topic, own] of groupBy(passed, ({ partition }) => partition.topicName)) {
+        const records = own.reduce((sum, one) => sum + one.records, 0)
+        this.#options.events.emit('startedAtEnd', {
+          topic,
+          partitions: own.map((one) => placeOf(one.partition)),
+          records,
+        })
+      }
+    } catch {
+      // It is only a hint: whoever reads on meets the same failure, and tells of it.
+    }
   }
 
   async #ask(
@@ -144,6 +171,10 @@ export class Resets {
   #timestampOf(policy: ResetPolicy): number {
     if (typeof policy === 'string') return policy === 'earliest' ? EARLIEST : LATEST
     return 'timeMs' in policy ? policy.timeMs : Math.max(0, Math.floor(this.#options.clock.now() - policy.agoMs))
+  }
+
+  #isLatest(partition: AssignedPartition): boolean {
+    return this.#policy(partition, 'no_committed_offset') === 'latest'
   }
 
   #policy(partition: AssignedPartition, reason: ResetReason): ResetPolicy {

@@ -92,7 +92,6 @@ export class Session implements MembershipListener {
     this.#unreadables = new Unreadables({
       policy: settings.unreadable,
       limits: settings.limits,
-      clock: options.clock,
       emit: (event) => options.events.emit('unreadable', event),
     })
     this.#intake = new Intake({ ...settings, onRoom: () => this.#roomed() })

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { badBatches, leaping } from './testing/bad-batches.ts'
 import { openSession } from './testing/open-session.ts'
 
@@ -6,17 +6,10 @@ const limits = { maxDecodedBytes: 65_536, maxHeaders: 10 }
 const nothing = { bytes: 0, records: 0, expandedBytes: 0 }
 const orders = ['partition', 'key'] as const
 
-function warnings() {
-  return vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
-}
-
 const cases = orders.flatMap((order) => Object.keys(badBatches()).map((what) => [what, order] as const))
-
-afterEach(() => void vi.restoreAllMocks())
 
 describe('what cannot be read', () => {
   test.each(cases)('(%s, order by %s) is skipped, told, and finished for the group', async (what, order) => {
-    const warned = warnings()
     const seen: string[] = []
     const opened = await openSession(({ value, offset }) => seen.push(`${offset} ${value}`), { order, ...limits })
     const { broker, session, pass, heard, close, failures } = opened
@@ -37,8 +30,6 @@ describe('what cannot be read', () => {
     expect(offsets).toEqual([2, 3, 4, 6, 7, 8])
     expect(broker.committedOf('letters', 0)).toBe(9)
     expect(session.inspect().unreadable).toEqual([{ topic: 'letters', skipped: told.length }])
-    expect(warned).toHaveBeenCalledTimes(1)
-    expect(warned.mock.calls[0]![1]).toEqual({ code: 'SLUICE_UNREADABLE' })
     await close()
     expect(session.inspect().gate).toMatchObject(nothing)
   })
@@ -61,7 +52,6 @@ describe('what cannot be read', () => {
   })
 
   test('names an offset at least, where the record before took those that are lost', async () => {
-    warnings()
     const { broker, session, pass, heard, close } = await openSession(() => {})
     // The first of three records has the offset of the third.
     broker.writeBytes('letters', 0, 3, badBatches()['an offset before its beginning']!)

@@ -28,6 +28,8 @@ export interface BrokerSenderHooks {
   readonly schedule: (queue: PartitionQueue) => void
   readonly onResult: (sent: SentBatch, result: ProduceResult) => void
   readonly onFailure: (sent: SentBatch, error: Error) => void
+  /** A whole request failed; `onFailure` follows for each of its batches. */
+  readonly onTrouble: (error: Error) => void
 }
 
 /**
@@ -235,6 +237,7 @@ export class BrokerSender {
       permit.ignore()
       this.#hooks.onTrialFree()
     }
+    this.#hooks.onTrouble(error)
     for (const sent of batches) this.#hooks.onFailure(sent, error)
     this.wake()
   }

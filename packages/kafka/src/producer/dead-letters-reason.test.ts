@@ -2,6 +2,7 @@ import { ManualClock } from '@sluice/flow'
 import { expect, test, vi } from 'vitest'
 import { ConnectionError, DeliveryError } from '../errors.ts'
 import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import { Log } from '../log/log.ts'
 import { DeadLetters, type DeadLettersEvent, type FailedRecords } from './dead-letters.ts'
 
 test('letters that are not tried since those before could not be written say why those could not', async () => {
@@ -16,7 +17,8 @@ test('letters that are not tried since those before could not be written say why
     close: async () => {},
   }
   const config = { timeoutMs: 1_000, spoolDir: undefined, spoolMaxBytes: 1_000, compression: 'none' } as const
-  const letters = await DeadLetters.open(config, clock, writer as DeadLetterWriter, (event) => events.push(event))
+  const log = new Log(undefined, clock)
+  const letters = await DeadLetters.open(config, clock, writer as DeadLetterWriter, log, (event) => events.push(event))
   const record = { key: null, value: Buffer.from('a'), headers: [], timestampMs: 1 }
   const error = new DeliveryError('orders', 0, 'refused', 'orders/0: late')
   const records = [record] as unknown as FailedRecords['records']

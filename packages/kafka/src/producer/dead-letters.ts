@@ -4,6 +4,7 @@ import type { DeliveryError, DeliveryOutcome } from '../errors.ts'
 import { deadLetterHeaders } from '../failure/dead-letter-headers.ts'
 import type { DeadLetterRecord, DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { isOwnTopic } from '../failure/topic-names.ts'
+import type { Log } from '../log/log.ts'
 import type { Compression } from '../batch/batch.ts'
 import type { DeadLetterConfig } from './options.ts'
 import type { PendingRecord } from './pending-record.ts'
@@ -61,13 +62,12 @@ export class DeadLetters {
   readonly #clock: Clock
   readonly #writer: DeadLetterWriter
   readonly #spool: Spool | undefined
+  readonly #log: Log
   readonly #tell: (event: DeadLettersEvent) => void
   readonly #gate: Gate
   readonly #stopped = new AbortController()
   readonly #rests = new Map<string, { readonly untilMs: number; readonly reason: unknown }>()
   readonly #under = new Set<Promise<void>>()
-  /** When a topic's trouble was said last. */
-  readonly #saidAtMs = new Map<string, number>()
   readonly #counts = { topic: 0, spool: 0, nowhere: 0, resent: 0 }
 
   /** @throws ConfigError for a folder that cannot be used */
@@ -75,11 +75,12 @@ export class DeadLetters {
     config: WriterConfig,
     clock: Clock,
     writer: DeadLetterWriter,
+    log: Log,
     tell: (event: DeadLettersEvent) => void,
   ): Promise<DeadLetters> {
     const { spoolDir, spoolMaxBytes } = config
     const spool = spoolDir === undefined ? undefined : await Spool.open(spoolDir, spoolMaxBytes, clock)
-    const opened = new DeadLetters(config, clock, writer, tell, spool)
+    const opened = new DeadLetters(config, clock, writer, log, tell, spool)
     if (spool) void opened.#track(opened.#resendFrom(spool))
     return opened
   }
@@ -88,12 +89,14 @@ export class DeadLetters {
     config: WriterConfig,
     clock: Clock,
     writer: DeadLetterWriter,
+    log: Log,
     tell: (event: DeadLettersEvent) => void,
     spool: Spool | undefined,
   ) {
     this.#config = config
     this.#clock = clock
     this.#writer = writer
+    this.#log = log
     this.#tell = tell
     this.#spool = spool
     this.#gate = new Gate({ maxRecords: maxInFlight, maxWaiting: Number.MAX_SAFE_INTEGER, clock })
@@ -187,18 +190,19 @@ export class DeadLetters {
     this.#counts[place] += records
     const { topic, partition } = error
     this.#tell({ topic, partition, records, place, error, cause })
-    if (place !== 'topic') this.#warn(topic, place, cause)
+    // That a topic does not exist the rejected promise has told already.
+    if (place === 'spool' || (place === 'nowhere' && partition >= 0)) this.#warn(topic, place, cause)
   }
 
-  /** Loud, but not once a record: at most every so often for a topic. */
   #warn(topic: string, place: DeadLetterPlace, cause: unknown): void {
-    const nowMs = this.#clock.monotonicMs()
-    const what = `${topic} ${place}`
-    if (nowMs - (this.#saidAtMs.get(what) ?? -Infinity) < restMs) return
-    this.#saidAtMs.set(what, nowMs)
     const fate = place === 'spool' ? `are kept in ${this.#config.spoolDir} until the next start` : 'are not kept'
-    const text = `Dead letters of ${topic} cannot be written and ${fate}: ${messageOf(cause)}`
-    process.emitWarning(text, { code: 'SLUICE_DEAD_LETTERS' })
+    this.#log.write({
+      kind: `deadLetters ${place} ${topic}`,
+      level: 'error',
+      message: `Dead letters of ${topic} cannot be written and ${fate}: ${messageOf(cause)}`,
+      facts: { event: 'deadLetters', topic, place, ...(cause instanceof Error && { err: cause }) },
+      warns: true,
+    })
   }
 
   #letterOf(record: PendingRecord, { error, outcome, attempts }: FailedRecords): DeadLetterRecord {

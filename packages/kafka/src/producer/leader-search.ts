@@ -11,6 +11,8 @@ export interface LeaderSearchHooks {
   readonly onRefreshed: () => void
   /** The topic has only so many partitions, and this one is not among them. */
   readonly onMissing: (queue: PartitionQueue, count: number) => void
+  /** The metadata could not be refreshed; that is tried again. */
+  readonly onTrouble: (error: Error) => void
 }
 
 /** Refreshes stale metadata in the background, and keeps the partitions without a leader until they have one. */
@@ -62,6 +64,7 @@ export class LeaderSearch {
         () => undefined,
         (error: unknown) => error as Error,
       )
+      if (this.#lastError && !this.#signal.aborted) this.#hooks.onTrouble(this.#lastError)
       this.#release(this.#lastError ? [] : topics)
       this.#hooks.onRefreshed()
       for (const queue of this.#leaderless) this.#staleTopics.add(queue.topic)

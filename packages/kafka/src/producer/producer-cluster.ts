@@ -1,7 +1,9 @@
+import type { Log } from '../log/log.ts'
 import type { BrokerNode, Driver, LeaderHint, TopicMetadata } from '../driver/driver.ts'
 
 /** What a producer needs from the cluster: a part of `Cluster`. */
 export interface ProducerCluster {
+  readonly log: Log
   readonly driver: Pick<Driver, 'produce' | 'initProducerId'>
   /** Null: not known. */
   readonly clusterId: string | null

@@ -9,9 +9,10 @@ import { Admission } from './admission.ts'
 import type { WaitForRoom } from './admission.ts'
 import { BurstClock } from './burst-clock.ts'
 import { DeadLetters } from './dead-letters.ts'
-import type { DeadLettersEvent } from './dead-letters.ts'
 import { DeliveryDeadline } from './delivery-deadline.ts'
 import { encodeRecord } from './encode-record.ts'
+import { producerLines } from './event-lines.ts'
+import type { ProducerActivity, ProducerEvents } from './events.ts'
 import { Eviction } from './eviction.ts'
 import { newBreaker } from './producer-breaker.ts'
 import { parseProducerOptions } from './options.ts'
@@ -19,7 +20,7 @@ import type { ProducerConfig, ProducerOptions } from './options.ts'
 import type { PendingRecord } from './pending-record.ts'
 import type { ProducerCluster } from './producer-cluster.ts'
 import { ProducerIds } from './producer-ids.ts'
-import type { CloseReport, ProducerState, QueueState } from './producer-state.ts'
+import type { CloseReport, ProducerState } from './producer-state.ts'
 import { sendAll } from './send-all.ts'
 import { SendStats } from './send-stats.ts'
 import type { RecordSource, SendAllOptions } from './send-all.ts'
@@ -39,17 +40,6 @@ export interface SendOptions {
 export interface CloseOptions {
   /** How long to wait for what is in the queue, 0 or more. Default 30,000. What is left then is given up. */
   readonly timeoutMs?: number | undefined
-}
-
-export interface ProducerEvents extends Record<string, unknown> {
-  /** The queue has reached its high watermark. */
-  readonly throttled: QueueState
-  /** The queue is back at its low watermark. */
-  readonly released: QueueState
-  /** The breaker has opened, half-opened or closed. */
-  readonly breaker: BreakerTransition
-  /** Records failed for good, and it is settled where their dead letters are. */
-  readonly deadLetters: DeadLettersEvent
 }
 
 /**
@@ -90,13 +80,14 @@ export class Producer implements AsyncDisposable {
     const producerIds = new ProducerIds(cluster, config)
     if (config.idempotent) await producerIds.renew()
     else await cluster.anyBroker()
-    const events = new Emitter<ProducerEvents>()
+    const events = new Emitter<ProducerEvents>(cluster.log.observer(producerLines, {}))
     const deadLetters =
       config.deadLetters && deadLetterWriter
         ? await DeadLetters.open(
             { ...config.deadLetters, compression: config.compression },
             config.clock,
             deadLetterWriter,
+            cluster.log,
             (event) => events.emit('deadLetters', event),
           )
         : undefined
@@ -148,7 +139,15 @@ export class Producer implements AsyncDisposable {
       onUnknownTopic: (topic) => search.start(topic),
       newSequence: () => producerIds.newSequence(),
     })
-    const search = new TopicSearch({ config, cluster, accumulator, settlement, signal: this.#searches.signal })
+    const onTrouble = (during: ProducerActivity, error: Error): void => events.emit('error', { during, error })
+    const search = new TopicSearch({
+      config,
+      cluster,
+      accumulator,
+      settlement,
+      signal: this.#searches.signal,
+      onTrouble,
+    })
     const eviction = new Eviction(this.#gate, accumulator, settlement, () => this.#admission.countEviction())
     this.#accumulator = accumulator
     this.#sender = new Sender({
@@ -157,6 +156,7 @@ export class Producer implements AsyncDisposable {
       settlement,
       producerIds,
       breaker: this.#breaker,
+      onTrouble,
       onTooLarge: (name, batch) => accumulator.shrinkBatches(name, batch.bytes),
       onFewerPartitions: (name) => accumulator.recount(name),
     })

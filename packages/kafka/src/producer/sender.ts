@@ -7,6 +7,7 @@ import { type DeliveryBlame, DeliveryError } from '../errors.ts'
 import { BatchBuffers } from './batch-buffers.ts'
 import { BrokerSender } from './broker-sender.ts'
 import type { BrokerSenderHooks, BrokerSenderState, SentBatch } from './broker-sender.ts'
+import type { ProducerActivity } from './events.ts'
 import { delayReason } from './delay-reason.ts'
 import { LeaderSearch } from './leader-search.ts'
 import type { ProducerConfig } from './options.ts'
@@ -24,6 +25,8 @@ export interface SenderParts {
   readonly settlement: Settlement
   readonly producerIds: ProducerIds
   readonly breaker: Breaker
+  /** What failed is tried again. */
+  readonly onTrouble: (during: ProducerActivity, error: Error) => void
   /** A broker found a batch of this topic too large. */
   readonly onTooLarge: (topic: string, batch: RecordBatch) => void
   /** The topic was created again with fewer partitions. */
@@ -62,6 +65,7 @@ export class Sender {
       schedule: (queue) => this.schedule(queue),
       onRefreshed: () => this.#reroute(),
       onMissing: (queue, count) => this.#giveUpMissing(queue, count),
+      onTrouble: (error) => parts.onTrouble('metadata', error),
     })
     this.#hooks = {
       breaker: parts.breaker,
@@ -71,6 +75,7 @@ export class Sender {
       schedule: (queue) => this.schedule(queue),
       onResult: (sent, result) => this.#onResult(sent, result),
       onFailure: (sent, error) => this.#onFailure(sent, error),
+      onTrouble: (error) => parts.onTrouble('produce', error),
     }
     parts.breaker.on('transition', () => this.#wakeAll())
   }

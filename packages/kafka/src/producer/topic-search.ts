@@ -1,6 +1,8 @@
-import { brokerError, classify, errorCode } from '../driver/classify.ts'
+import { topicError, isUnknownTopic, unknownTopicGraceMs } from '../cluster/topic-error.ts'
+import { classify } from '../driver/classify.ts'
 import { BrokerError, DeliveryError } from '../errors.ts'
 import type { Accumulator } from './accumulator.ts'
+import type { ProducerActivity } from './events.ts'
 import { newBackoff } from './options.ts'
 import type { ProducerConfig } from './options.ts'
 import type { PendingRecord } from './pending-record.ts'
@@ -9,15 +11,14 @@ import type { Settlement } from './settlement.ts'
 import { requirePartition } from './topic-queue.ts'
 import type { TopicQueue } from './topic-queue.ts'
 
-/** A topic that was created just now may be unknown to a broker for a moment; one that stays unknown does not exist. */
-const unknownTopicGraceMs = 5_000
-
 export interface TopicSearchParts {
   readonly config: ProducerConfig
   readonly cluster: ProducerCluster
   readonly accumulator: Accumulator
   readonly settlement: Settlement
   readonly signal: AbortSignal
+  /** The cluster could not be asked; that is tried again. */
+  readonly onTrouble: (during: ProducerActivity, error: Error) => void
 }
 
 /**
@@ -52,7 +53,10 @@ export class TopicSearch {
       topic.searchError = await this.#look(topic)
       if (!topic.searchError) return
       if (isHopeless(topic.searchError, config.clock.monotonicMs() - startedAtMs)) return this.#refuse(topic)
-      await config.clock.sleep(backoff.nextMs(), signal).catch(() => {})
+      // The last look at a topic that stays unknown is at the end of its time, not a pause later.
+      const leftMs = startedAtMs + unknownTopicGraceMs - config.clock.monotonicMs()
+      const waitMs = isUnknownTopic(topic.searchError) ? Math.min(backoff.nextMs(), leftMs) : backoff.nextMs()
+      await config.clock.sleep(waitMs, signal).catch(() => {})
     }
   }
 
@@ -62,12 +66,12 @@ export class TopicSearch {
     try {
       await cluster.refresh([topic.name])
     } catch (error) {
+      if (!this.#parts.signal.aborted) this.#parts.onTrouble('metadata', error as Error)
       return error as Error
     }
     // Known and released in one go, or a record that is sent in between would overtake those that wait.
     if (accumulator.followMetadata(topic)) return this.#release(topic)
-    const code = cluster.topic(topic.name)?.errorCode ?? errorCode('UNKNOWN_TOPIC_OR_PARTITION')
-    return brokerError(code, null, { topic: topic.name })
+    return topicError(topic.name, cluster.topic(topic.name)?.errorCode)
   }
 
   #release(topic: TopicQueue): undefined {
@@ -97,7 +101,5 @@ export class TopicSearch {
 
 function isHopeless(error: Error | undefined, searchedForMs: number): boolean {
   if (!(error instanceof BrokerError)) return false
-  const { name, retriable } = classify(error.apiCode)
-  if (name === 'UNKNOWN_TOPIC_OR_PARTITION') return searchedForMs >= unknownTopicGraceMs
-  return !retriable
+  return isUnknownTopic(error) ? searchedForMs >= unknownTopicGraceMs : !classify(error.apiCode).retriable
 }

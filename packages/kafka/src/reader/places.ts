@@ -2,8 +2,8 @@ import type { Clock } from '@sluice/flow'
 import { Deadline } from '../admin/deadline.ts'
 import { offsetsAt, type OffsetAt } from '../admin/find-offsets.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import { topicError } from '../cluster/topic-error.ts'
 import type { AnyTopic } from '../consumer/options.ts'
-import { brokerError } from '../driver/classify.ts'
 import type { ReaderSettings } from './options.ts'
 import { ReadPartition } from './read-partition.ts'
 
@@ -49,7 +49,7 @@ export class Places<T extends AnyTopic> {
   #selected({ name }: T): readonly number[] {
     const { partitions: only, from } = this.#settings
     const topic = this.#cluster.topic(name)
-    if (!topic || topic.errorCode !== 0) throw brokerError(topic?.errorCode ?? 3, null, { topic: name })
+    if (!topic || topic.errorCode !== 0) throw topicError(name, topic?.errorCode)
     const all = topic.partitions.map(({ partition }) => partition)
     const own = typeof from === 'object' && 'offsets' in from ? from.offsets : undefined
     return all.filter(

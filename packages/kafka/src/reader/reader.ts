@@ -3,7 +3,7 @@ import { committedBatches, type Damage } from '../batch/committed.ts'
 import { openBatch, type BatchHeader, type DecodedRecord, type RecordCursor } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConsumerRecord } from '../consumer/consumer-record.ts'
-import type { OffsetPlace, UnreadableRange } from '../consumer/events.ts'
+import type { OffsetPlace } from '../consumer/events.ts'
 import { FetchLoops } from '../consumer/fetch-loops.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { RecordOf } from '../consumer/consumer.ts'
@@ -13,21 +13,14 @@ import type { FetchedPartition } from '../driver/driver.ts'
 import { ClusterTimeoutError, HeadersTooLargeError } from '../errors.ts'
 import { BadChecksumError } from '../batch/bad-checksum.ts'
 import { decodeRecord } from './decode-record.ts'
+import { readerLines } from './event-lines.ts'
+import type { ReaderEvents } from './events.ts'
 import { parseReaderOptions, type ReaderOptions, type ReaderSettings } from './options.ts'
 import { Places } from './places.ts'
 import { ReadBudget, type ReadAsk } from './read-budget.ts'
 import type { ReadPartition } from './read-partition.ts'
 import { TopicWatch } from './topic-watch.ts'
 import { whySilent } from './why-silent.ts'
-
-export type ReaderEvents = {
-  /** Something failed that is tried again. */
-  error: { readonly during: 'metadata' | 'fetch' | 'positions'; readonly error: unknown }
-  /** A position is no longer in the log, or the log was replaced from there on: records were lost or come again. */
-  moved: OffsetPlace & { readonly from: number }
-  /** Records could not be read and were skipped, since `unreadable` is `skip`. */
-  unreadable: UnreadableRange
-}
 
 /** What a fetch brought for one partition, undecoded. */
 interface Fetched<T extends AnyTopic> {
@@ -56,7 +49,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   readonly #clock: Clock
   readonly #settings: ReaderSettings<T>
   readonly #places: Places<T>
-  readonly #events = new Emitter<ReaderEvents>()
+  readonly #events: Emitter<ReaderEvents>
   readonly #budget: ReadBudget
   readonly #loops: FetchLoops<ReadPartition, ReadAsk>
   readonly #partitions: ReadPartition<T>[] = []
@@ -85,14 +78,13 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     this.#clock = clock
     this.#settings = settings
     this.#places = places
+    this.#events = new Emitter<ReaderEvents>(cluster.log.observer(readerLines, {}))
     this.#budget = new ReadBudget(settings.maxBytes, () => this.#loops.wake())
     this.#signal = new Signal(clock)
     this.#unreadables = new Unreadables({
       policy: settings.unreadable,
       limits: settings.limits,
-      clock,
       emit: (event) => this.#events.emit('unreadable', event),
-      mayWarn: () => this.#events.listenerCount('unreadable') === 0,
     })
     this.#topics = new TopicWatch(cluster, clock, settings)
     this.#loops = new FetchLoops<ReadPartition, ReadAsk>({

@@ -2,9 +2,9 @@ import { ConfigError, type Clock, orAborted } from '@sluice/flow'
 import { Backoff } from '../backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { missingPartition } from '../cluster/missing-partition.ts'
+import { isUnknownTopic, topicError, unknownTopicGraceMs } from '../cluster/topic-error.ts'
 import type { Output, OutputSource } from '../consumer/commit-route.ts'
-import { brokerError, errorCode } from '../driver/classify.ts'
-import { BrokerError, RecordTooLargeError } from '../errors.ts'
+import { RecordTooLargeError } from '../errors.ts'
 import { AddedHeaders } from '../producer/added-headers.ts'
 import { encodedBytes } from '../batch/encoded-bytes.ts'
 import type { Compression } from '../batch/batch.ts'
@@ -17,13 +17,11 @@ import type { CarriedTrace } from '../tracing/trace-headers.ts'
 
 /** The brokers' own limit where a topic has none, or may not be asked for it. */
 const standardMaxBytes = 1_048_588
-const unknownTopic = errorCode('UNKNOWN_TOPIC_OR_PARTITION')
 /** A view into a buffer that is larger than this is copied: it would keep all of it in memory. */
 const ownedBytes = 16_384
 
 /** How long a topic is asked for. Brokers that have just started know of none at first. */
 const lookMs = 30_000
-const graceMs = 5_000
 
 /** A partition beyond those that are known is asked for at most once in this time. */
 const recountMs = 1_000
@@ -152,23 +150,22 @@ export class OutputTopics {
     const startedAtMs = this.#clock.monotonicMs()
     const backoff = new Backoff(50, 1_000)
     for (;;) {
+      let leftMs: number
       try {
         this.#known.set(name, await this.#ask(name))
         return
       } catch (error) {
-        const isMissing = error instanceof BrokerError && error.apiCode === unknownTopic
-        const ageMs = this.#clock.monotonicMs() - startedAtMs
-        if ((error as { retriable?: boolean }).retriable !== true || ageMs >= (isMissing ? graceMs : lookMs))
-          throw error
+        leftMs = startedAtMs + (isUnknownTopic(error) ? unknownTopicGraceMs : lookMs) - this.#clock.monotonicMs()
+        if ((error as { retriable?: boolean }).retriable !== true || leftMs <= 0) throw error
       }
-      await this.#clock.sleep(backoff.nextMs(), signal)
+      await this.#clock.sleep(Math.min(backoff.nextMs(), leftMs), signal)
     }
   }
 
   async #ask(name: string): Promise<OutputTopic> {
     await this.#cluster.refresh([name])
     const found = this.#cluster.topic(name)
-    if (found?.errorCode !== 0) throw brokerError(found?.errorCode ?? unknownTopic, null, { topic: name })
+    if (found?.errorCode !== 0) throw topicError(name, found?.errorCode)
     const [described] = await this.#cluster.driver.admin.describeTopicConfigs([name])
     // Whoever may write need not be allowed to ask for settings.
     const configs = described?.errorCode === 0 ? described.configs : {}

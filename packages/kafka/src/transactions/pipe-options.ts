@@ -1,7 +1,7 @@
 import { ConfigError, requireFunction, requireInteger } from '@sluice/flow'
 import type { HandlerContext } from '../consumer/invocation.ts'
 import type { ConsumerDeadLetterOptions } from '../consumer/dead-letter-options.ts'
-import type { AnyTopic, ConsumerOptions } from '../consumer/options.ts'
+import type { AnyTopic, ConsumerOptions, ResetPolicy } from '../consumer/options.ts'
 import type { RecordOf } from '../consumer/consumer.ts'
 import type { Compression } from '../batch/batch.ts'
 import type { OutgoingRecord, Topic } from '../record.ts'
@@ -42,6 +42,11 @@ export interface PipeOptions<
   To extends AnyTopic | undefined = undefined,
 > extends PipeConsumerOptions {
   readonly from: From | readonly From[]
+  /**
+   * Where a partition starts for which the group has no offset: Kafka's `auto.offset.reset`. Default `earliest`: what
+   * promises exactly once passes over nothing unless it is told to.
+   */
+  readonly reset?: ResetPolicy
   /** Where records go that name no other topic. It must exist. */
   readonly to?: To
   /** Called again where it fails, or where what it did was not committed: its own effects can come twice. */
@@ -115,6 +120,8 @@ export function parsePipeOptions<From extends AnyTopic, To extends AnyTopic | un
       ...consumer,
       topics: sources,
       isolation: 'read_committed',
+      // Exactly once begins with the first record there is.
+      reset: options.reset ?? 'earliest',
       gate: { maxRecords: gateRecords, ...options.gate },
     },
   }

@@ -1,4 +1,4 @@
-import { Emitter, promiseOf, type Clock } from '@sluice/flow'
+import { Emitter, messageOf, promiseOf, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output, OutputSource } from '../consumer/commit-route.ts'
 import { Consumer, type CloseOptions, type PauseTarget } from '../consumer/consumer.ts'
@@ -7,6 +7,8 @@ import type { ConsumerEvents } from '../consumer/events.ts'
 import type { HandlerContext, Invocation } from '../consumer/invocation.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { CloseReport } from '../consumer/session.ts'
+import type { Log } from '../log/log.ts'
+import { transactionLines } from './event-lines.ts'
 import { OutputTopics } from './output-topics.ts'
 import { parsePipeOptions, TopicOutput, type PipeConfig, type PipeOptions, type PipeOutput } from './pipe-options.ts'
 import { PipeRoute } from './pipe-route.ts'
@@ -44,7 +46,9 @@ export class Pipe implements AsyncDisposable {
     const { to, transaction, maxOutputs } = config
     const topics = new OutputTopics(cluster, clock)
     const { compression } = transaction
-    const events = new Emitter<TransactionEvents>()
+    const events = new Emitter<TransactionEvents>(
+      cluster.log.observer(transactionLines, { group: config.consumer.group }),
+    )
     const writer = new TransactionWriter({ ...transaction, cluster, clock, topics })
     const { group, instanceId = null } = config.consumer
     const shared = { cluster, clock, group, instanceId, writer, topics, events, maxOutputs }
@@ -61,7 +65,7 @@ export class Pipe implements AsyncDisposable {
       await consumer.close()
       throw error
     }
-    return new Pipe(config, clock, { events, topics, writer, consumer })
+    return new Pipe(config, clock, { events, topics, writer, consumer, log: cluster.log })
   }
 
   private constructor(
@@ -72,6 +76,7 @@ export class Pipe implements AsyncDisposable {
       readonly topics: OutputTopics
       readonly writer: TransactionWriter
       readonly consumer: Consumer
+      readonly log: Log
     },
   ) {
     this.#config = config
@@ -83,8 +88,7 @@ export class Pipe implements AsyncDisposable {
     this.#done = this.#consumer
       .run((record, context) => this.#handle(record, context))
       .finally(() => this.#writer.close())
-    // Whoever does not ask is told when the pipe is disposed of.
-    this.#done.catch(() => {})
+    this.#done.catch((error: unknown) => this.#logEnd(parts.log, error))
   }
 
   get group(): string {
@@ -130,6 +134,20 @@ export class Pipe implements AsyncDisposable {
 
   inspect() {
     return { ...this.#consumer.inspect(), transactions: this.#writer.inspect() }
+  }
+
+  #logEnd(log: Log, failure: unknown): void {
+    const { group } = this
+    const message = `the pipe of ${group} ended: ${messageOf(failure)}`
+    // Nobody may have asked for `done` yet, or ever.
+    const warns = !this.#isDoneAsked
+    log.write({
+      kind: `ended ${group}`,
+      level: 'error',
+      message,
+      facts: { event: 'ended', group, err: failure },
+      warns,
+    })
   }
 
   /** Without a promise where the handler returns none. */

@@ -18,6 +18,8 @@ import { before, LOCK_TIMEOUT_MS, withConnection } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions, type Tables } from '../tables.ts'
 import { BucketLocks } from './bucket-locks.ts'
 import { type OversizePolicy, parseOversize } from './letters.ts'
+import { relayLines } from './event-lines.ts'
+import type { OutboxRelayEvents } from './events.ts'
 import { OutboxTable, type StoredRow } from './outbox-table.ts'
 import { BUCKETS } from './row.ts'
 import { Sender, type Sent } from './sender.ts'
@@ -41,18 +43,6 @@ export interface OutboxRelayOptions extends TableOptions {
   readonly deadLetters?: ConsumerDeadLetterOptions
   /** For tests. Default: the machine's. */
   readonly clock?: Clock
-}
-
-/** What a relay tells while it runs. What fails is a warning of the process where nobody listens. */
-export type OutboxRelayEvents = {
-  /** Rows were acknowledged by Kafka and are deleted. */
-  sent: { readonly rows: number }
-  /** Rows of a bucket could not be sent. They, and those behind them, are tried again. */
-  sendFailed: { readonly bucket: number; readonly topic: string; readonly retryInMs: number; readonly error: unknown }
-  /** Kafka will never take this row. It stays in the table with the reason in `refused`, and is passed over. */
-  refused: { readonly id: string; readonly topic: string; readonly error: unknown }
-  /** The connection was lost, or Kafka could not be reached: it begins anew. */
-  error: { readonly retryInMs: number; readonly error: unknown }
 }
 
 interface RelaySettings {
@@ -129,7 +119,7 @@ export class OutboxRelay implements AsyncDisposable {
   readonly #tables: Tables
   readonly #table: OutboxTable
   readonly #settings: RelayParts
-  readonly #events = new Emitter<OutboxRelayEvents>()
+  readonly #events: Emitter<OutboxRelayEvents>
   readonly #stopping = new AbortController()
   readonly #pauses = new Map<number, Pause>()
   #wakeUp: (() => void) | undefined
@@ -146,6 +136,7 @@ export class OutboxRelay implements AsyncDisposable {
     this.#tables = parts.tables
     this.#table = new OutboxTable(parts.tables)
     this.#settings = parts
+    this.#events = new Emitter(parts.kafka.log.observer(relayLines, { outbox: parts.tables.outbox }))
   }
 
   /** Returns the function that takes the listener off again. */
@@ -212,7 +203,7 @@ export class OutboxRelay implements AsyncDisposable {
       } catch (error) {
         if (this.#givenUp.signal.aborted) break
         const retryInMs = backoffMs(failures++, 100, 5_000)
-        this.#tell('error', { retryInMs, error })
+        this.#events.emit('error', { retryInMs, error })
         await this.#pause(retryInMs)
       }
       this.#held = []
@@ -270,7 +261,7 @@ export class OutboxRelay implements AsyncDisposable {
     this.#sentRows += done.length
     this.#refusedRows += refused.length
     if (done.length > 0) this.#events.emit('sent', { rows: done.length })
-    for (const event of refused) this.#tell('refused', event)
+    for (const event of refused) this.#events.emit('refused', event)
     return done.length > 0
   }
 
@@ -298,15 +289,7 @@ export class OutboxRelay implements AsyncDisposable {
     const failures = this.#pauses.get(bucket)?.failures ?? 0
     const retryInMs = backoffMs(failures, 100, MAX_BUCKET_PAUSE_MS)
     this.#pauses.set(bucket, { failures: failures + 1, untilMs: this.#clock.monotonicMs() + retryInMs })
-    this.#tell('sendFailed', { bucket, topic, retryInMs, error })
-  }
-
-  #tell<Name extends 'error' | 'sendFailed' | 'refused'>(name: Name, event: OutboxRelayEvents[Name]): void {
-    if (this.#events.listenerCount(name) > 0) this.#events.emit(name, event)
-    else
-      process.emitWarning(`a relay of ${this.#tables.outbox} (${name}): ${messageOf(event.error)}`, {
-        code: 'SLUICE_OUTBOX_RELAY',
-      })
+    this.#events.emit('sendFailed', { bucket, topic, retryInMs, error })
   }
 
   /** @throws TransactionTimeoutError: then the connection is given up */

@@ -52,7 +52,7 @@ export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, 
   readonly pool: Pool
   /**
    * The consumer group. What is in the table of offsets for it decides where it begins; a partition that has no row
-   * begins where the group had committed in Kafka, or else by `reset`.
+   * begins where the group had committed in Kafka, or else by `reset`, whose default is `earliest` here.
    */
   readonly group: string
   readonly topics: readonly T[]
@@ -139,6 +139,8 @@ export function consumerOptions<T extends AnySource>(
   } = options
   return {
     ...consumer,
+    // Exactly once begins with the first record there is, whatever KAFKA_AUTO_OFFSET_RESET says for consumers.
+    reset: consumer.reset ?? 'earliest',
     topics: topics.map(tolerant),
     gate: { maxRecords: batchRecords * BATCHES_AHEAD, ...gate },
     concurrency,

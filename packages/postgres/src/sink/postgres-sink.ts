@@ -1,5 +1,12 @@
 import { Emitter, systemClock, type Clock, messageOf } from '@sluice/flow'
-import { HandlerError, type AnySource, type AnyTopic, type Consumer, type ConsumerRecord } from '@sluice/kafka'
+import {
+  HandlerError,
+  type AnySource,
+  type AnyTopic,
+  type Consumer,
+  type ConsumerRecord,
+  type Log,
+} from '@sluice/kafka'
 import type { Pool } from 'pg'
 import { OutboxTable } from '../outbox/outbox-table.ts'
 import { outboxRelay, type OutboxRelay } from '../outbox/relay.ts'
@@ -7,6 +14,7 @@ import { LOCK_TIMEOUT_MS, type TransactionSettings, withConnection } from '../sq
 import { explained, tablesOf, type Tables } from '../tables.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { Claims } from './claim.ts'
+import { sinkLines } from './event-lines.ts'
 import type { SinkEvents } from './events.ts'
 import { Offsets } from './offsets.ts'
 import { consumerOptions, parseSinkOptions, type PostgresSinkOptions, type SinkSettings } from './options.ts'
@@ -67,7 +75,9 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   readonly ended: Promise<void>
   readonly #claims: Claims
   readonly #writer: BatchWriter
-  readonly #events = new Emitter<SinkEvents>()
+  readonly #events: Emitter<SinkEvents>
+  readonly #log: Log
+  readonly #group: string
   readonly #end = Promise.withResolvers<void>()
   #isFailed = false
 
@@ -80,6 +90,9 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
     // Nobody has to look at it: `close` rejects with the same.
     this.ended.catch(() => {})
     const { kafka, pool, group, onDeadLetter } = options
+    this.#group = group
+    this.#log = kafka.log
+    this.#events = new Emitter<SinkEvents>(kafka.log.observer(sinkLines, { group }))
     const settingsOf = transactions(settings, pool)
     this.#writer = new BatchWriter({
       group,
@@ -145,8 +158,17 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
       failure = error instanceof HandlerError ? error.cause : error
     }
     await this.relay?.close()
-    if (this.#isFailed) this.#end.reject(failure)
-    else this.#end.resolve()
+    if (!this.#isFailed) return this.#end.resolve()
+    this.#logEnd(failure)
+    this.#end.reject(failure)
+  }
+
+  /** Nobody has to look at `ended`. */
+  #logEnd(failure: unknown): void {
+    const group = this.#group
+    const message = `the sink of ${group} ended: ${messageOf(failure)}`
+    const facts = { event: 'ended', group, err: failure }
+    this.#log.write({ kind: `sinkEnded ${group}`, level: 'error', message, facts, warns: true })
   }
 
   async #write(records: readonly ConsumerRecord[], signal: AbortSignal): Promise<void> {

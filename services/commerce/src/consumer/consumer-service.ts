@@ -21,7 +21,7 @@ export async function openConsumer(config: ConsumerConfig, context: ServiceConte
   await ensureSchema(pool)
   if (config.handledTable !== undefined) await ensureHandledTable(pool, config.handledTable)
   const sink = new Sink({ pool, handledTable: config.handledTable })
-  const kafka = Kafka.fromEnv(config.kafka.environment)
+  const kafka = Kafka.fromEnv(config.kafka.environment, { logger: log })
   const consumer = await kafka.consumer({
     group: config.group,
     topics: [ordersTopic, productsTopic],

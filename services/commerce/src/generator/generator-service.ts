@@ -10,11 +10,9 @@ import { Generator } from './generator.ts'
 export async function openGenerator(config: GeneratorConfig, context: ServiceContext): Promise<Service> {
   const { log } = context
   const redis = await openRedis(config.redis, 'commerce-generator', log)
-  const kafka = Kafka.fromEnv(config.kafka.environment)
+  const kafka = Kafka.fromEnv(config.kafka.environment, { logger: log })
   const { compression, lingerMs, batchBytes } = config.kafka
   const producer = await kafka.producer({ compression, lingerMs, batchBytes })
-  producer.on('throttled', (state) => log.warn({ state }, 'the queue is at its high watermark: generating less'))
-  producer.on('released', (state) => log.info({ state }, 'the queue is at its low watermark again'))
   const queue = (): QueueReport => {
     const { records, maxRecords, highWatermark, lowWatermark, throttled } = producer.inspect().queue
     return { records, maxRecords, highWatermark, lowWatermark, throttled }

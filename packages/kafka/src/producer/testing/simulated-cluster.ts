@@ -11,6 +11,7 @@ import type {
   TopicMetadata,
 } from '../../driver/driver.ts'
 import { ConnectionError, RequestTimeoutError } from '../../errors.ts'
+import { silentLog } from '../../log/testing/silent-log.ts'
 import type { ProducerCluster } from '../producer-cluster.ts'
 import { SimulatedPartition } from './simulated-partition.ts'
 
@@ -33,6 +34,7 @@ export const requestTimeoutMs = 300
 
 /** A cluster in memory, on a clock that stands still: brokers that keep Kafka's rules, and a script of faults. */
 export class SimulatedCluster implements ProducerCluster {
+  readonly log = silentLog()
   readonly #clock: ManualClock
   readonly #topics = new Map<string, SimulatedPartition[]>()
   readonly #leaders = new Map<string, number>()

@@ -1,0 +1,20 @@
+import type { BreakerTransition } from '@sluice/flow'
+import type { DeadLettersEvent } from './dead-letters.ts'
+import type { QueueState } from './producer-state.ts'
+
+/** `produce`: a request to write records. `metadata`: the search for topics and for the leaders of partitions. */
+export type ProducerActivity = 'produce' | 'metadata'
+
+/** What a producer emits while it runs. What becomes of a record, the promise of `send` tells. */
+export type ProducerEvents = {
+  /** The queue has reached its high watermark. */
+  throttled: QueueState
+  /** The queue is back at its low watermark. */
+  released: QueueState
+  /** The breaker has opened, half-opened or closed. */
+  breaker: BreakerTransition
+  /** Records failed for good, and it is settled where their dead letters are. */
+  deadLetters: DeadLettersEvent
+  /** Something failed that is tried again; the records wait meanwhile, for `deliveryTimeoutMs` at most. */
+  error: { readonly during: ProducerActivity; readonly error: Error }
+}
