@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // Packages run from source: no build step before a test.
-const resolve = { conditions: ['source'] }
-const ssr = { resolve: { conditions: ['source'], externalConditions: ['source'] } }
+const resolve = { conditions: ['@sluice/source'] }
+const ssr = { resolve: { conditions: ['@sluice/source'], externalConditions: ['@sluice/source'] } }
 
 /** Those that say how long something may take, or that load the machine: each has it for itself. */
 const alone = ['closing', 'consumer-group', 'failure', 'rebalance'].map((name) => `tests/system/${name}.test.ts`)

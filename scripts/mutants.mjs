@@ -98,8 +98,8 @@ function makeCopy() {
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   const setup = join(root, 'scripts', 'whole-histories.ts')
   const config = `export default {
-    resolve: { conditions: ['source'] },
-    ssr: { resolve: { conditions: ['source'], externalConditions: ['source'] } },
+    resolve: { conditions: ['@sluice/source'] },
+    ssr: { resolve: { conditions: ['@sluice/source'], externalConditions: ['@sluice/source'] } },
     test: { include: ['src/**/*.test.ts'], setupFiles: ['${setup}'], testTimeout: 10_000, pool: 'threads', maxWorkers: 1, isolate: false },
   }`
   writeFileSync(join(copy, 'vitest.config.mjs'), config)

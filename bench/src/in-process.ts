@@ -20,7 +20,7 @@ export function inProcess<Result>(
   const { promise, resolve, reject } = Promise.withResolvers<Result>()
   const child = fork(join(folder, 'programs', program), [JSON.stringify(job)], {
     // kafkajs computes negative timeouts, which Node 24 warns about in the midst of the figures.
-    execArgv: ['--conditions=source', '--expose-gc', '--disable-warning=TimeoutNegativeWarning'],
+    execArgv: ['--conditions=@sluice/source', '--expose-gc', '--disable-warning=TimeoutNegativeWarning'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)

@@ -119,7 +119,7 @@ export async function runOk(command: string, args: readonly string[], options: C
 
 /** A TypeScript program of this repository, run from source by the Node that runs the test. */
 export function fromSource(file: string, args: readonly string[] = []): [command: string, args: string[]] {
-  return [process.execPath, ['--conditions=source', file, ...args]]
+  return [process.execPath, ['--conditions=@sluice/source', file, ...args]]
 }
 
 function spawnOptions({ cwd, env }: ChildOptions): SpawnOptions {

@@ -158,7 +158,12 @@ test('a process that is alive holds it from other processes, and no longer than 
     await file.begin('theirs')
     console.log('held')
     setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--conditions=source', '--input-type=module-typescript', '-e', program])
+  const child = spawn(process.execPath, [
+    '--conditions=@sluice/source',
+    '--input-type=module-typescript',
+    '-e',
+    program,
+  ])
   await once(child.stdout, 'data')
   await expect(open().claim()).rejects.toMatchObject({ code: 'state_in_use', pid: child.pid })
   child.kill('SIGKILL')

@@ -170,7 +170,7 @@ describe('a session', () => {
   test('does not keep a process that has closed everything', async () => {
     const broker = await sessionsOf(dayMs)
     const program = fileURLToPath(new URL('testing/log-in-and-close.ts', import.meta.url))
-    const child = spawn(process.execPath, ['--conditions=source', program, `127.0.0.1:${broker.port}`], {
+    const child = spawn(process.execPath, ['--conditions=@sluice/source', program, `127.0.0.1:${broker.port}`], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     const ended = once(child, 'exit')

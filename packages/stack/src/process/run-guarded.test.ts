@@ -38,7 +38,7 @@ describe('a program that runs once', () => {
     const pidFile = join(folder, 'pid')
     const run = JSON.stringify(sh(`echo $$ > ${pidFile}; exec sleep 300`))
     const script = `import { runGuarded } from ${JSON.stringify(new URL('run-guarded.ts', import.meta.url).href)}; await runGuarded(${run})`
-    const supervisor = spawn(process.execPath, ['--conditions=source', '--input-type=module', '-e', script])
+    const supervisor = spawn(process.execPath, ['--conditions=@sluice/source', '--input-type=module', '-e', script])
     await until(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8').endsWith('\n'))
     const pid = Number(readFileSync(pidFile, 'utf8'))
     expect(isAlive(pid)).toBe(true)
