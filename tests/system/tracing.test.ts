@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { trace } from '@opentelemetry/api'
-import { type ConsumerRecord, Kafka, text, topic } from '@sluice/kafka'
+import { SpanStatusCode, trace } from '@opentelemetry/api'
+import { type ConsumerRecord, json, Kafka, text, topic } from '@sluice/kafka'
 import { migrate, Outbox, outboxRelay, postgresIdempotency, postgresSink, wrapHandler } from '@sluice/postgres'
 import { type Stack, startStack } from '@sluice/stack'
 import pg from 'pg'
@@ -181,6 +181,7 @@ test('a sink writes a batch within one span, with links to the requests that its
     await request('POST /b', () => producer.send(entries, { key: 'k', value: 'b' })),
   ]
   const active: (string | undefined)[] = []
+  let calls = 0
   const sink = await postgresSink({
     kafka,
     pool,
@@ -190,6 +191,7 @@ test('a sink writes a batch within one span, with links to the requests that its
     handler: async (tx, records) => {
       await tx.query('INSERT INTO shipments SELECT unnest($1::text[])', [records.map(({ value }) => value)])
       active.push(activeTraceId())
+      if (++calls === 1) throw new RangeError('not yet')
     },
   })
   await vi.waitFor(() => expect(spans.named('process entries').length).toBeGreaterThan(0), within)
@@ -197,7 +199,47 @@ test('a sink writes a batch within one span, with links to the requests that its
   const [batch] = spans.named('process entries')
   expect(batch!.attributes['messaging.batch.message_count']).toBe(2)
   expect(batch!.links.map(({ context }) => context.traceId)).toEqual(traceIds)
-  expect(active).toEqual([batch!.spanContext().traceId])
+  expect(active).toEqual([batch!.spanContext().traceId, batch!.spanContext().traceId])
+  expect(batch!.status.code).toBe(SpanStatusCode.UNSET)
+  expect(batch!.events).toMatchObject([
+    { name: 'exception', attributes: { 'exception.type': 'RangeError', 'sluice.attempt': 1 } },
+  ])
+})
+
+test('what a batch or a codec fails for becomes a dead letter in the trace of its own record', async () => {
+  const numbers = await make('numbers')
+  await using producer = await kafka.producer()
+  const settings = { group: 'counting', topics: [numbers], reset: 'earliest', retry: { attempts: 1 } } as const
+  const traceIds = [
+    await request('POST /a', () => producer.send(numbers, { value: 'a' })),
+    await request('POST /b', () => producer.send(numbers, { value: 'b' })),
+  ]
+  await using batches = await kafka.consumer(settings)
+  void batches.run(() => Promise.reject(new Error('no')), { batch: true })
+  const isUndecodable = { ...numbers, value: json<number>() }
+  await using decoding = await kafka.consumer({ ...settings, group: 'decoding', topics: [isUndecodable] })
+  void decoding.run(() => undefined)
+  await vi.waitFor(() => expect(spans.named('send numbers.dlq')).toHaveLength(4), within)
+  for (const traceId of traceIds) {
+    const all = spans.of(traceId)
+    const letters = all.filter(({ name }) => name === 'send numbers.dlq')
+    expect(letters.map((letter) => ancestry(all, letter)[1])).toEqual(['send numbers', 'send numbers'])
+  }
+  const [batch] = spans.named('process numbers')
+  expect(batch).toMatchObject({ status: { code: SpanStatusCode.ERROR, message: 'no' } })
+  expect(batch!.links.map(({ context }) => context.traceId)).toEqual(traceIds)
+})
+
+test('a record that was handled before says so in its span', async () => {
+  const charges = await make('charges')
+  await using producer = await kafka.producer()
+  const handle = wrapHandler(() => undefined, { store: postgresIdempotency({ pool }), group: 'charging' })
+  await using consumer = await kafka.consumer({ group: 'charging', topics: [charges], reset: 'earliest' })
+  void consumer.run(handle)
+  for (let times = 0; times < 2; times++) await producer.send(charges, { value: 'v', idempotencyKey: 'charge-1' })
+  await vi.waitFor(() => expect(spans.named('process charges')).toHaveLength(2), within)
+  const duplicates = spans.named('process charges').map(({ attributes }) => attributes['sluice.duplicate'])
+  expect(duplicates).toEqual([undefined, true])
 })
 
 test('with `tracing: false` a consumer begins no span, and neither do its dead letters', async () => {

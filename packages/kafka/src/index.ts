@@ -123,6 +123,7 @@ export type { CommittingMember } from './transactions/transaction.ts'
 export type { SentOffsets, TransactionScope, TransactionalProducer } from './transactions/transactional-producer.ts'
 export type { TransactionOptions } from './transactions/writer-options.ts'
 
+export { noteDuplicate, noteFailedAttempt } from './tracing/call-notes.ts'
 export { withActiveTrace } from './tracing/trace-headers.ts'
 export { KafkaMetrics, type MetricRegistry } from './metrics/kafka-metrics.ts'
 export type { ReaderOptions, ReadFrom } from './reader/options.ts'

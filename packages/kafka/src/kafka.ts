@@ -80,7 +80,8 @@ export class Kafka implements AsyncDisposable {
     this.#requireOpen()
     const { clock } = this.#config
     const settings = { clock, ...this.#defaults.producer, ...defined(options) }
-    const producer = await Producer.open(this.#cluster, settings, new DeadLetterWriter(this.#cluster, clock))
+    const deadLetters = new DeadLetterWriter(this.#cluster, clock, { tracing: settings.tracing })
+    const producer = await Producer.open(this.#cluster, settings, deadLetters)
     dropClosed(this.#producers).add(producer)
     return await this.#unlessClosed(producer)
   }

@@ -16,7 +16,7 @@ import {
 import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
 import { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
 import { RetryRoute } from '../failure/retry-route.ts'
-import { deadLetterTopic, retryTopic } from '../failure/topic-names.ts'
+import { retryTopic } from '../failure/topic-names.ts'
 import { LaneRetries, type FailureRoute } from './failure-route.ts'
 import type { AssignedPartition } from './partition.ts'
 import { Session, type CloseReport, type SessionOptions } from './session.ts'
@@ -131,6 +131,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     openTelemetry: OpenTelemetry | undefined,
     seams: ConsumerSeams | undefined,
   ) {
+    const { group, retryTopicAfterMs, tracing } = settings
     this.#seams = seams
     this.#cluster = cluster
     this.#settings = settings
@@ -138,12 +139,9 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     this.#stateFile = stateFile
     this.#openTelemetry = openTelemetry
     this.#events = this.#newEvents()
-    this.#deadLetters = new DeadLetterWriter(cluster, clock, deadLetterTopic, settings.tracing)
-    const retryTopicOf = (source: string): string => retryTopic(source, settings.group)
-    this.#retries =
-      settings.retryTopicAfterMs === null
-        ? undefined
-        : new DeadLetterWriter(cluster, clock, retryTopicOf, settings.tracing)
+    this.#deadLetters = new DeadLetterWriter(cluster, clock, { tracing })
+    const toRetry = { nameOf: (source: string): string => retryTopic(source, group), tracing }
+    this.#retries = retryTopicAfterMs === null ? undefined : new DeadLetterWriter(cluster, clock, toRetry)
     // Nobody has to call `run`, and so nobody may be there to hear of a failure.
     this.#ended.promise.catch(() => {})
   }

@@ -26,6 +26,13 @@ export interface DeadLetterRecord {
   readonly compression?: Compression
 }
 
+export interface DeadLetterWriterOptions {
+  /** The topic for what was meant for this one. Default: its dead letter topic. */
+  readonly nameOf?: (source: string) => string
+  /** As of the producer or consumer that it is for. Default true. */
+  readonly tracing?: boolean | undefined
+}
+
 /**
  * Before compression: all that a consumer decodes by default, with its headers, and less than the largest request that
  * brokers take by default (`socket.request.max.bytes`, 100 MiB).
@@ -45,16 +52,11 @@ export class DeadLetterWriter {
   readonly #cluster: Cluster
   readonly #clock: Clock
   readonly #topics: LetterTopics
-  readonly #tracing: boolean
+  readonly #tracing: boolean | undefined
   readonly #producers = new Map<Compression, Promise<Producer>>()
   #closed = false
 
-  constructor(
-    cluster: Cluster,
-    clock: Clock,
-    nameOf: (source: string) => string = deadLetterTopic,
-    tracing: boolean = true,
-  ) {
+  constructor(cluster: Cluster, clock: Clock, { nameOf = deadLetterTopic, tracing }: DeadLetterWriterOptions = {}) {
     this.#cluster = cluster
     this.#clock = clock
     this.#tracing = tracing

@@ -41,13 +41,14 @@ interface SpanOptions {
   readonly links?: readonly { readonly context: SpanContext }[]
 }
 
-export type Attributes = Record<string, string | number>
+export type Attributes = Record<string, string | number | boolean>
 
 export interface Span {
   spanContext(): SpanContext
   isRecording(): boolean
   setAttributes(attributes: Attributes): unknown
   setStatus(status: { code: number; message: string }): unknown
+  addEvent(name: string, attributes: Attributes): unknown
   recordException(exception: { readonly name: string; readonly message: string; readonly stack: string }): void
   end(): void
 }

@@ -1,3 +1,4 @@
+import { messageOf, nameOf, stackOf } from '@sluice/flow'
 import type { ConsumerRecord } from '../consumer/consumer-record.ts'
 import type { HandlerContext, Invocation } from '../consumer/invocation.ts'
 import type { HeadersInput } from '../record.ts'
@@ -103,6 +104,20 @@ export class ProcessSpan {
   /** What an output of the call is to carry. Undefined: it brings a trace of its own. */
   carriedBy(output: { readonly headers?: HeadersInput }): CarriedTrace | undefined {
     return bringsTrace(this.#api, output.headers) ? undefined : (this.#carried ??= carriedOf(this.#api, this.context))
+  }
+
+  /** An attempt within the call: the call itself may still end well. */
+  noteFailedAttempt(attempt: number, thrown: unknown): void {
+    this.#span.addEvent('exception', {
+      'exception.type': nameOf(thrown),
+      'exception.message': messageOf(thrown),
+      'exception.stacktrace': stackOf(thrown),
+      'sluice.attempt': attempt,
+    })
+  }
+
+  noteDuplicate(): void {
+    this.#span.setAttributes({ 'sluice.duplicate': true })
   }
 
   end(): void {

@@ -1,5 +1,5 @@
 import { ConfigError, requireFunction, systemClock } from '@sluice/flow'
-import { type ConsumerRecord, type HandlerContext, PostponedError } from '@sluice/kafka'
+import { type ConsumerRecord, type HandlerContext, noteDuplicate, PostponedError } from '@sluice/kafka'
 import { TransactionTimeoutError } from '../errors.ts'
 import { faultOf, isOfData, isOfServer } from '../sql/fault.ts'
 import { before } from '../sql/transaction.ts'
@@ -42,7 +42,9 @@ export function wrapHandler<R extends ConsumerRecord, Tx>(
   return async (record, context) => {
     const mark = markOf(record, context.topicId, group)
     const handled = await once(store, mark, (tx) => handler(record, new WithTransaction(context, tx)))
-    if (handled === 'duplicate') await onDuplicate?.(record)
+    if (handled !== 'duplicate') return
+    noteDuplicate(context)
+    await onDuplicate?.(record)
   }
 }
 

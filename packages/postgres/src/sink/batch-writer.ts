@@ -1,5 +1,11 @@
 import { orAborted, type Clock, type Emitter } from '@sluice/flow'
-import { HandlerError, isDeadLetterTopic, type ConsumerRecord } from '@sluice/kafka'
+import {
+  HandlerError,
+  isDeadLetterTopic,
+  noteFailedAttempt,
+  type ConsumerRecord,
+  type HandlerContext,
+} from '@sluice/kafka'
 import { crashPoint } from '../crash-points.ts'
 import { CommitInDoubtError, FencedError, TransactionTimeoutError } from '../errors.ts'
 import type { OutboxTable } from '../outbox/outbox-table.ts'
@@ -49,6 +55,8 @@ interface Attempt {
   readonly to: number
   readonly number: number
   readonly signal: AbortSignal
+  /** The consumer's call that it is a part of. */
+  readonly call: HandlerContext
   /** What fails for good. */
   readonly failed: Failed[]
   /** What the handler has thrown. */
@@ -71,14 +79,15 @@ export class BatchWriter {
    * @throws FencedError; PositionChangedError; the signal's reason; what no other record would fare better with; a
    * HandlerError for a dead letter that cannot be handled either
    */
-  async write(claim: Claim, records: readonly ConsumerRecord[], signal: AbortSignal): Promise<void> {
+  async write(claim: Claim, records: readonly ConsumerRecord[], call: HandlerContext): Promise<void> {
+    const { signal } = call
     let number = 1
     for (let tries = 0; ; tries++) {
       signal.throwIfAborted()
       // What the row says is done may be more than we know: another owner went on while we were frozen.
       const left = records.filter(({ offset }) => claim.next === null || offset >= claim.next)
       if (left.length === 0) return
-      const attempt: Attempt = { records: left, to: left.at(-1)!.offset + 1, number, signal, failed: [] }
+      const attempt: Attempt = { records: left, to: left.at(-1)!.offset + 1, number, signal, call, failed: [] }
       try {
         await this.#transact(claim, attempt)
         return this.#committed(claim, attempt)
@@ -164,13 +173,14 @@ export class BatchWriter {
   /** Whether the next attempt is to be another one, and not this one again. @throws the error, where none can help */
   async #failed(claim: Claim, attempt: Attempt, tries: number, error: unknown): Promise<boolean> {
     const { clock, events, attempts } = this.#options
-    const { number, signal } = attempt
+    const { number, signal, call } = attempt
     const fault = faultIn(attempt, error)
     // Once single records are given up, nothing that is a record's fault is left to be thrown.
     const hasGivenUp = number > 1 && number >= attempts
     if (fault === 'other' || (fault === 'record' && hasGivenUp)) throw error
     const retryInMs = backoffMs(tries, 50, 5_000)
     events.emit('retrying', { ...claim.place, fault, attempt: number, retryInMs, error })
+    noteFailedAttempt(call, number, error)
     await clock.sleep(retryInMs, signal)
     return fault === 'record'
   }

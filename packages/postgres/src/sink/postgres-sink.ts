@@ -5,6 +5,7 @@ import {
   type AnyTopic,
   type Consumer,
   type ConsumerRecord,
+  type HandlerContext,
   type Log,
 } from '@sluice/kafka'
 import type { Pool } from 'pg'
@@ -149,9 +150,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   async #run(): Promise<void> {
     let failure: unknown
     try {
-      await this.consumer.run((records, { signal }) => this.#write(records, signal), {
-        batch: true,
-      })
+      await this.consumer.run((records, context) => this.#write(records, context), { batch: true })
     } catch (error) {
       this.#isFailed = true
       // That of the consumer says only that its handler has failed, which is us.
@@ -171,11 +170,11 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
     this.#log.write({ kind: `sinkEnded ${group}`, level: 'error', message, facts, warns: true })
   }
 
-  async #write(records: readonly ConsumerRecord[], signal: AbortSignal): Promise<void> {
+  async #write(records: readonly ConsumerRecord[], context: HandlerContext): Promise<void> {
     const { topic, partition } = records[0]!
     const claim = this.#claims.of(topic, partition)
     if (claim === undefined) throw new FencedError({ topic, partition })
-    await this.#writer.write(claim, records, signal)
+    await this.#writer.write(claim, records, context)
   }
 }
 
