@@ -1,4 +1,5 @@
 import { SluiceError, type SluiceErrorOptions, messageOf } from '@sluice/flow'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 
 /** Whether a record that was given up can still be in the log: `refused` not, `unknown` maybe. */
 export type DeliveryOutcome = 'refused' | 'unknown'
@@ -158,11 +159,13 @@ export class EncodeError extends SluiceError<'encode_failed'> {
   declare readonly topic: string
   declare readonly part: RecordPart
   declare readonly codec: string
+  /** What the schema has against the value; undefined where none was asked. */
+  declare readonly issues: readonly StandardSchemaV1.Issue[] | undefined
 
   constructor(topic: string, part: RecordPart, codec: string, cause: unknown) {
     super('encode_failed', `the ${part} for ${topic} cannot be written as ${codec}: ${messageOf(cause)}`, {
       cause,
-      facts: { topic, part, codec },
+      facts: { topic, part, codec, ...issuesOf(cause) },
     })
   }
 }
@@ -174,6 +177,8 @@ export class DecodeError extends SluiceError<'decode_failed'> {
   declare readonly offset: number
   declare readonly part: RecordPart
   declare readonly codec: string
+  /** What the schema has against the value; undefined where none was asked. */
+  declare readonly issues: readonly StandardSchemaV1.Issue[] | undefined
 
   constructor(
     where: { readonly topic: string; readonly partition: number; readonly offset: number },
@@ -185,9 +190,15 @@ export class DecodeError extends SluiceError<'decode_failed'> {
     const place = `${topic}/${partition} at offset ${offset}`
     super('decode_failed', `the ${part} in ${place} cannot be read as ${codec}: ${messageOf(cause)}`, {
       cause,
-      facts: { topic, partition, offset, part, codec },
+      facts: { topic, partition, offset, part, codec, ...issuesOf(cause) },
     })
   }
+}
+
+/** A `SchemaError` has them. */
+function issuesOf(cause: unknown): { readonly issues?: readonly unknown[] } {
+  const { issues } = (cause ?? {}) as { readonly issues?: unknown }
+  return cause instanceof TypeError && Array.isArray(issues) ? { issues } : {}
 }
 
 /** A record batch whose bytes are not what was written, or that no client of today can have written. */

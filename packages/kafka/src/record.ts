@@ -1,5 +1,5 @@
 import type { Priority } from '@sluice/flow'
-import type { Codec } from './codecs/codec.ts'
+import type { Codec, Encoder } from './codecs/codec.ts'
 
 /** Headers as a user writes them; text is UTF-8. An array of pairs allows the same name twice. */
 export type HeadersInput = Readonly<Record<string, HeaderInput>> | ReadonlyArray<readonly [string, HeaderInput]>
@@ -17,11 +17,21 @@ export interface WireRecord {
   readonly timestampMs: number
 }
 
-/** A topic as a value: its name and the codecs of its keys and values. Everything else is inferred from it. */
-export interface Topic<K, V> {
+/**
+ * A topic as a value: its name and the codecs of its keys and values. Everything else is inferred from it. `K` and `V` are
+ * what is sent, `KOut` and `VOut` what is read.
+ */
+export interface Topic<K, V, KOut = K, VOut = V, Name extends string = string> {
+  readonly name: Name
+  readonly key: Codec<K, KOut>
+  readonly value: Codec<V, VOut>
+}
+
+/** A topic as far as it is written to. */
+export interface TargetTopic<K, V> {
   readonly name: string
-  readonly key: Codec<K>
-  readonly value: Codec<V>
+  readonly key: Encoder<K>
+  readonly value: Encoder<V>
 }
 
 /** A record as a user sends it. */

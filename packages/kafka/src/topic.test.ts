@@ -8,8 +8,11 @@ import { topic } from './topic.ts'
 
 describe('a topic', () => {
   test('is typed by its codecs', () => {
-    expectTypeOf(topic('a', { value: json<{ n: number }>() })).toEqualTypeOf<Topic<string | null, { n: number }>>()
-    expectTypeOf(topic('a', { key: bytes, value: text })).toEqualTypeOf<Topic<Buffer | null, string | null>>()
+    type Numbers = Topic<string | null, { n: number }, string | null, { n: number }, 'a'>
+    expectTypeOf(topic('a', { value: json<{ n: number }>() })).toEqualTypeOf<Numbers>()
+    type Texts = Topic<Buffer | null, string | null, Buffer | null, string | null, 'a'>
+    expectTypeOf(topic('a', { key: bytes, value: text })).toEqualTypeOf<Texts>()
+    expectTypeOf(topic('a' as string, { value: text })).toEqualTypeOf<Topic<string | null, string | null>>()
     expect(topic('a', { value: text }).key).toBe(text)
   })
 

@@ -13,8 +13,14 @@ const legal = /^[A-Za-z0-9._-]+$/
  * `key` codec keys are text.
  * @throws ConfigError for a name that Kafka does not allow, and for what is no codec
  */
-export function topic<V>(name: string, codecs: { readonly value: Codec<V> }): Topic<string | null, V>
-export function topic<K, V>(name: string, codecs: { readonly key: Codec<K>; readonly value: Codec<V> }): Topic<K, V>
+export function topic<V, VOut, const Name extends string>(
+  name: Name,
+  codecs: { readonly value: Codec<V, VOut> },
+): Topic<string | null, V, string | null, VOut, Name>
+export function topic<K, V, KOut, VOut, const Name extends string>(
+  name: Name,
+  codecs: { readonly key: Codec<K, KOut>; readonly value: Codec<V, VOut> },
+): Topic<K, V, KOut, VOut, Name>
 export function topic(
   name: string,
   codecs: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },
@@ -35,10 +41,10 @@ export function rawTopic(name: string) {
 export type RawTopic = ReturnType<typeof rawTopic>
 
 /** Topics by their names: all that the pattern matches, with the codecs of their keys and values. */
-export interface TopicPattern<K, V> {
+export interface TopicPattern<K, V, KOut = K, VOut = V> {
   readonly pattern: RegExp
-  readonly key: Codec<K>
-  readonly value: Codec<V>
+  readonly key: Codec<K, KOut>
+  readonly value: Codec<V, VOut>
 }
 
 /**
@@ -46,11 +52,14 @@ export interface TopicPattern<K, V> {
  * Without a `key` codec keys are text. The pattern is the caller's own: one that comes from outside can take for ever.
  * @throws ConfigError for what is no pattern or no codec
  */
-export function topicPattern<V>(pattern: RegExp, codecs: { readonly value: Codec<V> }): TopicPattern<string | null, V>
-export function topicPattern<K, V>(
+export function topicPattern<V, VOut>(
   pattern: RegExp,
-  codecs: { readonly key: Codec<K>; readonly value: Codec<V> },
-): TopicPattern<K, V>
+  codecs: { readonly value: Codec<V, VOut> },
+): TopicPattern<string | null, V, string | null, VOut>
+export function topicPattern<K, V, KOut, VOut>(
+  pattern: RegExp,
+  codecs: { readonly key: Codec<K, KOut>; readonly value: Codec<V, VOut> },
+): TopicPattern<K, V, KOut, VOut>
 export function topicPattern(
   pattern: RegExp,
   codecs: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },

@@ -4,7 +4,7 @@ import type { Codec } from './codec.ts'
 export const bytes: Codec<Buffer | null> = Object.freeze({
   name: 'bytes',
   encode(value: Buffer | null) {
-    if (value !== null && !Buffer.isBuffer(value)) throw new TypeError(`a ${typeof value} is no Buffer`)
+    if (value !== null && !Buffer.isBuffer(value)) throw new TypeError(`expected a Buffer, got ${typeof value}`)
     return value
   },
   decode(value: Buffer | null) {

@@ -24,7 +24,7 @@ describe('text', () => {
   })
 
   test('refuses what is no text', () => {
-    expect(() => text.encode(7 as never)).toThrow('a number is no text')
+    expect(() => text.encode(7 as never)).toThrow('expected a string, got number')
   })
 })
 
@@ -33,7 +33,7 @@ describe('bytes', () => {
     const value = Buffer.from([0, 255])
     expect(bytes.decode(bytes.encode(value))).toBe(value)
     expect(bytes.encode(null)).toBeNull()
-    expect(() => bytes.encode('text' as never)).toThrow('a string is no Buffer')
+    expect(() => bytes.encode('text' as never)).toThrow('expected a Buffer, got string')
   })
 })
 
@@ -52,7 +52,7 @@ describe('JSON', () => {
     cyclic.self = cyclic
     expect(() => json().encode(cyclic)).toThrow(/circular/i)
     expect(() => json().encode({ big: 1n })).toThrow(/BigInt/)
-    expect(() => json().encode(undefined)).toThrow('undefined cannot be said in JSON')
+    expect(() => json().encode(undefined)).toThrow('undefined cannot be represented in JSON')
   })
 
   test('refuses bytes that are no JSON', () => {

@@ -4,11 +4,15 @@ import type { Codec } from './codec.ts'
 
 /**
  * JSON in UTF-8. With a schema (any Standard Schema: zod, valibot, arktype ...) both what is written and what is read
- * is checked, and what is read is what the schema makes of it. Refuses what JSON cannot say: a cyclic object, a BigInt,
- * undefined. A schema has to answer at once. Refuses a tombstone (no bytes at all): wrap it in `nullable` for a topic that has them.
+ * is checked. What is sent is the schema's input, and written as it is; what is read is the schema's output: where it
+ * transforms a text into a Date, the text is sent and the Date is read. Refuses what JSON cannot represent: a cyclic
+ * object, a BigInt, undefined. A schema has to answer at once. Refuses a tombstone (no bytes at all): wrap the codec in
+ * `nullable` for a topic that has them.
  */
 export function json<T = unknown>(): Codec<T>
-export function json<S extends StandardSchemaV1>(schema: S): Codec<StandardSchemaV1.InferOutput<S>>
+export function json<S extends StandardSchemaV1>(
+  schema: S,
+): Codec<StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>>
 export function json(schema?: StandardSchemaV1): Codec<unknown> {
   if (schema !== undefined) requireSchema(schema)
   return Object.freeze({
@@ -16,7 +20,7 @@ export function json(schema?: StandardSchemaV1): Codec<unknown> {
     encode(value: unknown) {
       if (schema) check(schema, value)
       const written = JSON.stringify(value) as string | undefined
-      if (written === undefined) throw new TypeError(`${typeof value} cannot be said in JSON`)
+      if (written === undefined) throw new TypeError(`${typeof value} cannot be represented in JSON`)
       return Buffer.from(written)
     },
     decode(bytes: Buffer | null) {
@@ -28,10 +32,10 @@ export function json(schema?: StandardSchemaV1): Codec<unknown> {
 }
 
 /** Lets a codec take null: as a null key, or a tombstone as a value. */
-export function nullable<T>(codec: Codec<T>): Codec<T | null> {
+export function nullable<In, Out>(codec: Codec<In, Out>): Codec<In | null, Out | null> {
   return Object.freeze({
     name: codec.name,
-    encode: (value: T | null) => (value === null ? null : codec.encode(value)),
+    encode: (value: In | null) => (value === null ? null : codec.encode(value)),
     decode: (bytes: Buffer | null) => (bytes === null ? null : codec.decode(bytes)),
   })
 }
@@ -51,7 +55,18 @@ function check(schema: StandardSchemaV1, value: unknown): unknown {
   }
   const { issues, value: made } = result as { issues?: readonly StandardSchemaV1.Issue[]; value?: unknown }
   if (!issues) return made
-  throw new TypeError(issues.map(describe).join('; '))
+  throw new SchemaError(issues)
+}
+
+/** What a schema has against a value. */
+export class SchemaError extends TypeError {
+  readonly issues: readonly StandardSchemaV1.Issue[]
+
+  constructor(issues: readonly StandardSchemaV1.Issue[]) {
+    super(issues.map(describe).join('; '))
+    this.name = 'SchemaError'
+    this.issues = issues
+  }
 }
 
 function describe({ path, message }: StandardSchemaV1.Issue): string {

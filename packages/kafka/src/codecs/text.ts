@@ -5,7 +5,7 @@ export const text: Codec<string | null> = Object.freeze({
   name: 'text',
   encode(value: string | null) {
     if (value === null) return null
-    if (typeof value !== 'string') throw new TypeError(`a ${typeof value} is no text`)
+    if (typeof value !== 'string') throw new TypeError(`expected a string, got ${typeof value}`)
     return Buffer.from(value)
   },
   decode(bytes: Buffer | null) {

@@ -8,8 +8,8 @@ const recordOverheadBytes = 432
 const headerOverheadBytes = 272
 
 /** A record as a handler gets it. Bytes are views into the batch they came in: copy what outlives the handler. */
-export class ConsumerRecord<K = unknown, V = unknown> {
-  readonly topic: string
+export class ConsumerRecord<K = unknown, V = unknown, Topic extends string = string> {
+  readonly topic: Topic
   readonly partition: number
   readonly offset: number
   /** Milliseconds since the epoch. */
@@ -23,7 +23,7 @@ export class ConsumerRecord<K = unknown, V = unknown> {
   #rawValue: Buffer | null
   #batch: FetchedBatch | undefined
 
-  constructor(topic: string, partition: number, wire: OriginalRecord, key: K, value: V, batch?: FetchedBatch) {
+  constructor(topic: Topic, partition: number, wire: OriginalRecord, key: K, value: V, batch?: FetchedBatch) {
     this.topic = topic
     this.partition = partition
     this.offset = wire.offset

@@ -26,12 +26,15 @@ import { closeGraceMs, TimeLimit } from '../time-limit.ts'
 import { loadOpenTelemetry, type OpenTelemetry } from '../tracing/open-telemetry.ts'
 import { ProcessTracing } from '../tracing/process-tracing.ts'
 
-/** The records of these topics. */
+/** The records of these topics: a union that `record.topic` narrows. */
 export type RecordOf<T extends AnySource> = T extends RegExp
   ? ConsumerRecord<Buffer | null, Buffer | null>
   : T extends Exclude<AnySource, RegExp>
-    ? ConsumerRecord<ReturnType<T['key']['decode']>, ReturnType<T['value']['decode']>>
+    ? ConsumerRecord<ReturnType<T['key']['decode']>, ReturnType<T['value']['decode']>, NameOf<T>>
     : never
+
+/** Its name as a type, so that `record.topic` tells the records of several topics apart. */
+type NameOf<T> = T extends { readonly name: infer Name extends string } ? Name : string
 
 export type RecordHandler<T extends AnySource> = (record: RecordOf<T>, context: HandlerContext) => unknown
 /** Records of one partition, in order, from 1 to `maxPollRecords`. */

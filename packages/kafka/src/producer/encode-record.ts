@@ -1,9 +1,9 @@
 import { ConfigError, priorities, promiseOf, requireOneOf } from '@sluice/flow'
 import { batchOverheadBytes } from '../batch/encode.ts'
-import type { Codec } from '../codecs/codec.ts'
+import type { Encoder } from '../codecs/codec.ts'
 import { EncodeError, RecordTooLargeError } from '../errors.ts'
 import type { RecordPart } from '../errors.ts'
-import type { HeaderInput, HeadersInput, OutgoingRecord, Topic, WireHeaders } from '../record.ts'
+import type { HeaderInput, HeadersInput, OutgoingRecord, TargetTopic, WireHeaders } from '../record.ts'
 import type { AddedHeaders } from './added-headers.ts'
 import { PendingRecord } from './pending-record.ts'
 import type { CarriedTrace } from '../tracing/trace-headers.ts'
@@ -21,7 +21,7 @@ export interface EncodeContext {
  * @throws EncodeError, RecordTooLargeError, ConfigError for a partition or a timestamp that makes no sense
  */
 export function encodeRecord<K, V>(
-  topic: Topic<K, V>,
+  topic: TargetTopic<K, V>,
   record: OutgoingRecord<K, V>,
   { maxRecordBytes, nowMs, added, trace }: EncodeContext,
 ): PendingRecord {
@@ -39,7 +39,7 @@ export function encodeRecord<K, V>(
   return pending
 }
 
-function encodePart<T>(topic: Topic<unknown, unknown>, part: RecordPart, codec: Codec<T>, value: T): Buffer | null {
+function encodePart<T>(topic: { readonly name: string }, part: RecordPart, codec: Encoder<T>, value: T): Buffer | null {
   try {
     const bytes = codec.encode(value)
     if (bytes !== null && !Buffer.isBuffer(bytes)) {

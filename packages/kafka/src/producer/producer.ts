@@ -1,7 +1,7 @@
 import { ClosedError, Emitter, Gate, requireNumber, orAborted } from '@sluice/flow'
 import type { Breaker, BreakerTransition, PerPriority } from '@sluice/flow'
 import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
-import type { Delivery, OutgoingRecord, Topic } from '../record.ts'
+import type { Delivery, OutgoingRecord, TargetTopic } from '../record.ts'
 import { Account } from './account.ts'
 import { Accumulator } from './accumulator.ts'
 import { AddedHeaders } from './added-headers.ts'
@@ -177,12 +177,12 @@ export class Producer implements AsyncDisposable {
    * CircuitOpenError, ClosedError, or the signal's reason; afterwards with a BackpressureError where it was evicted, else with DeliveryError,
    * which says by its `outcome` whether the record can be in the log.
    */
-  send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options?: SendOptions): Promise<Delivery> {
+  send<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>, options?: SendOptions): Promise<Delivery> {
     return this.#send(topic, record, options)
   }
 
   #send<K, V>(
-    topic: Topic<K, V>,
+    topic: TargetTopic<K, V>,
     record: OutgoingRecord<K, V>,
     options: Partial<WaitForRoom> | undefined,
   ): Promise<Delivery> {
@@ -192,7 +192,7 @@ export class Producer implements AsyncDisposable {
   }
 
   #sendUntraced<K, V>(
-    topic: Topic<K, V>,
+    topic: TargetTopic<K, V>,
     record: OutgoingRecord<K, V>,
     options: Partial<WaitForRoom> | undefined,
     span: SendSpan | undefined,
@@ -211,7 +211,7 @@ export class Producer implements AsyncDisposable {
   }
 
   /** As `send`, but where that would wait or refuse, the record is not taken and undefined is returned. */
-  trySend<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): Promise<Delivery> | undefined {
+  trySend<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>): Promise<Delivery> | undefined {
     const isFull = this.#admission.waiting > 0 || this.#gate.records >= this.#config.queue.maxRecords
     if (isFull && record.priority !== 'high' && !this.#closing && !this.#isRefusing) return undefined
     try {
@@ -242,7 +242,7 @@ export class Producer implements AsyncDisposable {
    * source's order. The first record that fails ends the iteration with its error.
    */
   sendAll<K, V>(
-    topic: Topic<K, V>,
+    topic: TargetTopic<K, V>,
     source: RecordSource<OutgoingRecord<K, V>>,
     options?: SendAllOptions,
   ): AsyncGenerator<Delivery, void, undefined> {
@@ -350,7 +350,7 @@ export class Producer implements AsyncDisposable {
     return topic
   }
 
-  #encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, span: SendSpan | undefined): PendingRecord {
+  #encode<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>, span: SendSpan | undefined): PendingRecord {
     const { maxRecordBytes, clock } = this.#config
     return encodeRecord(topic, record, {
       maxRecordBytes,

@@ -12,7 +12,7 @@ import { compressions } from '../batch/compression.ts'
 import { batchOverheadBytes } from '../batch/encode.ts'
 import { encodeRecord } from '../producer/encode-record.ts'
 import { PendingRecord } from '../producer/pending-record.ts'
-import type { OutgoingRecord, Topic } from '../record.ts'
+import type { OutgoingRecord, TargetTopic } from '../record.ts'
 import type { CarriedTrace } from '../tracing/trace-headers.ts'
 
 /** The brokers' own limit where a topic has none, or may not be asked for it. */
@@ -190,7 +190,7 @@ export class OutputTopics {
    * @throws EncodeError; RecordTooLargeError, by its size after compression; ConfigError for a partition that is not
    * there, a key that is missing, or a timestamp that the topic does not take
    */
-  encode<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>, options: EncodeOptions): Output {
+  encode<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>, options: EncodeOptions): Output {
     const { name } = topic
     const { nowMs, source, trace } = options
     const context = { maxRecordBytes: Infinity, nowMs, added: this.#added, trace }

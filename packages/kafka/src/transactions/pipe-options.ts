@@ -4,26 +4,26 @@ import type { ConsumerDeadLetterOptions } from '../consumer/dead-letter-options.
 import type { AnyTopic, ConsumerOptions, ResetPolicy } from '../consumer/options.ts'
 import type { RecordOf } from '../consumer/consumer.ts'
 import type { Compression } from '../batch/batch.ts'
-import type { OutgoingRecord, Topic } from '../record.ts'
+import type { OutgoingRecord, TargetTopic } from '../record.ts'
 import { parseTransactionOptions, type TransactionConfig } from './writer-options.ts'
 
 /** A record for another topic than the pipe's own: see `outputTo`. */
 export class TopicOutput {
-  readonly topic: AnyTopic
+  readonly topic: TargetTopic<unknown, unknown>
   readonly record: OutgoingRecord<unknown, unknown>
 
-  constructor(topic: AnyTopic, record: OutgoingRecord<unknown, unknown>) {
+  constructor(topic: TargetTopic<unknown, unknown>, record: OutgoingRecord<unknown, unknown>) {
     this.topic = topic
     this.record = record
   }
 }
 
 /** What a handler of a pipe returns for a topic that is not the pipe's `to`. */
-export function outputTo<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): TopicOutput {
+export function outputTo<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>): TopicOutput {
   return new TopicOutput(topic, record)
 }
 
-type RecordFor<To> = To extends Topic<infer K, infer V> ? OutgoingRecord<K, V> : never
+type RecordFor<To> = To extends TargetTopic<infer K, infer V> ? OutgoingRecord<K, V> : never
 type OneOutput<To> = RecordFor<To> | TopicOutput
 /** A record, several, or none; those of other topics by `outputTo`. */
 export type PipeOutput<To> = OneOutput<To> | ReadonlyArray<OneOutput<To>> | null | undefined | void

@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { CloseOptions } from '../producer/producer.ts'
-import type { OutgoingRecord, Topic } from '../record.ts'
+import type { OutgoingRecord, TargetTopic } from '../record.ts'
 import { loadOpenTelemetry, type OpenTelemetry } from '../tracing/open-telemetry.ts'
 import { activeTrace, type CarriedTrace } from '../tracing/trace-headers.ts'
 import { endsWithin } from '../within.ts'
@@ -23,13 +23,13 @@ export interface SentOffsets {
 /** What one transaction is to write. It is gathered here, and sent when the work that gathers it has ended. */
 export interface TransactionScope {
   /** @throws ConfigError for more than 100,000 records in one transaction; ClosedError when the work has ended */
-  send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): void
+  send<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>): void
   /** At most once. @throws ConfigError; ClosedError */
   sendOffsets(offsets: SentOffsets): void
 }
 
 interface GatheredRecord {
-  readonly topic: Topic<unknown, unknown>
+  readonly topic: TargetTopic<unknown, unknown>
   readonly record: OutgoingRecord<unknown, unknown>
   readonly trace: CarriedTrace | undefined
 }

@@ -1,5 +1,5 @@
 import { requireInteger } from '@sluice/flow'
-import { requireTopicName, withActiveTrace, type HeadersInput, type OutgoingRecord, type Topic } from '@sluice/kafka'
+import { requireTopicName, withActiveTrace, type HeadersInput, type OutgoingRecord, type TargetTopic } from '@sluice/kafka'
 import type { Transaction } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions } from '../tables.ts'
 import { OutboxTable } from './outbox-table.ts'
@@ -36,7 +36,7 @@ export class Outbox {
    */
   async insert<K, V>(
     tx: Transaction,
-    topic: Topic<K, V>,
+    topic: TargetTopic<K, V>,
     records: OutboxRecord<K, V> | readonly OutboxRecord<K, V>[],
     { ordered = true }: OutboxInsertOptions = {},
   ): Promise<void> {
@@ -55,7 +55,7 @@ export class Outbox {
   }
 }
 
-function rowOf<K, V>(topic: Topic<K, V>, record: OutboxRecord<K, V>): OutboxRow {
+function rowOf<K, V>(topic: TargetTopic<K, V>, record: OutboxRecord<K, V>): OutboxRow {
   const { key, value, headers = {}, partition, timestampMs } = record
   if (partition !== undefined) requireInteger('partition', partition, { min: 0, max: 2 ** 31 - 1 })
   if (timestampMs !== undefined) requireInteger('timestampMs', timestampMs, { min: 0 })

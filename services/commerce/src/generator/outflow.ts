@@ -1,5 +1,5 @@
 import { Ring, type Clock } from '@sluice/flow'
-import type { OutgoingRecord, Topic } from '@sluice/kafka'
+import type { OutgoingRecord, TargetTopic } from '@sluice/kafka'
 import type { Logger } from 'pino'
 import type { Ledger } from './ledger.ts'
 import type { Pace } from './pace.ts'
@@ -12,7 +12,7 @@ const MAX_MADE = 1_000
 export interface QueueingProducer {
   readonly throttled: boolean
   ready(): Promise<void>
-  send<K, V>(topic: Topic<K, V>, record: OutgoingRecord<K, V>): Promise<unknown>
+  send<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>): Promise<unknown>
 }
 
 /** An event before it is sent, and the id that its acknowledgement is written down with. */
@@ -22,7 +22,7 @@ export interface Made<V> {
 }
 
 export interface OutflowOptions<V> {
-  readonly topic: Topic<string | null, V>
+  readonly topic: TargetTopic<string | null, V>
   readonly producer: QueueingProducer
   /** The pace from now on. */
   readonly pace: () => Pace
