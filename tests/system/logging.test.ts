@@ -123,6 +123,16 @@ describe('a missing topic is an error within two seconds that says how to create
   })
 })
 
+describe('a listener that is not what was configured is named as such', () => {
+  test.each([
+    [{ sasl: { mechanism: 'PLAIN', username: 'u', password: 'p' } }, 'does not speak SASL on this listener'],
+    [{ tls: {} }, 'does this listener speak TLS?'],
+  ] as const)('%j', async (settings, message) => {
+    await using wrong = new Kafka({ brokers: stack.kafka.bootstrapServers, ...settings })
+    await expect(wrong.admin().listTopics({ timeoutMs: 10_000 })).rejects.toThrow(message)
+  })
+})
+
 test('with a logger everything goes there, and nothing becomes a warning', async () => {
   const lines: { level: string; message: string; facts: Readonly<Record<string, unknown>> }[] = []
   const at = (level: string) => (facts: Readonly<Record<string, unknown>>, message: string) =>

@@ -39,6 +39,11 @@ describe('what was thrown is described, whatever it is', () => {
     expect([messageOf(error), nameOf(error), stackOf(error)]).toEqual(['too far', 'RangeError', error.stack])
   })
 
+  test('an error of a class without a name of its own by the name of its class', () => {
+    class CardRefused extends Error {}
+    expect([nameOf(new CardRefused('m')), nameOf(new Error('m'))]).toEqual(['CardRefused', 'Error'])
+  })
+
   test('other values as themselves', () => {
     expect([messageOf('plain'), messageOf(undefined), messageOf(Symbol('s'))]).toEqual([
       'plain',

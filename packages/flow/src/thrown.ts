@@ -11,11 +11,15 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** The name of an error's class, else the type of what was thrown. It never throws. */
+/**
+ * The name of an error, else of its class where it has none of its own (`class CardRefused extends Error {}`), else the
+ * type of what was thrown. It never throws.
+ */
 export function nameOf(thrown: unknown): string {
   try {
-    const name: unknown = thrown instanceof Error ? thrown.name : typeof thrown
-    return typeof name === 'string' ? name : typeof thrown
+    if (!(thrown instanceof Error)) return typeof thrown
+    const name: unknown = thrown.name === 'Error' ? thrown.constructor.name : thrown.name
+    return typeof name === 'string' && name !== '' ? name : 'Error'
   } catch {
     return typeof thrown
   }

@@ -47,7 +47,7 @@ describe('the settings of a Kafka', () => {
       { host: '::1', port: 9_094 },
     ])
     expect(refusal({ brokers: ' , ' }).message).toBe(
-      'brokers is " , ", but must be one address or more, such as localhost:9092',
+      'brokers is empty: name one address or more, such as localhost:9092',
     )
   })
 

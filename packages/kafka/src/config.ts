@@ -94,7 +94,9 @@ function parseBrokers(field: string, brokers: unknown): readonly Address[] {
   const list: readonly unknown[] = Array.isArray(given) ? given : []
   const addresses = list.filter((broker) => typeof broker !== 'string' || broker.trim() !== '')
   if (addresses.length === 0) {
-    throw new ConfigError(field, brokers, 'one address or more, such as localhost:9092')
+    const allowed = 'one address or more, such as localhost:9092'
+    if (!Array.isArray(given)) throw new ConfigError(field, brokers, allowed)
+    throw new ConfigError(field, brokers, allowed, `${field} is empty: name ${allowed}`)
   }
   return Object.freeze(addresses.map((broker) => parseAddress(field, broker)))
 }

@@ -199,14 +199,14 @@ export class Kafka implements AsyncDisposable {
   }
 
   #requireOpen(): void {
-    if (this.#closing) throw new ClosedError('the Kafka')
+    if (this.#closing) throw new ClosedError('the Kafka client')
   }
 
   /** It may have been closed while something was being opened. */
   async #unlessClosed<T extends { close(options: { timeoutMs: number }): Promise<unknown> }>(opened: T): Promise<T> {
     if (!this.#closing) return opened
     await opened.close({ timeoutMs: 0 })
-    throw new ClosedError('the Kafka')
+    throw new ClosedError('the Kafka client')
   }
 }
 

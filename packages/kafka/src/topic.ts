@@ -25,8 +25,8 @@ export function topic(
   name: string,
   codecs: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },
 ): Topic<unknown, unknown> {
-  const { key = text, value } = codecs
   requireTopicName('topic', name)
+  const { key = text, value } = requireCodecs(codecs)
   requireKnownFields('', codecs, { key: true, value: true })
   requireCodec('key', key)
   requireCodec('value', value)
@@ -64,7 +64,7 @@ export function topicPattern(
   pattern: RegExp,
   codecs: { readonly key?: Codec<unknown>; readonly value: Codec<unknown> },
 ): TopicPattern<unknown, unknown> {
-  const { key = text, value } = codecs
+  const { key = text, value } = requireCodecs(codecs)
   if (!(pattern instanceof RegExp)) throw new ConfigError('pattern', pattern, 'a RegExp')
   requireKnownFields('', codecs, { key: true, value: true })
   requireCodec('key', key)
@@ -82,7 +82,30 @@ export function requireTopicName(field: string, name: unknown): string {
   return name
 }
 
+function requireCodecs<Codecs>(codecs: Codecs): Codecs {
+  if (typeof codecs === 'object' && codecs !== null) return codecs
+  throw new ConfigError('codecs', codecs, "an object with the topic's codecs, such as { value: json() }")
+}
+
 function requireCodec(field: string, codec: Codec<unknown>): void {
+  const allowed = 'a codec, such as text, bytes or json()'
+  // A schema of zod has the functions of a codec too, and means something else by them.
+  if (isSchema(codec)) {
+    throw new ConfigError(field, codec, allowed, `${field} is a schema, which is not a codec: wrap it as json(schema)`)
+  }
+  if (typeof codec === 'function') {
+    throw new ConfigError(
+      field,
+      codec,
+      allowed,
+      `${field} is a function, but must be ${allowed}: call it, as in json()`,
+    )
+  }
   const isCodec = typeof codec?.encode === 'function' && typeof codec.decode === 'function'
-  if (!isCodec) throw new ConfigError(field, codec, 'a codec, such as text, bytes or json()')
+  if (!isCodec) throw new ConfigError(field, codec, allowed)
+}
+
+function isSchema(value: unknown): boolean {
+  const isPossible = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  return isPossible && '~standard' in value
 }

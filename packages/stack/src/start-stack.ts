@@ -7,7 +7,8 @@ import { Ports } from './host/ports.ts'
 import { KafkaCluster } from './kafka/cluster.ts'
 import type { KafkaServers } from './kafka/servers.ts'
 import { GivenKafka } from './kafka/servers.ts'
-import type { KafkaOptions } from './kafka/options.ts'
+import { checkKafkaOptions, type KafkaOptions } from './kafka/options.ts'
+import { requireKnownOptions } from './known-options.ts'
 import { type PostgresOptions, type PostgresServer, startPostgres } from './postgres/server.ts'
 import { Supervisor } from './process/supervisor.ts'
 import { type RedisOptions, type RedisServer, startRedis } from './redis/server.ts'
@@ -43,6 +44,7 @@ const abandonGraceMs = 3_000
  * killed. Throws a `StackError` that says what to do; then nothing is left running.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  checkOptions(options)
   const { onProgress = () => {} } = options
   const given = usesEnvironment(options) ? readEnvironment() : {}
   await checkEnvironment(options, given)
@@ -63,6 +65,23 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     else folder.close()
     throw error
   }
+}
+
+function checkOptions(options: StackOptions): void {
+  requireKnownOptions('', options, {
+    kafka: true,
+    postgres: true,
+    redis: true,
+    dataDir: true,
+    clean: true,
+    environment: true,
+    keepRunning: true,
+    onProgress: true,
+  })
+  const { kafka, postgres, redis } = options
+  if (typeof kafka === 'object') checkKafkaOptions(kafka)
+  if (typeof postgres === 'object') requireKnownOptions('postgres.', postgres, { port: true, settings: true })
+  if (typeof redis === 'object') requireKnownOptions('redis.', redis, { port: true })
 }
 
 function usesEnvironment({ environment, dataDir }: StackOptions): boolean {

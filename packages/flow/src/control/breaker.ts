@@ -134,7 +134,7 @@ export class Breaker implements Disposable {
   /** Resolves when it is not open, for callers that would rather wait than fail. */
   async ready(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
-    if (this.#closed) throw new ClosedError('The breaker')
+    if (this.#closed) throw new ClosedError('the breaker')
     if (this.#state.name !== 'open') return
     if (this.#waiters.length >= this.#maxWaiting) throw this.openError()
     await this.#waiters.wait(undefined, { signal })
@@ -169,7 +169,7 @@ export class Breaker implements Disposable {
   }
 
   /** Leaves no timer and rejects whoever waits; the state stays what it is. Idempotent. */
-  close(error: Error = new ClosedError('The breaker')): void {
+  close(error: Error = new ClosedError('the breaker')): void {
     this.#closed = true
     if (this.#state.name === 'open') this.#state.timer.cancel()
     this.#waiters.rejectAll(error)

@@ -177,7 +177,7 @@ export class FlowController implements Disposable {
   }
 
   /** Rejects what is queued and what comes; what runs goes on. Idempotent. */
-  close(error: Error = new ClosedError('The flow controller')): void {
+  close(error: Error = new ClosedError('the flow controller')): void {
     if (this.#closedBy) return
     this.#closedBy = error
     this.#queue.close(error)

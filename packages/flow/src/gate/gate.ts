@@ -170,7 +170,7 @@ export class Gate implements Disposable {
   }
 
   /** Nobody comes in any more and all that wait are rejected; what is inside can still be released. Idempotent. */
-  close(error: Error = new ClosedError('The gate')): void {
+  close(error: Error = new ClosedError('the gate')): void {
     if (this.#closedBy) return
     this.#closedBy = error
     this.#waiters.rejectAll(error)

@@ -119,7 +119,7 @@ export class Lanes<T> implements Disposable {
   /** The task can be given to `boost`. */
   push(item: T, { lane: key, priority = 'medium' }: LaneItemOptions = {}): LaneTask<T> {
     requireOneOf('priority', priority, priorities)
-    if (this.#closed) throw new ClosedError('The set of lanes')
+    if (this.#closed) throw new ClosedError('the set of lanes')
     const lane = this.#laneFor(key)
     const task = this.#newTask(item, lane, priority)
     lane.append(task)

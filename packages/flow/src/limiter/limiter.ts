@@ -218,7 +218,7 @@ export class Limiter implements Disposable {
   }
 
   /** Rejects whoever waits or comes; what is in flight can end. Idempotent. */
-  close(error: Error = new ClosedError('The limiter')): void {
+  close(error: Error = new ClosedError('the limiter')): void {
     if (this.#closedBy) return
     this.#closedBy = error
     for (const priority of priorities) this.#waiters[priority].rejectAll(error)

@@ -169,7 +169,7 @@ export class PriorityQueue<T> implements Disposable {
   }
 
   /** Nothing comes in any more and whoever waits is rejected; what is inside can be taken and released. Idempotent. */
-  close(error: Error = new ClosedError('The queue')): void {
+  close(error: Error = new ClosedError('the queue')): void {
     if (this.#closedBy) return
     this.#closedBy = error
     for (const priority of priorities) this.#waiting[priority].rejectAll(error)

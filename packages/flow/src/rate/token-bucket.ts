@@ -104,7 +104,7 @@ export class RateLimiter implements Disposable {
   }
 
   /** Rejects whoever waits or comes. Idempotent. */
-  close(error: Error = new ClosedError('The rate limiter')): void {
+  close(error: Error = new ClosedError('the rate limiter')): void {
     if (this.#closedBy) return
     this.#closedBy = error
     this.#disarm()

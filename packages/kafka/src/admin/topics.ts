@@ -57,6 +57,7 @@ export async function createTopics(
   ifNotExists: boolean,
   deadline: Deadline,
 ): Promise<readonly CreatedTopic[]> {
+  requireList('topics', specs, "a list of topics, such as [{ name: 'orders', partitions: 12 }]")
   if (specs.length === 0) return []
   const topics = specs.map(newTopic)
   const names = topics.map(({ name }) => name).join(', ')
@@ -76,6 +77,7 @@ export async function deleteTopics(
   ifExists: boolean,
   deadline: Deadline,
 ): Promise<void> {
+  requireList('names', names, "a list of names, such as ['orders']")
   if (names.length === 0) return
   const deleting = cluster.driver.admin.deleteTopics(names, brokerTimeoutMs(deadline))
   const results = await deadline.limit(`it is not known whether ${names.join(', ')} could be deleted`, deleting)
@@ -195,7 +197,14 @@ async function isEverywhere(
   )
 }
 
+function requireList(field: string, value: unknown, allowed: string): void {
+  if (!Array.isArray(value)) throw new ConfigError(field, value, allowed)
+}
+
 function newTopic(spec: TopicSpec): NewTopic {
+  if (typeof spec !== 'object' || spec === null) {
+    throw new ConfigError('topics', spec, "of objects, such as { name: 'orders', partitions: 12 }")
+  }
   const { partitions, replicationFactor } = spec
   return {
     name: requireTopicName('name', spec.name),

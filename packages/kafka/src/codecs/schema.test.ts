@@ -52,7 +52,9 @@ test('an EncodeError and a DecodeError have the issues of the schema', () => {
   const cause = thrownBy(() => codec.encode({ id: 1 } as never))
   expect(cause).toBeInstanceOf(SchemaError)
   expect(new EncodeError('orders', 'value', 'json', cause)).toMatchObject({ issues })
-  expect(new DecodeError({ topic: 'orders', partition: 0, offset: 7 }, 'value', 'json', cause)).toMatchObject({ issues })
+  expect(new DecodeError({ topic: 'orders', partition: 0, offset: 7 }, 'value', 'json', cause)).toMatchObject({
+    issues,
+  })
   expect(new EncodeError('orders', 'value', 'json', new Error('m')).issues).toBeUndefined()
 })
 

@@ -304,9 +304,10 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   }
 
   #requireUnused(call: 'run' | 'stream'): void {
-    if (this.#state === 'closing' || this.#state === 'closed') throw new ClosedError('The consumer')
+    if (this.#state === 'closing' || this.#state === 'closed') throw new ClosedError('the consumer')
     if (this.#state === 'open' && this.#stream === undefined) return
-    throw new ConfigError(call, 'called again', 'called once for each consumer, `run` or `stream`')
+    const message = 'call `run` or `stream` once per consumer'
+    throw new ConfigError(call, 'called again', 'called once for each consumer, `run` or `stream`', message)
   }
 
   async #begin(run: Pick<SessionOptions, 'handler' | 'batch' | 'settings' | 'hasDemand'>): Promise<void> {

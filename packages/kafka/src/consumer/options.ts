@@ -3,6 +3,7 @@ import {
   type Limit,
   type Priority,
   priorities,
+  requireFunction,
   requireInteger,
   requireNumber,
   requireOneOf,
@@ -13,6 +14,7 @@ import { bytes } from '../codecs/bytes.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { OversizePolicy } from '../failure/deliver-letter.ts'
 import type { Topic } from '../record.ts'
+import { requireTopic } from '../require-topic.ts'
 import { topicPattern, type TopicPattern } from '../topic.ts'
 import type { ConsumerRecord } from './consumer-record.ts'
 import { type ConsumerDeadLetterOptions, parseDeadLetters } from './dead-letter-options.ts'
@@ -367,7 +369,7 @@ function parseTopicAfterMs(topicAfterMs: number | undefined, order: ConsumerOrde
   if (topicAfterMs === undefined) return null
   const ms = requireNumber('retry.topicAfterMs', topicAfterMs, { min: 0 })
   if (order !== 'partition') return ms
-  throw new ConfigError('retry.topicAfterMs', ms, "left out where order is 'partition': there nothing may overtake")
+  throw inOrderOfPartition('retry.topicAfterMs', ms)
 }
 
 function parsePositionStore(
@@ -379,11 +381,13 @@ function parsePositionStore(
     throw new ConfigError('positionStore', store, 'an object with the functions assigned and released')
   }
   if (topicAfterMs === undefined) return store
-  throw new ConfigError(
-    'retry.topicAfterMs',
-    topicAfterMs,
-    'left out with a positionStore: it does not keep what waits',
-  )
+  const why = 'retry.topicAfterMs is not supported together with positionStore'
+  throw new ConfigError('retry.topicAfterMs', topicAfterMs, 'left out with a positionStore', why)
+}
+
+function inOrderOfPartition(field: string, value: unknown): ConfigError {
+  const message = `${field} is not allowed with order 'partition', which never reorders records: set order to 'key' or 'unordered'`
+  return new ConfigError(field, value, "left out where order is 'partition'", message)
 }
 
 function parseReset(reset: ResetPolicy): ResetPolicy {
@@ -397,11 +401,6 @@ function parseReset(reset: ResetPolicy): ResetPolicy {
   return Object.freeze(field === 'timeMs' ? { timeMs: ms } : { agoMs: ms })
 }
 
-function requireFunction<F>(field: string, value: F): F {
-  if (typeof value === 'function') return value
-  throw new ConfigError(field, value, 'a function')
-}
-
 function parseConcurrency(concurrency: number | Limit): number | Limit {
   const isLimit = typeof concurrency === 'object' && typeof concurrency?.next === 'function'
   return isLimit ? concurrency : requireInteger('concurrency', concurrency, { min: 1, max: 10_000 })
@@ -410,7 +409,7 @@ function parseConcurrency(concurrency: number | Limit): number | Limit {
 function parsePriority(priority: ConsumerOptions['priority'], order: ConsumerOrder): PrioritySource | undefined {
   if (priority === undefined) return undefined
   if (order === 'partition') {
-    throw new ConfigError('priority', priority, "left out where order is 'partition': there nothing may overtake")
+    throw inOrderOfPartition('priority', priority)
   }
   if (typeof priority === 'function') return priority
   if (typeof priority === 'string' && priority.length > 0) return priority
@@ -444,8 +443,9 @@ function optionalText(field: string, value: string | undefined): string | null {
 }
 
 function parseSources(sources: readonly AnySource[]): Pick<ConsumerSettings, 'topics' | 'patterns'> {
-  if (!Array.isArray(sources) || sources.length === 0) {
-    throw new ConfigError('topics', sources, 'a list of at least one')
+  if (!Array.isArray(sources)) throw new ConfigError('topics', sources, 'a list of topics')
+  if (sources.length === 0) {
+    throw new ConfigError('topics', sources, 'a list of at least one', 'topics is empty: name at least one topic')
   }
   const topics = new Map<string, AnyTopic>()
   const patterns: TopicPattern<unknown, unknown>[] = []
@@ -454,8 +454,8 @@ function parseSources(sources: readonly AnySource[]): Pick<ConsumerSettings, 'to
     else if (typeof source === 'object' && source !== null && 'pattern' in source) {
       patterns.push(topicPattern(source.pattern, { key: source.key, value: source.value }))
     } else {
-      const name = requireText('topics', source?.name, 249)
-      if (topics.has(name)) throw new ConfigError('topics', name, 'named once each')
+      const { name } = requireTopic('topics', source)
+      if (topics.has(name)) throw new ConfigError('topics', name, 'named once each', `topics lists "${name}" twice`)
       topics.set(name, source)
     }
   }

@@ -51,7 +51,7 @@ export class ConsumerStream<R extends ConsumerRecord> implements AsyncIterableIt
   async return(): Promise<IteratorResult<StreamElement<R>, undefined>> {
     this.end()
     const closing = this.#host.close()
-    const reason = new ClosedError('The stream')
+    const reason = new ClosedError('the stream')
     for (const element of this.#out.keys()) element.fail(reason)
     this.#out.clear()
     await closing

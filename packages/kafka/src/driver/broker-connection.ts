@@ -31,6 +31,7 @@ export interface BrokerConnectionHooks {
 export class BrokerConnection implements Target {
   readonly address: string
   readonly advertised: boolean
+  readonly tls: boolean
   /** Rejects when the connection cannot be made. */
   readonly ready: Promise<void>
   /** The library's part: the framing of requests and answers. */
@@ -52,6 +53,7 @@ export class BrokerConnection implements Target {
   constructor(to: Address, target: Target, options: ConnectionsOptions, hooks: BrokerConnectionHooks) {
     this.address = target.address
     this.advertised = target.advertised
+    this.tls = target.tls
     this.#options = options
     this.#hooks = hooks
     this.wire = wireOf(to, options)

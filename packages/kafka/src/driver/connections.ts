@@ -171,7 +171,7 @@ export class Connections {
       pool.splice(index, 1)
       if (pool.length === 0) this.#pools.delete(key)
     }
-    const target = { address, advertised: !this.#bootstrap.has(address) }
+    const target = { address, advertised: !this.#bootstrap.has(address), tls: this.#options.tls !== undefined }
     const connection: BrokerConnection = new BrokerConnection(to, target, this.#options, {
       maxAnswerBytes: () => this.#options.maxResponseBytes + this.#fetchBytes,
       onGone: drop,
@@ -186,8 +186,8 @@ export class Connections {
 
   /** A request that the broker cannot parse makes it hang up: without a bound it would be sent for ever. */
   #requestFailure(error: unknown, api: string, connection: BrokerConnection): Error {
-    const { address, advertised } = connection
-    const call = { address, advertised, api, timeoutMs: this.#options.requestTimeoutMs }
+    const { address, advertised, tls } = connection
+    const call = { address, advertised, tls, api, timeoutMs: this.#options.requestTimeoutMs }
     const failure = requestFailure(error, call, connection.causeOf(error))
     // A connection that has answered before, or took others down with it, was broken by something else.
     if (!(failure instanceof ConnectionError) || connection.hasAnswered || connection.isBlamed || this.#closed) {

@@ -19,6 +19,8 @@ export interface Target {
   readonly address: string
   /** The cluster named it; it is not one of the bootstrap addresses. */
   readonly advertised: boolean
+  /** TLS is spoken with it. */
+  readonly tls: boolean
 }
 
 /** The error for a connection that was never usable. A wrong `advertised.listeners` is the most frequent cause. */
@@ -36,7 +38,7 @@ export function notConnected(
 
 /** The error for a connection that could not be made. */
 export function connectFailure(error: unknown, target: Target, timeoutMs: number): SluiceError {
-  const { address } = target
+  const { address, tls } = target
   if (error instanceof SluiceError) return error
   if (error instanceof TimeoutError) {
     return notConnected(target, `${address} did not accept a connection within ${timeoutMs} ms`)
@@ -45,7 +47,7 @@ export function connectFailure(error: unknown, target: Target, timeoutMs: number
   if (cause instanceof SluiceError) return cause
   const authentication = find(error, (e) => e instanceof LibraryAuthenticationError)
   if (authentication) return new AuthenticationError(address, `${address} refused the credentials`, cause)
-  const message = `cannot connect to ${address}: ${reason(cause)}`
+  const message = `cannot connect to ${address}: ${reason(cause)}${tls ? tlsHint(cause) : ''}`
   const code = codeOf(cause) ?? ''
   const retriable = !find(error, (e) => e instanceof UserError) && !distrust.test(code) && !distrusted.test(code)
   return notConnected(target, message, cause, retriable)
@@ -96,6 +98,13 @@ const causes: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to the network',
   ETIMEDOUT: 'no answer',
+}
+
+/** A listener without TLS ends the connection at the first bytes of a handshake, or answers with what is none. */
+function tlsHint(cause: unknown): string {
+  const code = codeOf(cause) ?? ''
+  const isMaybePlain = code === 'ECONNRESET' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO'
+  return isMaybePlain ? '; does this listener speak TLS?' : ''
 }
 
 function codeOf(cause: unknown): string | undefined {

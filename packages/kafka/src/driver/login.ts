@@ -117,6 +117,10 @@ function handshakeFailure(code: number, wanted: string, offered: readonly string
     const list = shortened(offered.join(', ') || 'none')
     return new AuthenticationError(address, `${address} does not take ${wanted}; it offers ${list}`, cause)
   }
+  if (classify(code).name === 'ILLEGAL_SASL_STATE') {
+    const message = `${address} does not speak SASL on this listener: leave \`sasl\` out, or use the port of its SASL listener`
+    return new AuthenticationError(address, message, cause)
+  }
   return new AuthenticationError(address, `${address} refused to begin with ${wanted}: ${cause.apiError}`, cause)
 }
 

@@ -25,6 +25,9 @@ export function encodeRecord<K, V>(
   record: OutgoingRecord<K, V>,
   { maxRecordBytes, nowMs, added, trace }: EncodeContext,
 ): PendingRecord {
+  if (typeof record !== 'object' || record === null) {
+    throw new ConfigError('record', record, 'an object with a value, such as { key, value }')
+  }
   const { key: plainKey, partition, timestampMs, priority = 'medium' } = record
   if (partition !== undefined) requireNatural('partition', partition)
   if (timestampMs !== undefined) requireNatural('timestampMs', timestampMs)

@@ -21,6 +21,7 @@ import type { PendingRecord } from './pending-record.ts'
 import type { ProducerCluster } from './producer-cluster.ts'
 import { ProducerIds } from './producer-ids.ts'
 import type { CloseReport, ProducerState } from './producer-state.ts'
+import { requireTopic } from '../require-topic.ts'
 import { sendAll } from './send-all.ts'
 import { SendStats } from './send-stats.ts'
 import type { RecordSource, SendAllOptions } from './send-all.ts'
@@ -200,7 +201,7 @@ export class Producer implements AsyncDisposable {
     let encoded: PendingRecord
     let target: TopicQueue
     try {
-      target = this.#target(topic.name, record.partition)
+      target = this.#target(requireTopic('topic', topic).name, record?.partition)
       encoded = this.#encode(topic, record, span)
     } catch (error) {
       return Promise.reject(error)
@@ -213,9 +214,9 @@ export class Producer implements AsyncDisposable {
   /** As `send`, but where that would wait or refuse, the record is not taken and undefined is returned. */
   trySend<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>): Promise<Delivery> | undefined {
     const isFull = this.#admission.waiting > 0 || this.#gate.records >= this.#config.queue.maxRecords
-    if (isFull && record.priority !== 'high' && !this.#closing && !this.#isRefusing) return undefined
+    if (isFull && record?.priority !== 'high' && !this.#closing && !this.#isRefusing) return undefined
     try {
-      const target = this.#target(topic.name, record.partition)
+      const target = this.#target(requireTopic('topic', topic).name, record?.partition)
       const span = this.#tracing?.start(topic.name, record)
       const encoded = this.#encode(topic, record, span)
       // A span that is left without an end is never seen.

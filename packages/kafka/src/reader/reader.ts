@@ -1,4 +1,4 @@
-import { ClosedError, Emitter, Ring, type Clock } from '@sluice/flow'
+import { ClosedError, ConfigError, Emitter, Ring, type Clock } from '@sluice/flow'
 import { committedBatches, type Damage } from '../batch/committed.ts'
 import { openBatch, type BatchHeader, type DecodedRecord, type RecordCursor } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -136,7 +136,13 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
    * @throws DecodeError, UnreadableBatchError, ClusterTimeoutError, ClosedError, BrokerError
    */
   async *batches(): AsyncGenerator<RecordOf<T>[], void, undefined> {
-    if (this.#isReading) throw new ClosedError('the reader to a second iteration beside the first: it')
+    if (this.#isReading)
+      throw new ConfigError(
+        'reader',
+        'iterated again',
+        'iterated once at a time',
+        'the reader is already being iterated',
+      )
     this.#isReading = true
     try {
       for (let next = await this.#next(); next; next = await this.#next()) {

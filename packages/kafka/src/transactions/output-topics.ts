@@ -12,6 +12,7 @@ import { compressions } from '../batch/compression.ts'
 import { batchOverheadBytes } from '../batch/encode.ts'
 import { encodeRecord } from '../producer/encode-record.ts'
 import { PendingRecord } from '../producer/pending-record.ts'
+import { requireTopic } from '../require-topic.ts'
 import type { OutgoingRecord, TargetTopic } from '../record.ts'
 import type { CarriedTrace } from '../tracing/trace-headers.ts'
 
@@ -191,7 +192,7 @@ export class OutputTopics {
    * there, a key that is missing, or a timestamp that the topic does not take
    */
   encode<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<K, V>, options: EncodeOptions): Output {
-    const { name } = topic
+    const { name } = requireTopic('topic', topic)
     const { nowMs, source, trace } = options
     const context = { maxRecordBytes: Infinity, nowMs, added: this.#added, trace }
     const encoded = encodeRecord(topic, record, context)

@@ -1,5 +1,12 @@
 import { requireInteger } from '@sluice/flow'
-import { requireTopicName, withActiveTrace, type HeadersInput, type OutgoingRecord, type TargetTopic } from '@sluice/kafka'
+import {
+  requireTopic,
+  requireTopicName,
+  withActiveTrace,
+  type HeadersInput,
+  type OutgoingRecord,
+  type TargetTopic,
+} from '@sluice/kafka'
 import type { Transaction } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions } from '../tables.ts'
 import { OutboxTable } from './outbox-table.ts'
@@ -40,7 +47,7 @@ export class Outbox {
     records: OutboxRecord<K, V> | readonly OutboxRecord<K, V>[],
     { ordered = true }: OutboxInsertOptions = {},
   ): Promise<void> {
-    requireTopicName('topic', topic.name)
+    requireTopicName('topic', requireTopic('topic', topic).name)
     const list = Array.isArray(records) ? (records as readonly OutboxRecord<K, V>[]) : [records as OutboxRecord<K, V>]
     try {
       const traced = await withActiveTrace(list)

@@ -1,4 +1,5 @@
 import { StackError } from '../errors.ts'
+import { requireKnownOptions } from '../known-options.ts'
 
 /** Where a broker listens, for properties that depend on it. */
 export interface BrokerAddress {
@@ -30,7 +31,17 @@ export interface KafkaOptions {
   readonly ports?: readonly number[]
 }
 
-export function checkKafkaOptions({ brokers, ports }: KafkaOptions): void {
+/** @throws StackError for the first setting that makes no sense or does not exist */
+export function checkKafkaOptions(options: KafkaOptions): void {
+  requireKnownOptions('kafka.', options, {
+    brokers: true,
+    secure: true,
+    properties: true,
+    jvmOptions: true,
+    formatArguments: true,
+    ports: true,
+  })
+  const { brokers, ports } = options
   if (brokers !== undefined && !(Number.isInteger(brokers) && brokers >= 1 && brokers <= 9)) {
     throw new StackError('option_invalid', `kafka.brokers is ${brokers}`, 'give a whole number from 1 to 9')
   }
