@@ -10,5 +10,15 @@ export interface CommandContext {
   readonly exitWith: (code: ExitCode) => void
 }
 
-/** Adds one command to the program. Each stands in its own file under commands/. */
-export type RegisterCommand = (program: Command, context: CommandContext) => void
+/** Gives a command its arguments, options, subcommands and action. */
+export type ConfigureCommand = (command: Command, context: CommandContext) => void
+
+/** Adds a subcommand to its command. Each has its own file. */
+export type RegisterCommand = (parent: Command, context: CommandContext) => void
+
+/** A command as the list of all commands shows it. Its own code is loaded when it is used. */
+export interface CommandEntry {
+  readonly name: string
+  readonly description: string
+  readonly load: () => Promise<ConfigureCommand>
+}

@@ -13,9 +13,10 @@ function leaves(command: Command, path: readonly string[] = []): { path: readonl
   return command.commands.flatMap((sub) => leaves(sub, [...path, sub.name()]))
 }
 
-describe('the program', () => {
+describe('the program', async () => {
   const { terminal } = captureTerminal()
-  const program = createProgram({ terminal, env: {}, exitWith: () => undefined })
+  const { program, commands: lazy } = createProgram({ terminal, env: {}, exitWith: () => undefined })
+  await lazy.loadAll()
   const commands = leaves(program).filter(({ path }) => !elsewhere.includes(path[0]!))
 
   it('has the commands and the options that its page tells of, and no others', () => {

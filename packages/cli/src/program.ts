@@ -5,6 +5,7 @@ import { commandGroups } from './commands/index.ts'
 import type { CommandContext } from './command.ts'
 import { describeError } from './describe-error.ts'
 import { ExitCode } from './exit-codes.ts'
+import { LazyCommands } from './lazy-commands.ts'
 import { Terminal } from './terminal.ts'
 
 const exitCodesHelp = `
@@ -26,7 +27,7 @@ export async function run(
   terminal: Terminal = new Terminal(),
 ): Promise<ExitCode> {
   let exitCode: ExitCode = ExitCode.ok
-  const program = createProgram({ terminal, env, exitWith: (code) => (exitCode = code) })
+  const { program } = createProgram({ terminal, env, exitWith: (code) => (exitCode = code) })
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
@@ -37,8 +38,8 @@ export async function run(
   return exitCode
 }
 
-/** All commands, with nothing run yet. */
-export function createProgram(context: CommandContext): Command {
+/** All commands, with nothing run yet, and none of them loaded. */
+export function createProgram(context: CommandContext): { readonly program: Command; readonly commands: LazyCommands } {
   const { terminal } = context
   const program = new Command('sluice')
     .description('Run, watch and steer a flow-controlled Kafka platform')
@@ -48,11 +49,13 @@ export function createProgram(context: CommandContext): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.note(text.trimEnd()) })
     .exitOverride()
-  for (const { title, commands } of commandGroups) {
-    program.commandsGroup(title)
-    for (const register of commands) register(program, context)
+  const commands = new LazyCommands(context)
+  for (const group of commandGroups) {
+    program.commandsGroup(group.title)
+    for (const entry of group.commands) commands.add(program, entry)
   }
-  return program
+  program.hook('preSubcommand', (_, command) => commands.load(command))
+  return { program, commands }
 }
 
 function ownVersion(): string {

@@ -2,15 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { captureTerminal } from './testing/capture-terminal.ts'
 
 describe('a terminal', () => {
-  it('shows a table in columns, without trailing spaces', () => {
-    const { terminal, out } = captureTerminal()
-    terminal.table([
-      ['NAME', 'PID'],
-      ['\u001B[1mkafka-1\u001B[0m', '12345'],
-    ])
-    expect(out()).toBe('NAME     PID\n\u001B[1mkafka-1\u001B[0m  12345\n')
-  })
-
   it('rewrites one line of progress, no longer than the screen is wide', () => {
     const { terminal, err } = captureTerminal({ isTTY: true, columns: 20 })
     terminal.progress('starting Kafka')

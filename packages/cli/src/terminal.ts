@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { safeJson } from './output/printable.ts'
-import { alignColumns } from './output/table.ts'
 
 const quietMs = 5_000
 const eraseLine = '\r\u001B[K'
@@ -55,11 +54,6 @@ export class Terminal {
   /** One of many, a line each. */
   jsonLine(value: unknown): void {
     this.#out.write(`${safeJson(value)}\n`)
-  }
-
-  /** Columns as wide as their widest cell. */
-  table(rows: readonly (readonly string[])[]): void {
-    this.lines(alignColumns(rows))
   }
 
   /** On a terminal one line that changes; elsewhere a line for each new step, and one every 5 s while a step goes on. */

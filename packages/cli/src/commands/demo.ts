@@ -1,14 +1,12 @@
 import { duration, wholeNumber } from '../arguments.ts'
-import type { RegisterCommand } from '../command.ts'
+import type { ConfigureCommand } from '../command.ts'
 import type { DemoFlags } from '../demo/run-demo.ts'
 
 const MAX_RATE = 1_000_000
 const MAX_SEED = 0xffff_ffff
 
-export const registerDemo: RegisterCommand = (program, context) => {
-  program
-    .command('demo')
-    .description('Run the commerce pipeline on real servers: orders through Kafka into PostgreSQL, live')
+export const configureDemo: ConfigureCommand = (command, context) => {
+  command
     .option(
       '--rate <count>',
       'orders a second, with a tenth as many products (default: small bursts)',

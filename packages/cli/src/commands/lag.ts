@@ -1,6 +1,6 @@
 import type { Admin } from '@sluice/kafka'
 import { duration, wholeNumber } from '../arguments.ts'
-import type { CommandContext, RegisterCommand } from '../command.ts'
+import type { CommandContext, ConfigureCommand } from '../command.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { interruptible } from '../interruptible.ts'
 import {
@@ -35,11 +35,9 @@ interface LagFlags extends ConnectionFlags {
 
 const defaultIntervalMs = 2_000
 
-export const registerLag: RegisterCommand = (program, context) => {
+export const configureLag: ConfigureCommand = (command, context) => {
   withConnectionOptions(
-    program
-      .command('lag')
-      .description('Show how many records groups are behind; of one group, by partition')
+    command
       .argument('[group]', 'default: all')
       .option(
         '--fail-above <count>',

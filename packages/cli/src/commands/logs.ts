@@ -1,7 +1,7 @@
 import { listLogs, openLog, projectDataDir } from '@sluice/stack'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { wholeNumber } from '../arguments.ts'
-import type { RegisterCommand } from '../command.ts'
+import type { ConfigureCommand } from '../command.ts'
 import { printable, printableLines } from '../output/printable.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -12,10 +12,8 @@ interface LogsOptions {
   readonly lines: number
 }
 
-export const registerLogs: RegisterCommand = (program, { terminal, env }) => {
-  program
-    .command('logs')
-    .description('Show what a process has written; without a name, the names')
+export const configureLogs: ConfigureCommand = (command, { terminal, env }) => {
+  command
     .argument('[name]', 'such as kafka-1, postgres, redis, supervisor')
     .option('-f, --follow', 'go on as it writes, until Ctrl-C')
     .option('-n, --lines <count>', 'how many lines to begin with', wholeNumber(0, 999_999), 100)

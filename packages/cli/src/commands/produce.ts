@@ -4,7 +4,7 @@ import type { ProducerOptions } from '@sluice/kafka'
 import { InvalidArgumentError } from 'commander'
 import { assignment, wholeNumber } from '../arguments.ts'
 import { CliError, UsageError } from '../cli-error.ts'
-import type { CommandContext, RegisterCommand } from '../command.ts'
+import type { CommandContext, ConfigureCommand } from '../command.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { interruptible } from '../interruptible.ts'
 import { type ConnectionFlags, withConnectionOptions, withKafka } from '../kafka/open-kafka.ts'
@@ -28,11 +28,9 @@ interface ProduceFlags extends ConnectionFlags {
 const MAX_RECORD_BYTES = 104_857_600
 const DEFAULT_REQUEST_BYTES = 1_048_576
 
-export const registerProduce: RegisterCommand = (program, context) => {
+export const configureProduce: ConfigureCommand = (command, context) => {
   withConnectionOptions(
-    program
-      .command('produce')
-      .description('Send records to a topic, one a line of the standard input or of a file')
+    command
       .argument('<topic>')
       .option('--file <path>', 'read this instead of the standard input')
       .option(

@@ -1,6 +1,7 @@
 import { type StackStatus, kafkaEnvironment, projectDataDir, readStatus, withoutPassword } from '@sluice/stack'
-import type { CommandContext, RegisterCommand } from '../command.ts'
+import type { CommandContext, ConfigureCommand } from '../command.ts'
 import { printable } from '../output/printable.ts'
+import { alignColumns } from '../output/table.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface StatusOptions {
@@ -8,10 +9,8 @@ interface StatusOptions {
   readonly env?: boolean
 }
 
-export const registerStatus: RegisterCommand = (program, context) => {
-  program
-    .command('status')
-    .description('Show what runs, and where')
+export const configureStatus: ConfigureCommand = (command, context) => {
+  command
     .option('--json', 'the whole of it, for programs: addresses with their passwords')
     .option(
       '--env',
@@ -38,16 +37,18 @@ function printStatus(status: StackStatus, terminal: Terminal): void {
   printAddresses(status, terminal)
   if (status.processes.length === 0) return
   terminal.line()
-  terminal.table([
-    ['PROCESS', 'PID', 'STATE', 'RESTARTS', 'ADDRESS'],
-    ...status.processes.map(({ name, pid, state, restarts, url, answers }) => [
-      printable(name),
-      pid === null ? '-' : String(pid),
-      answers === false ? `${printable(state)}, does not answer` : printable(state),
-      String(restarts),
-      printable(url ?? '-'),
+  terminal.lines(
+    alignColumns([
+      ['PROCESS', 'PID', 'STATE', 'RESTARTS', 'ADDRESS'],
+      ...status.processes.map(({ name, pid, state, restarts, url, answers }) => [
+        printable(name),
+        pid === null ? '-' : String(pid),
+        answers === false ? `${printable(state)}, does not answer` : printable(state),
+        String(restarts),
+        printable(url ?? '-'),
+      ]),
     ]),
-  ])
+  )
 }
 
 /** The addresses for people: without their passwords. */
@@ -57,7 +58,7 @@ export function printAddresses(status: StackStatus, terminal: Terminal): void {
   if (status.postgres) rows.push(['PostgreSQL', withoutPassword(status.postgres.url)])
   if (status.redis) rows.push(['Redis', withoutPassword(status.redis.url)])
   if (status.console) rows.push(['Console', status.console.url])
-  terminal.table(rows)
+  terminal.lines(alignColumns(rows))
   const security = status.kafka?.security
   if (!security) return
   const { protocol, mechanism, username, caFile } = security

@@ -1,7 +1,7 @@
 import type { Kafka, ReadFrom } from '@sluice/kafka'
 import { partitionList, wholeNumber } from '../arguments.ts'
 import { UsageError } from '../cli-error.ts'
-import type { CommandContext, RegisterCommand } from '../command.ts'
+import type { CommandContext, ConfigureCommand } from '../command.ts'
 import { interruptible } from '../interruptible.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { type ConnectionFlags, patienceOf, withConnectionOptions, withKafka } from '../kafka/open-kafka.ts'
@@ -36,13 +36,9 @@ interface TailFlags extends ConnectionFlags, RecordFilter {
 const DEFAULT_COUNT = 10
 const MAX_COUNT = 100_000
 
-export const registerTail: RegisterCommand = (program, context) => {
+export const configureTail: ConfigureCommand = (command, context) => {
   withConnectionOptions(
-    program
-      .command('tail')
-      .description(
-        'Show records of a topic without joining a group: the newest 10, all that fit a filter, or from a place',
-      )
+    command
       .argument('<topic>')
       .option('--from <place>', placeHelp, (text) => parsePlace(text))
       .option('-f, --follow', 'go on with what comes, until Ctrl-C')

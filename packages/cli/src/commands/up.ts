@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Stack, StackError, type StackStatus, projectDataDir, readStatus, startStack } from '@sluice/stack'
 import { InvalidArgumentError } from 'commander'
 import { failure, startBackground, tellParent } from '../background.ts'
-import type { CommandContext, RegisterCommand } from '../command.ts'
+import type { CommandContext, ConfigureCommand } from '../command.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { untilSignal } from '../until-signal.ts'
 import { printAddresses } from './status.ts'
@@ -16,10 +16,8 @@ interface UpOptions {
   readonly foreground?: boolean
 }
 
-export const registerUp: RegisterCommand = (program, context) => {
-  program
-    .command('up')
-    .description('Start Kafka, PostgreSQL and Redis in the background and say where they are')
+export const configureUp: ConfigureCommand = (command, context) => {
+  command
     .option('--brokers <count>', 'how many Kafka brokers, 1 or 3 to 9 (default: what there is, else 1)', parseBrokers)
     .option('--secure', 'Kafka with TLS, users and permissions (kept until --clean)')
     .option('--clean', 'remove the data of earlier starts first')

@@ -1,5 +1,4 @@
 import type { Environment, Kafka, SurveyOptions } from '@sluice/kafka'
-import { kafkaEnvironment, projectDataDir, readStatus } from '@sluice/stack'
 import { type Command, Option } from 'commander'
 import { CliError } from '../cli-error.ts'
 import type { CommandContext } from '../command.ts'
@@ -20,7 +19,7 @@ export async function withKafka<T>(
   flags: ConnectionFlags,
   work: (kafka: Kafka) => Promise<T>,
 ): Promise<T> {
-  const { servers, source, settings } = findServers(flags, env)
+  const { servers, source, settings } = await findServers(flags, env)
   const named: Environment = {
     KAFKA_CLIENT_ID: 'sluice-cli',
     ...env,
@@ -28,7 +27,7 @@ export async function withKafka<T>(
     KAFKA_CONNECT_TIMEOUT_MS: env['KAFKA_CONNECT_TIMEOUT_MS']?.trim() || `${connectTimeoutMs}`,
     KAFKA_BOOTSTRAP_SERVERS: servers,
   }
-  // The client library is large; commands that do not need it start without it.
+  // Both libraries are large: help is shown without them.
   const { Kafka } = await import('@sluice/kafka')
   await using kafka = Kafka.fromEnv(named)
   terminal.note(`Kafka at ${servers} (${source})`)
@@ -45,14 +44,19 @@ export function patienceOf({ env }: Pick<CommandContext, 'env'>): SurveyOptions 
   return { silentMs: Number.isSafeInteger(given) && given > 0 ? given : silentMs }
 }
 
+interface Servers {
+  readonly servers: string
+  /** Who says so. */
+  readonly source: string
+  readonly settings?: Environment
+}
+
 /** Where Kafka is, and who says so. @throws CliError where nobody does */
-function findServers(
-  { bootstrap }: ConnectionFlags,
-  env: NodeJS.ProcessEnv,
-): { readonly servers: string; readonly source: string; readonly settings?: Environment } {
+async function findServers({ bootstrap }: ConnectionFlags, env: NodeJS.ProcessEnv): Promise<Servers> {
   if (bootstrap !== undefined) return { servers: bootstrap, source: '--bootstrap' }
   const given = env['KAFKA_BOOTSTRAP_SERVERS']?.trim()
   if (given) return { servers: given, source: 'KAFKA_BOOTSTRAP_SERVERS' }
+  const { kafkaEnvironment, projectDataDir, readStatus } = await import('@sluice/stack')
   const status = readStatus(projectDataDir(process.cwd(), env))
   if (status.kafka) {
     const source = `the local stack in ${status.dataDir}`

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { cutTo, tableLines } from './table.ts'
+import { alignColumns, cutTo, tableLines } from './table.ts'
 
 describe('a table', () => {
   it('aligns text to the left and numbers to the right, with thousands separators', () => {
@@ -11,6 +11,14 @@ describe('a table', () => {
       ],
     )
     expect(lines).toEqual(['TOPIC     RECORDS  NOTE', 'orders  1,234,567  -', 'a               5  x'])
+  })
+
+  it('counts no escape sequence of ours, and leaves no trailing spaces', () => {
+    const rows = [
+      ['NAME', 'PID', ''],
+      ['\u001B[1mkafka-1\u001B[0m', '12345', ''],
+    ]
+    expect(alignColumns(rows)).toEqual(['NAME     PID', '\u001B[1mkafka-1\u001B[0m  12345'])
   })
 
   it('counts wide characters as the two columns that they take', () => {

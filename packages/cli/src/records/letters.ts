@@ -1,4 +1,4 @@
-import { isDeadLetterTopic, type DeadLetter, type FoundLetter, type Kafka } from '@sluice/kafka'
+import type { DeadLetter, FoundLetter, Kafka } from '@sluice/kafka'
 import type { Command } from 'commander'
 import { CliError } from '../cli-error.ts'
 import { isoTime } from './record-text.ts'
@@ -34,6 +34,7 @@ export async function openLetters(kafka: Kafka, source: string) {
   const letters = kafka.deadLetters(source)
   const known = await kafka.admin().listTopics()
   if (known.includes(letters.topic)) return letters
+  const { isDeadLetterTopic } = await import('@sluice/kafka')
   const some = known.filter(isDeadLetterTopic)
   const others = some.length === 0 ? 'no topic has any' : `there are those of ${some.join(', ')}`
   throw new CliError('letters_none', `there is no topic ${letters.topic}`, others)

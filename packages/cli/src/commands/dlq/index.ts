@@ -1,10 +1,9 @@
-import type { RegisterCommand } from '../../command.ts'
+import type { ConfigureCommand } from '../../command.ts'
 import { registerList } from './list.ts'
 import { registerPurge } from './purge.ts'
 import { registerReplay } from './replay.ts'
 import { registerShow } from './show.ts'
 
-export const registerDlq: RegisterCommand = (program, context) => {
-  const dlq = program.command('dlq').description('List, show, replay and purge dead letters')
+export const configureDlq: ConfigureCommand = (dlq, context) => {
   for (const register of [registerList, registerShow, registerReplay, registerPurge]) register(dlq, context)
 }

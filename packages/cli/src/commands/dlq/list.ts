@@ -1,4 +1,4 @@
-import { type FoundLetter, type Kafka, isDeadLetterTopic } from '@sluice/kafka'
+import type { FoundLetter, Kafka } from '@sluice/kafka'
 import { wholeNumber } from '../../arguments.ts'
 import type { CommandContext, RegisterCommand } from '../../command.ts'
 import { ExitCode } from '../../exit-codes.ts'
@@ -47,6 +47,7 @@ async function listTopics(
   { json }: ListFlags,
 ): Promise<void> {
   const { topics, unknown } = await surveyTopics(kafka.admin(), null, patienceOf({ env }))
+  const { isDeadLetterTopic } = await import('@sluice/kafka')
   const sized = topics.filter(({ name }) => isDeadLetterTopic(name))
   const missing = [...sized.flatMap((topic) => topic.unknown), ...unknown.filter(({ what }) => isDeadLetterTopic(what))]
   if (missing.length > 0) exitWith(ExitCode.incomplete)

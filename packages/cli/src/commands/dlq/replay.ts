@@ -1,4 +1,4 @@
-import { isRetryTopic, type ReplayOptions, type ReplayReport } from '@sluice/kafka'
+import type { ReplayOptions, ReplayReport } from '@sluice/kafka'
 import { InvalidArgumentError } from 'commander'
 import { wholeNumber } from '../../arguments.ts'
 import type { RegisterCommand } from '../../command.ts'
@@ -44,7 +44,7 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
         if (toOrigin && toTopic) throw new UsageError('--to and --to-origin exclude each other', 'give one of them')
         const to = toOrigin ? 'origin' : 'retry'
         const options: ReplayOptions = { to, toTopic, where: letterMatcher(flags), limit, name, includeUnknown, signal }
-        const plan = planOf(letters.topic, await letters.replay({ ...options, dryRun: true }))
+        const plan = await planOf(letters.topic, await letters.replay({ ...options, dryRun: true }))
         await planned(terminal, plan, flags, async () => {
           const onProgress = ({ replayed }: ReplayReport): void => terminal.progress(`replayed ${figure(replayed)}`)
           const report = await letters.replay({ ...options, ratePerSecond, onProgress })
@@ -56,7 +56,8 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
   )
 }
 
-function planOf(topic: string, report: ReplayReport): Plan {
+async function planOf(topic: string, report: ReplayReport): Promise<Plan> {
+  const { isRetryTopic } = await import('@sluice/kafka')
   const {
     replayed,
     to,

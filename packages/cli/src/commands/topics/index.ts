@@ -1,4 +1,4 @@
-import type { RegisterCommand } from '../../command.ts'
+import type { ConfigureCommand } from '../../command.ts'
 import { registerAlter } from './alter.ts'
 import { registerCreate } from './create.ts'
 import { registerDelete } from './delete.ts'
@@ -6,8 +6,7 @@ import { registerDescribe } from './describe.ts'
 import { registerList } from './list.ts'
 import { registerWatch } from './watch.ts'
 
-export const registerTopics: RegisterCommand = (program, context) => {
-  const topics = program.command('topics').description('List, describe, create, alter, delete and watch topics')
+export const configureTopics: ConfigureCommand = (topics, context) => {
   for (const register of [
     registerList,
     registerDescribe,
