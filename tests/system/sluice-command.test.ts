@@ -83,6 +83,14 @@ describe('sluice up, status, logs and down', () => {
     for (const command of [['status'], ['up']]) expect((await sluice(command)).stdout).not.toContain(password)
   })
 
+  it('gives a shell what applications need, with passwords', async () => {
+    const { postgres, redis, kafka } = await status()
+    const { stdout } = await sluice(['status', '--env'])
+    const script = `${stdout}\nprintf '%s\\n' "$KAFKA_BOOTSTRAP_SERVERS" "$DATABASE_URL" "$REDIS_URL"`
+    const read = await run('sh', ['-c', script], { env: noServers })
+    expect(read.stdout.split('\n')).toEqual([kafka!.bootstrapServers, postgres!.url, redis!.url])
+  })
+
   it('starts nothing twice, and says when something else is asked for than what runs', async () => {
     const before = await status()
     expect(await sluice(['up'])).toMatchObject({ code: 0, stdout: expect.stringContaining('running already') })

@@ -139,9 +139,16 @@ describe('sluice dlq', () => {
     })
   })
 
-  test('bad arguments say what is wanted, and change nothing', async () => {
+  test('shows an error as long as it is where nobody looks at a screen', async () => {
+    const long = `bad type ${'x'.repeat(200)}`
+    await failSome('long', [long])
+    expect((await sluice('dlq', 'list', 'long')).stdout).toMatch(new RegExp(`TypeError: ${long}\n`))
+  })
+
+  test('bad arguments say what is expected, and change nothing', async () => {
     for (const [args, wanted] of [
-      [['dlq', 'show', 'orders', 'first'], 'partition:offset is wanted'],
+      [['dlq', 'show', 'orders', 'first'], 'expected partition:offset'],
+      [['dlq', 'replay', 'orders', '--to', 'a', '--to-origin'], 'exclude each other'],
       [['dlq', 'replay', 'orders', '--rate', '0'], 'a whole number from 1'],
       [['dlq', 'replay', 'orders', '--name', 'a b'], 'letters, digits'],
     ] as const) {

@@ -81,7 +81,7 @@ describe('sluice produce', () => {
     expect(JSON.parse(stdout)).toEqual({
       acknowledged: 1,
       failed: 1,
-      failures: [{ line: 2, error: 'it is no JSON object' }],
+      failures: [{ line: 2, error: 'not a JSON object' }],
     })
   })
 
@@ -201,6 +201,25 @@ describe('sluice tail', () => {
     })
   })
 
+  test('ends when its reader goes away while nothing new comes', async () => {
+    await create('quiet')
+    await using producer = await kafka.producer()
+    for (const value of ['one', 'two']) await producer.send(topic('quiet', { value: text }), { value })
+    const [node, args] = fromSource(program, ['tail', 'quiet', '-f', '--raw'])
+    const script = 'set -o pipefail; "$0" "$@" | head -2'
+    const ended = await run('bash', ['-c', script, node, ...args], { env: env(), timeoutMs: 30_000 })
+    expect(ended).toMatchObject({ code: 0, stdout: 'one\ntwo' })
+  })
+
+  test('hides the headers that every record has, unless they are asked for', async () => {
+    await create('headed')
+    await using producer = await kafka.producer()
+    await producer.send(topic('headed', { value: text }), { value: 'v', headers: { type: 'created' } })
+    expect((await sluice('tail', 'headed')).stdout).toMatch(/ {2}null {2}v {2}type=created\n$/)
+    expect((await sluice('tail', 'headed', '--all-headers')).stdout).toMatch(/type=created .*timestamp=\d+\n$/)
+    expect(await tail('headed', '{headers}')).toEqual([expect.stringContaining('trace-id=')])
+  })
+
   test('takes an empty topic and a thousand partitions as they are', async () => {
     await create('empty')
     expect(await sluice('tail', 'empty')).toMatchObject({ code: 0, stdout: '' })
@@ -227,6 +246,8 @@ describe('sluice tail', () => {
   test('refuses what makes no sense', async () => {
     expect((await sluice('tail', 'empty', '--from', 'latest')).code).toBe(2)
     expect((await sluice('tail', 'empty', '--json', '--raw')).code).toBe(2)
+    expect((await sluice('tail', 'empty', '--format', '%k %v')).code).toBe(2)
+    expect((await sluice('tail', 'empty topic')).code).toBe(2)
     expect((await sluice('tail', 'empty', '--from', '1', '-n', '1')).code).toBe(2)
     expect((await sluice('tail', 'empty', '-p', '5')).stderr).toContain('empty has no partition 5')
   })

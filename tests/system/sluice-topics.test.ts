@@ -90,13 +90,31 @@ describe('sluice topics', () => {
 
   test('never takes partitions away, and asks the broker before it shows a plan', async () => {
     expect(await sluice('topics', 'alter', 'orders', '-p', '2', '--execute')).toMatchObject({
-      code: 1,
+      code: 2,
       stderr: expect.stringContaining('partitions is 2, but must be more than the 5 that orders has'),
     })
     expect(await sluice('topics', 'alter', 'orders', '-c', 'nonsense=1')).toMatchObject({
-      code: 1,
+      code: 2,
       stdout: '',
       stderr: expect.stringContaining('INVALID_CONFIG'),
+    })
+  })
+
+  test('end with code 2 for what is wrong on the command line, and say what to do', async () => {
+    for (const [args, said] of [
+      [['create', 'bad name'], 'name is "bad name", but must be 1 to 249'],
+      [['describe', 'bad name'], 'INVALID_TOPIC_EXCEPTION'],
+      [['create', 'x', '-p', '0'], 'usage: option .* expected a whole number from 1 .*`sluice topics create --help`'],
+      [['list', '-b', 'http://localhost:9092'], 'usage: --bootstrap is "http://localhost:9092"'],
+    ] as const) {
+      const { code, stderr } = await sluice('topics', ...args)
+      expect([code, stderr]).toEqual([2, expect.stringMatching(new RegExp(`^sluice: .*${said}.*\n$`, 'm'))])
+    }
+    // A trailing comma is what a script leaves.
+    expect((await sluice('topics', 'list', '-b', `${stack.kafka.bootstrapServers},`)).code).toBe(0)
+    expect(await sluice('topics', 'create', 'orders')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--if-not-exists accepts a topic that exists already'),
     })
   })
 

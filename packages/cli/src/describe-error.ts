@@ -10,6 +10,7 @@ const remedies: ReadonlyMap<string, string> = new Map(
     CLUSTER_AUTHORIZATION_FAILED:
       'this user may not do that with the cluster; a producer needs the right to write to some topic: grant it with an ACL',
     INVALID_TOPIC_EXCEPTION: 'a topic name has at most 249 of a-z, A-Z, 0-9, . _ and -',
+    TOPIC_ALREADY_EXISTS: '--if-not-exists accepts a topic that exists already',
     UNKNOWN_TOPIC_OR_PARTITION: '`sluice topics list` shows what there is',
     GROUP_ID_NOT_FOUND: '`sluice groups list` shows what there is',
     connection_failed: `see that Kafka runs there; ${whereKafkaIs}`,

@@ -11,7 +11,7 @@ function modulesFor(...commandLines: readonly (readonly string[])[]): string {
     const { run } = await import('${program.href}')
     for (const args of ${JSON.stringify(commandLines)}) await run(args)
     console.error(loaded.join('\\n'))`
-  const node = ['--conditions=source', '--input-type=module', '--eval', script]
+  const node = ['--conditions=@sluice/source', '--input-type=module', '--eval', script]
   const { status, stderr, stdout } = spawnSync(process.execPath, node, { encoding: 'utf8' })
   expect([status, stdout]).toEqual([0, expect.stringMatching(/./)])
   return stderr

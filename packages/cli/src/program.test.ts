@@ -6,7 +6,7 @@ import { createProgram, run } from './program.ts'
 import { captureTerminal } from './testing/capture-terminal.ts'
 
 /** Of the local servers docs/local-stack.md tells. */
-const elsewhere = ['up', 'down', 'status', 'logs', 'doctor', 'demo']
+const elsewhere = ['up', 'down', 'status', 'logs', 'doctor', 'demo', 'help']
 
 function leaves(command: Command, path: readonly string[] = []): { path: readonly string[]; command: Command }[] {
   if (command.commands.length === 0) return [{ path, command }]
@@ -39,8 +39,41 @@ describe('the program', async () => {
   it('says what is wrong with a command line, and ends with the code for that', async () => {
     const { terminal: other, err, out } = captureTerminal()
     expect(await run(['topics', 'lst'], {}, other)).toBe(ExitCode.usage)
-    expect([out(), err()]).toEqual(['', expect.stringMatching(/unknown command 'lst'[^]*Did you mean list/)])
+    expect([out(), err()]).toEqual([
+      '',
+      expect.stringMatching(/^sluice: usage: unknown command 'lst' - did you mean list\? `sluice topics --help` .*\n$/),
+    ])
     expect(await run(['--help'], {}, other)).toBe(ExitCode.ok)
     expect(out()).toMatch(/^Usage: sluice/)
+  })
+
+  it.each([
+    [['tail'], "missing required argument 'topic'"],
+    [['tail', 'a', 'b'], "too many arguments for 'tail'. Expected 1 argument but got 2: a, b"],
+    [['tail', 'a', '--form', 'x'], "unknown option '--form' - did you mean --from? `sluice tail --help`"],
+    [['tail', 'a', '-n', 'x'], "option '-n, --newest <count>' argument 'x' is invalid: expected a whole number"],
+    [
+      ['dlq', 'show', 'a', 'x'],
+      "command-argument value 'x' is invalid for argument 'letter': expected partition:offset",
+    ],
+    [['groups', 'reset', 'g', '--to', 'latest'], 'exactly one of --topic and --all-topics is required'],
+    [['help', 'topics', 'lst'], "unknown command 'lst' - did you mean list? choose one of list, describe"],
+    [['help', 'tail', 'x'], "unknown command 'x' - tail has no subcommands"],
+  ])('says in one line what is wrong with %j, and ends with code 2', async (args, said) => {
+    const { terminal: other, err, out } = captureTerminal()
+    expect(await run(args, {}, other)).toBe(ExitCode.usage)
+    const text = err()
+    expect([out(), text.split('\n').length]).toEqual(['', 2])
+    expect(text).toContain(`sluice: usage: ${said}`)
+  })
+
+  it('shows the help of a subcommand too', async () => {
+    const { terminal: other, out } = captureTerminal()
+    expect(await run(['help', 'topics', 'create'], {}, other)).toBe(ExitCode.ok)
+    expect(out()).toMatch(/^Usage: sluice topics create \[options\] <topic>/)
+    expect(await run(['help', 'lag'], {}, other)).toBe(ExitCode.ok)
+    expect(out()).toMatch(/^Usage: sluice lag [^]*--fail-above/)
+    expect(await run(['help'], {}, other)).toBe(ExitCode.ok)
+    expect(out()).toMatch(/^Usage: sluice \[/)
   })
 })

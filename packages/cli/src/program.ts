@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { UsageError } from './cli-error.ts'
 import { commandGroups } from './commands/index.ts'
 import type { CommandContext } from './command.ts'
 import { describeError } from './describe-error.ts'
 import { ExitCode } from './exit-codes.ts'
+import { addHelpCommand } from './help.ts'
 import { LazyCommands } from './lazy-commands.ts'
 import { Terminal } from './terminal.ts'
+import { isUsageError, usageErrorOf } from './usage.ts'
 
 const exitCodesHelp = `
 Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wrong usage, ${ExitCode.beyondThreshold} threshold exceeded, ${ExitCode.incomplete} shown without what could not be found out, ${ExitCode.interrupted} interrupted.
@@ -17,7 +18,7 @@ Examples:
   sluice up                                          start Kafka, PostgreSQL and Redis
   sluice topics create orders -p 3                   a topic with three partitions
   echo user-1:hello | sluice produce orders -s :     a record with a key
-  sluice tail orders -f                              what is there, and what comes
+  sluice tail orders -f                              the newest records, then new ones
   sluice lag --watch                                 how far groups are behind`
 
 /** Runs one command line and resolves with its exit code. It never rejects: an error is one line on the standard error. */
@@ -31,11 +32,24 @@ export async function run(
   try {
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
-    terminal.note(`sluice: ${describeError(error)}`)
-    return error instanceof UsageError ? ExitCode.usage : ExitCode.failed
+    return tellError(error, { program, args, terminal })
   }
   return exitCode
+}
+
+interface Invocation {
+  readonly program: Command
+  readonly args: readonly string[]
+  readonly terminal: Terminal
+}
+
+function tellError(error: unknown, { program, args, terminal }: Invocation): ExitCode {
+  if (error instanceof CommanderError && error.exitCode === 0) return ExitCode.ok
+  // The help stands there already, in the place of a message.
+  if (error instanceof CommanderError && error.code.startsWith('commander.help')) return ExitCode.usage
+  const told = error instanceof CommanderError ? usageErrorOf(error, program, args) : error
+  terminal.note(`sluice: ${describeError(told)}`)
+  return isUsageError(told) ? ExitCode.usage : ExitCode.failed
 }
 
 /** All commands, with nothing run yet, and none of them loaded. */
@@ -45,15 +59,20 @@ export function createProgram(context: CommandContext): { readonly program: Comm
     .description('Run, watch and steer a flow-controlled Kafka platform')
     .version(ownVersion(), '-V, --version', 'show the version')
     .addHelpText('after', exitCodesHelp)
-    .showHelpAfterError('(sluice --help shows what there is)')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.note(text.trimEnd()) })
+    .configureOutput({
+      writeOut: (text) => terminal.raw(text),
+      writeErr: (text) => terminal.note(text.trimEnd()),
+      // `run` writes it, as every other error.
+      outputError: () => undefined,
+    })
     .exitOverride()
   const commands = new LazyCommands(context)
   for (const group of commandGroups) {
     program.commandsGroup(group.title)
     for (const entry of group.commands) commands.add(program, entry)
   }
+  program.commandsGroup('More:')
+  addHelpCommand(program, commands)
   program.hook('preSubcommand', (_, command) => commands.load(command))
   return { program, commands }
 }

@@ -1,20 +1,25 @@
 import { once } from 'node:events'
+import type { ReadStream } from 'node:tty'
 import { safeJson } from './output/printable.ts'
+import { PipeReader } from './pipe-reader.ts'
 
 const quietMs = 5_000
+const readerCheckMs = 200
 const eraseLine = '\r\u001B[K'
 
 /** Where a command writes. A reader that goes away (`sluice logs kafka-1 | head`) ends the program quietly. */
 export class Terminal {
   readonly #out: NodeJS.WriteStream
   readonly #err: NodeJS.WriteStream
+  readonly #input: ReadStream | undefined
   #transient = false
   #lastStep = ''
   #lastStepMs = -Infinity
 
-  constructor(out: NodeJS.WriteStream = process.stdout, err: NodeJS.WriteStream = process.stderr) {
+  constructor(out: NodeJS.WriteStream = process.stdout, err: NodeJS.WriteStream = process.stderr, input?: ReadStream) {
     this.#out = out
     this.#err = err
+    this.#input = input
     for (const stream of [out, err]) if (stream.listenerCount('error') === 0) stream.on('error', endOnBrokenPipe)
   }
 
@@ -25,6 +30,23 @@ export class Terminal {
 
   get out(): NodeJS.WriteStream {
     return this.#out
+  }
+
+  get input(): ReadStream {
+    return this.#input ?? process.stdin
+  }
+
+  /**
+   * Ends the program when the reader of its output goes away, though nothing is written: for commands that wait for
+   * more. Until it is disposed.
+   */
+  endWithReader(): Disposable {
+    const reader = this.#out === process.stdout ? PipeReader.of(1) : undefined
+    if (reader === undefined) return { [Symbol.dispose]: () => {} }
+    const checks = setInterval(() => {
+      if (reader.isGone()) process.exit(0)
+    }, readerCheckMs)
+    return { [Symbol.dispose]: () => clearInterval(checks) }
   }
 
   line(text = ''): void {

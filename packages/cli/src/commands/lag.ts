@@ -41,10 +41,10 @@ export const configureLag: ConfigureCommand = (command, context) => {
       .argument('[group]', 'default: all')
       .option(
         '--fail-above <count>',
-        'end with code 3 where a group is further behind, with 4 where that is not known',
+        'exit with code 3 where a group is further behind, with 4 where that is not known',
         wholeNumber(0, 1e15),
       )
-      .option('-w, --watch [interval]', 'look again and again until Ctrl-C (default: every 2s)', duration)
+      .option('-w, --watch [interval]', 'repeat until q or Ctrl-C (default: every 2s)', duration)
       .option(
         '--json',
         'for programs: [{ group, state, members, lag, partitions, unknown }]; with --watch one per line',

@@ -15,7 +15,7 @@ interface LogsOptions {
 export const configureLogs: ConfigureCommand = (command, { terminal, env }) => {
   command
     .argument('[name]', 'such as kafka-1, postgres, redis, supervisor')
-    .option('-f, --follow', 'go on as it writes, until Ctrl-C')
+    .option('-f, --follow', 'keep showing what it writes until Ctrl-C')
     .option('-n, --lines <count>', 'how many lines to begin with', wholeNumber(0, 999_999), 100)
     .action(async (name: string | undefined, options: LogsOptions) => {
       const dataDir = projectDataDir(process.cwd(), env)
@@ -29,10 +29,11 @@ async function showLog(dataDir: string, name: string, options: LogsOptions, term
   let offset = log.size()
   const tail = options.lines === 0 ? '' : log.tail(options.lines)
   if (tail !== '') terminal.line(printableLines(tail))
+  using _reader = options.follow ? terminal.endWithReader() : undefined
   while (options.follow) {
     await sleep(pollMs)
     const size = log.size()
-    // A smaller file was emptied: it begins anew.
+    // A smaller file was emptied: read it from its start.
     if (size < offset) offset = 0
     if (size > offset) terminal.raw(printableLines(log.readFrom(offset, size - offset)))
     offset = size

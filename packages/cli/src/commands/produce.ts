@@ -35,7 +35,7 @@ export const configureProduce: ConfigureCommand = (command, context) => {
       .option('--file <path>', 'read this instead of the standard input')
       .option(
         '-i, --input <format>',
-        'lines: the line is the value; json: an object a line, as `tail --json` writes',
+        'lines: the line is the value; json: one JSON object per line, as `tail --json` writes',
         parseInput,
         'lines',
       )
@@ -54,7 +54,7 @@ export const configureProduce: ConfigureCommand = (command, context) => {
         `
 Examples:
   echo hello | sluice produce orders              a value without a key
-  sluice produce orders -s : --file orders.txt    key:value, a record a line
+  sluice produce orders -s : --file orders.txt    key:value, one record per line
   sluice tail orders --from earliest --json | sluice produce copy -i json`,
       ),
   ).action((name: string, flags: ProduceFlags) => {
@@ -65,7 +65,7 @@ Examples:
 
 function parseInput(text: string): 'lines' | 'json' {
   if (text === 'lines' || text === 'json') return text
-  throw new InvalidArgumentError('lines or json is wanted')
+  throw new InvalidArgumentError('expected lines or json')
 }
 
 function parserOf({ input, key, keySeparator, header = new Map(), partition }: ProduceFlags): LineParser {
@@ -73,7 +73,7 @@ function parserOf({ input, key, keySeparator, header = new Map(), partition }: P
   if (keySeparator === undefined) return input === 'json' ? jsonParser(defaults) : plainParser(defaults, undefined)
   if (keySeparator === '') throw new UsageError('the key separator is empty', 'give at least one character')
   if (key !== undefined || input === 'json') {
-    throw new UsageError('the key is said twice', 'give one of --key, --key-separator and --input json')
+    throw new UsageError('--key-separator, --key and --input json exclude each other', 'give one of them')
   }
   return plainParser(defaults, keySeparator)
 }
@@ -90,7 +90,7 @@ async function produce(
   await withKafka(context, flags, async (kafka) => {
     await requirePartitions(kafka.admin(), name, flags.partition === undefined ? [] : [flags.partition])
     await using producer = await kafka.producer({ ...sizesOf(flags), addHeaders: false, deadLetters: false })
-    if (flags.file === undefined && process.stdin.isTTY) terminal.note('a record a line; Ctrl-D ends')
+    if (flags.file === undefined && process.stdin.isTTY) terminal.note('one record per line; Ctrl-D ends')
     const sender = new LineSender(terminal, producer, await rawTopic(name), parse)
     try {
       await sender.run(source, signal)

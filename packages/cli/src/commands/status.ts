@@ -14,7 +14,7 @@ export const configureStatus: ConfigureCommand = (command, context) => {
     .option('--json', 'the whole of it, for programs: addresses with their passwords')
     .option(
       '--env',
-      'shell commands that set what clients of Kafka need, with the password: eval "$(sluice status --env)"',
+      'shell commands that set KAFKA_*, DATABASE_URL and REDIS_URL, with passwords: eval "$(sluice status --env)"',
     )
     .action((options: StatusOptions) => showStatus(context, options))
 }
@@ -27,7 +27,13 @@ function showStatus({ terminal, env }: CommandContext, { json, env: asShell }: S
 }
 
 function printExports(status: StackStatus, terminal: Terminal): void {
-  for (const [name, value] of Object.entries(kafkaEnvironment(status))) {
+  const { postgres, redis } = status
+  const variables = {
+    ...kafkaEnvironment(status),
+    ...(postgres && { DATABASE_URL: postgres.url }),
+    ...(redis && { REDIS_URL: redis.url }),
+  }
+  for (const [name, value] of Object.entries(variables)) {
     terminal.line(`export ${name}='${value.replaceAll("'", `'\\''`)}'`)
   }
 }

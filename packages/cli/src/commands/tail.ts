@@ -31,6 +31,7 @@ interface TailFlags extends ConnectionFlags, RecordFilter {
   readonly json?: boolean
   readonly raw?: boolean
   readonly format?: RecordFormat
+  readonly allHeaders?: boolean
 }
 
 const DEFAULT_COUNT = 10
@@ -41,7 +42,7 @@ export const configureTail: ConfigureCommand = (command, context) => {
     command
       .argument('<topic>')
       .option('--from <place>', placeHelp, (text) => parsePlace(text))
-      .option('-f, --follow', 'go on with what comes, until Ctrl-C')
+      .option('-f, --follow', 'keep showing new records until Ctrl-C')
       .option('-n, --newest <count>', 'start with the newest N (default: 10)', wholeNumber(0, MAX_COUNT))
       .option('-l, --limit <count>', 'stop after N', wholeNumber(1, 1e15))
       .option('-p, --partitions <list>', 'only these, such as 0,2-5', partitionList)
@@ -50,14 +51,18 @@ export const configureTail: ConfigureCommand = (command, context) => {
       .option('-g, --grep <text>', 'only records with this text in their key or value')
       .option('--uncommitted', 'also records of transactions that are open or were aborted')
       .option('--json', 'one JSON object per line: { topic, partition, offset, timestamp, key, value, headers }')
+      .option(
+        '--all-headers',
+        'also the headers that Sluice and tracing add: trace-id, timestamp, traceparent, tracestate',
+      )
       .option('--raw', 'the value alone, byte by byte')
       .option('--format <template>', `a line of your own: ${templateHelp}`, templateFormat)
       .addHelpText(
         'after',
         `
 Examples:
-  sluice tail orders -f                           the newest ten, then what comes
-  sluice tail orders --from 15m --key user-1      of the last quarter of an hour, one key
+  sluice tail orders -f                           the newest ten, then new ones
+  sluice tail orders --from 15m --key user-1      one key, of the last 15 minutes
   sluice tail orders --from earliest --json > orders.jsonl
   sluice tail orders -f --format '{time} {key}\\t{value}'`,
       ),
@@ -66,6 +71,7 @@ Examples:
     requireSense(flags)
     return interruptible(context, (signal) =>
       withKafka(context, flags, async (kafka) => {
+        using _reader = flags.follow ? context.terminal.endWithReader() : undefined
         await requirePartitions(kafka.admin(), name, flags.partitions)
         const reach = await reachOf(kafka.admin(), name, flags.partitions, patienceOf(context))
         for (const line of reachLines(reach, flags)) context.terminal.note(line)
@@ -128,13 +134,13 @@ function beginning(flags: TailFlags): Place {
   return { at: 'last', count: newest ?? (follow ? DEFAULT_COUNT : Math.min(DEFAULT_COUNT, limit)) }
 }
 
-function formatOf({ terminal }: CommandContext, { json, raw, format }: TailFlags): RecordFormat {
+function formatOf({ terminal }: CommandContext, { json, raw, format, allHeaders = false }: TailFlags): RecordFormat {
   if ([json, raw, format].filter((one) => one !== undefined).length > 1) {
-    throw new UsageError('more than one format is asked for', 'choose one of --json, --raw, --format')
+    throw new UsageError('--json, --raw and --format exclude each other', 'give one of them')
   }
   if (json) return jsonFormat
   if (raw) return rawFormat(terminal)
-  return format ?? lineFormat(terminal)
+  return format ?? lineFormat({ isScreen: terminal.isScreen, allHeaders })
 }
 
 function optionsOf(topic: RawTopic, flags: TailFlags): Omit<ShowOptions, 'format' | 'signal'> {

@@ -163,6 +163,6 @@ function foregroundArguments({ brokers, clean, secure }: UpOptions): string[] {
 }
 
 function parseBrokers(text: string): number {
-  if (!/^[13-9]$/.test(text)) throw new InvalidArgumentError('1, or a whole number from 3 to 9 is wanted')
+  if (!/^[13-9]$/.test(text)) throw new InvalidArgumentError('expected 1, or a whole number from 3 to 9')
   return Number(text)
 }

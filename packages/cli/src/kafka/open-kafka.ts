@@ -1,6 +1,6 @@
 import type { Environment, Kafka, SurveyOptions } from '@sluice/kafka'
 import { type Command, Option } from 'commander'
-import { CliError } from '../cli-error.ts'
+import { CliError, UsageError } from '../cli-error.ts'
 import type { CommandContext } from '../command.ts'
 
 export interface ConnectionFlags {
@@ -29,9 +29,20 @@ export async function withKafka<T>(
   }
   // Both libraries are large: help is shown without them.
   const { Kafka } = await import('@sluice/kafka')
-  await using kafka = Kafka.fromEnv(named)
+  await using kafka = openFrom(named, source, Kafka)
   terminal.note(`Kafka at ${servers} (${source})`)
   return await work(kafka)
+}
+
+/** @throws UsageError that names where a wrong address is from; ConfigError for other settings */
+function openFrom(env: Environment, source: string, client: typeof Kafka): Kafka {
+  try {
+    return client.fromEnv(env)
+  } catch (error) {
+    const { code, field, message } = error as { code?: unknown; field?: unknown; message: string }
+    if (code !== 'config_invalid' || field !== 'brokers') throw error
+    throw new UsageError(message.replace(/^brokers/, source), 'give addresses as host:port,host:port')
+  }
 }
 
 /** So that a command answers within 3 s beside a broker that is frozen: its own start takes the rest. */

@@ -61,4 +61,16 @@ describe('a watching command', () => {
     const trouble = Object.assign(new Error('nobody there'), { retriable: true })
     await expect(watchAll([trouble, ['one']], {})).rejects.toThrow('nobody there')
   })
+
+  it('ends when q is pressed, and gives the keyboard back', async () => {
+    const { terminal, out, keyboard } = captureTerminal({ isTTY: true })
+    const look = async () => {
+      keyboard.write('q')
+      return { lines: ['one'], json: null }
+    }
+    const signal = new AbortController().signal
+    await watch(terminal, look, { intervalMs: 60_000, json: false, signal })
+    expect(out()).toContain('one\n')
+    expect([keyboard.modes, keyboard.listenerCount('data')]).toEqual([[true, false], 0])
+  })
 })

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Terminal } from '../terminal.ts'
+import { onQuitKey } from './keys.ts'
 import { printable } from './printable.ts'
 import { cutTo } from './table.ts'
 import { LiveRegion } from './live-region.ts'
@@ -18,14 +19,20 @@ export interface WatchOptions {
 
 /**
  * Shows something again and again until the signal is aborted: drawn in place on a terminal, else one below the other;
- * as JSON an object a line. The first look must succeed; later ones may fail for a while.
+ * as JSON one object per line. On a terminal `q` ends it too. The first look must succeed; later ones may fail for a
+ * while.
  */
 export async function watch(
   terminal: Terminal,
   look: () => Promise<Snapshot>,
-  { intervalMs, json, signal }: WatchOptions,
+  { intervalMs, json, signal: interrupt }: WatchOptions,
 ): Promise<void> {
-  using display: Display = !json && terminal.isScreen ? new Redrawn(terminal.out) : listed(terminal, json)
+  const quit = new AbortController()
+  const signal = AbortSignal.any([interrupt, quit.signal])
+  const isDrawn = !json && terminal.isScreen
+  using _reader = terminal.endWithReader()
+  using _keys = isDrawn ? onQuitKey(terminal.input, () => quit.abort()) : undefined
+  using display: Display = isDrawn ? new Redrawn(terminal.out) : listed(terminal, json)
   let looks = 0
   while (!signal.aborted) {
     const dueMs = performance.now() + intervalMs

@@ -19,7 +19,7 @@ export interface HeaderFilter {
 export function parseHeaderFilter(text: string, earlier: readonly HeaderFilter[] = []): readonly HeaderFilter[] {
   const at = text.indexOf('=')
   const name = at < 0 ? text : text.slice(0, at)
-  if (name === '') throw new InvalidArgumentError('name or name=value is wanted')
+  if (name === '') throw new InvalidArgumentError('expected name or name=value')
   return [...earlier, { name, value: at < 0 ? undefined : text.slice(at + 1) }]
 }
 

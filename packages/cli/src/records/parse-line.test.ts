@@ -62,10 +62,10 @@ describe('a line of JSON', () => {
   })
 
   it.each([
-    ['nonsense', 'it is no JSON'],
-    ['[1]', 'it is no JSON object'],
-    ['{"key":"k"}', 'it has no field value'],
-    ['{"value":{"base64":"*"}}', 'its value is no base64'],
+    ['nonsense', 'not JSON'],
+    ['[1]', 'not a JSON object'],
+    ['{"key":"k"}', 'it has no field `value`'],
+    ['{"value":{"base64":"*"}}', '`value` is not valid base64'],
     ['{"value":"v","timestamp":"soon"}', 'its timestamp is neither'],
     ['{"value":"v","headers":3}', 'its headers are neither'],
     ['{"value":"v","headers":[{"value":"x"}]}', 'a header has no name'],

@@ -34,7 +34,7 @@ export function jsonParser(defaults: LineDefaults): LineParser {
   const common = commonOf(defaults)
   return (line) => {
     const read = parseObject(line)
-    if (!('value' in read)) throw new TypeError('it has no field value')
+    if (!('value' in read)) throw new TypeError('it has no field `value`')
     const timestampMs = timestampOf(read['timestamp'])
     return {
       ...common,
@@ -55,9 +55,9 @@ function parseObject(line: Buffer): Record<string, unknown> {
   try {
     value = JSON.parse(line.toString())
   } catch (error) {
-    throw new TypeError(`it is no JSON: ${(error as Error).message}`, { cause: error })
+    throw new TypeError(`not JSON: ${(error as Error).message}`, { cause: error })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('it is no JSON object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('not a JSON object')
   return value as Record<string, unknown>
 }
 
@@ -68,7 +68,7 @@ function bytesOf(field: string, value: unknown): Buffer | null {
   if (base64 === undefined) return Buffer.from(JSON.stringify(value))
   const decoded = Buffer.from(base64, 'base64')
   if (decoded.toString('base64').replace(/=+$/, '') !== base64.replace(/=+$/, '')) {
-    throw new TypeError(`its ${field} is no base64`)
+    throw new TypeError(`\`${field}\` is not valid base64`)
   }
   return decoded
 }

@@ -48,9 +48,19 @@ export function jsonRecord({ topic, partition, offset, timestampMs, key, value, 
   }
 }
 
+/** Headers that the producer of Sluice and tracing add to every record. */
+const addedHeaders: ReadonlySet<string> = new Set(['trace-id', 'timestamp', 'traceparent', 'tracestate'])
+
+/** `own`: without those that the producer and tracing add. */
+export type HeaderChoice = 'all' | 'own'
+
 /** `name=value name=value`, or nothing. */
-export function shownHeaders({ headers }: RawRecord): string {
-  return Array.from(headers, ([name, value]) => `${printable(name)}=${shownBytes(value)}`).join(' ')
+export function shownHeaders({ headers }: RawRecord, choice: HeaderChoice): string {
+  const shown: string[] = []
+  for (const [name, value] of headers) {
+    if (choice === 'all' || !addedHeaders.has(name)) shown.push(`${printable(name)}=${shownBytes(value)}`)
+  }
+  return shown.join(' ')
 }
 
 export function jsonLine(record: RawRecord): string {

@@ -1,4 +1,4 @@
-import type { FoundLetter, Kafka } from '@sluice/kafka'
+import type { DeadLetter, FoundLetter, Kafka } from '@sluice/kafka'
 import { wholeNumber } from '../../arguments.ts'
 import type { CommandContext, RegisterCommand } from '../../command.ts'
 import { ExitCode } from '../../exit-codes.ts'
@@ -16,13 +16,14 @@ import {
   timeOf,
   withLetterOptions,
 } from '../../records/letters.ts'
+import type { Terminal } from '../../terminal.ts'
 
 interface ListFlags extends ConnectionFlags, LetterFlags {
   readonly limit: number
   readonly json?: boolean
 }
 
-const messageColumns = 60
+const screenMessageColumns = 60
 
 export const registerList: RegisterCommand = (dlq, context) => {
   withConnectionOptions(
@@ -32,7 +33,7 @@ export const registerList: RegisterCommand = (dlq, context) => {
         .description('Show which topics have dead letters; of one topic, its letters, the oldest first')
         .argument('[topic]', 'the topic that they are from, or that of the letters'),
     )
-      .option('-l, --limit <count>', 'at most so many', wholeNumber(1, 1e9), 100)
+      .option('-l, --limit <count>', 'stop after N letters', wholeNumber(1, 1e9), 100)
       .option('--json', 'for programs: [{ topic, letters }], or [{ topic, partition, offset, failedAt, letter }]'),
   ).action((name: string | undefined, flags: ListFlags) =>
     withKafka(context, flags, (kafka) =>
@@ -78,7 +79,7 @@ async function listLetters(
     if (found.length === limit) break
   }
   if (json) return terminal.json(found.map(letterJson))
-  if (found.length === 0) return terminal.line(`no letter in ${letters.topic} is like that`)
+  if (found.length === 0) return terminal.line(`no letter in ${letters.topic} matches`)
   terminal.lines(
     tableLines(
       ['LETTER', 'FAILED AT', 'FROM', 'GROUP', 'ATTEMPTS', 'STAGE', 'ERROR'],
@@ -89,7 +90,7 @@ async function listLetters(
         letter?.group,
         letter?.attempts,
         letter?.stage,
-        letter && cutTo(`${letter.errorClass}: ${letter.errorMessage}`, messageColumns),
+        letter && errorOf(letter, terminal),
       ]),
     ),
   )
@@ -98,4 +99,10 @@ async function listLetters(
       ? `the first ${counted(limit, 'letter')}: --limit for more`
       : counted(found.length, 'letter'),
   )
+}
+
+/** Cut where somebody looks at it, never in a pipe. */
+function errorOf({ errorClass, errorMessage }: DeadLetter, { isScreen }: Terminal): string {
+  const text = `${errorClass}: ${errorMessage}`
+  return isScreen ? cutTo(text, screenMessageColumns) : text
 }

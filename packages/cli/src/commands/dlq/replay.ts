@@ -29,19 +29,21 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
     )
       .option('--to-origin', 'to the topic they are from, where every group sees them again')
       .option('--to <topic>', 'to this topic, also letters that are from others')
-      .option('--rate <count>', 'at most so many a second', wholeNumber(1, 1e9))
-      .option('-l, --limit <count>', 'end after so many', wholeNumber(1, 1e9))
-      .option('--name <name>', 'go on where an earlier replay of this name has stopped', parseName)
+      .option('--rate <count>', 'at most N letters per second', wholeNumber(1, 1e9))
+      .option('-l, --limit <count>', 'stop after N letters', wholeNumber(1, 1e9))
+      .option('--name <name>', 'continue where the earlier replay of this name stopped', parseName)
       .option('--include-unknown', 'also those that may be in their topic already')
       .option('--execute', 'do it')
       .option('--json', 'for programs: { plan, executed }'),
-  ).action((source: string, flags: ReplayFlags) =>
-    interruptible(context, (signal) =>
+  ).action((source: string, flags: ReplayFlags) => {
+    if (flags.toOrigin && flags.to !== undefined) {
+      throw new UsageError('--to and --to-origin exclude each other', 'give one of them')
+    }
+    return interruptible(context, (signal) =>
       withKafka(context, flags, async (kafka) => {
         const { terminal } = context
         const letters = await openLetters(kafka, source)
         const { rate: ratePerSecond, limit, name, includeUnknown, toOrigin, to: toTopic } = flags
-        if (toOrigin && toTopic) throw new UsageError('--to and --to-origin exclude each other', 'give one of them')
         const to = toOrigin ? 'origin' : 'retry'
         const options: ReplayOptions = { to, toTopic, where: letterMatcher(flags), limit, name, includeUnknown, signal }
         const plan = await planOf(letters.topic, await letters.replay({ ...options, dryRun: true }))
@@ -52,8 +54,8 @@ export const registerReplay: RegisterCommand = (dlq, context) => {
           if (report.failed > 0) throw incomplete(letters.topic, report)
         })
       }),
-    ),
-  )
+    )
+  })
 }
 
 async function planOf(topic: string, report: ReplayReport): Promise<Plan> {
@@ -77,7 +79,7 @@ async function planOf(topic: string, report: ReplayReport): Promise<Plan> {
       withoutRetryTopic,
       'failed in a group that reads no retry topic (`retry.topicAfterMs`): they stay here, unless --to-origin is given',
     ],
-    [unreadable, 'bear no header that says where they are from: they stay here'],
+    [unreadable, 'have no header that says where they came from: they stay here'],
     [foreign, 'say that they are from another topic: they stay here, unless --to names a topic for all'],
     [reduced, 'were written without their value, headers or key: they stay here'],
     [failed, `cannot be sent: they stay here (${reasonsOf(report)})`],
@@ -128,5 +130,5 @@ function incomplete(topic: string, report: ReplayReport): CliError {
 /** It becomes a part of a group's name. */
 function parseName(text: string): string {
   if (/^[\w.-]{1,64}$/.test(text)) return text
-  throw new InvalidArgumentError('1 to 64 letters, digits, dots, dashes and underscores are wanted')
+  throw new InvalidArgumentError('expected 1 to 64 letters, digits, dots, dashes and underscores')
 }

@@ -60,6 +60,6 @@ export const registerShow: RegisterCommand = (dlq, context) => {
 
 export function parseLetterPlace(text: string): LetterPlace {
   const parts = /^(\d{1,9}):(\d{1,15})$/.exec(text)
-  if (!parts) throw new InvalidArgumentError('partition:offset is wanted, such as 0:42')
+  if (!parts) throw new InvalidArgumentError('expected partition:offset, such as 0:42')
   return { partition: Number(parts[1]), offset: Number(parts[2]) }
 }

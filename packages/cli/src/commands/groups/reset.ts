@@ -26,7 +26,7 @@ export const registerReset: RegisterCommand = (groups, context) => {
       .description('Move the offsets of a group without members: shows the plan, and does it with --execute')
       .argument('<group>')
       .option('--to <place>', `${placeHelp}; -100 for the last hundred`, (text) => parsePlace(text))
-      .option('--shift-by <count>', 'so many records on, or back with a minus', parseShift)
+      .option('--shift-by <count>', 'N records forward, or back with a minus', parseShift)
       .option(
         '-t, --topic <topic[:partitions]>',
         'such as orders or orders:0,2-5; more than once for more',
@@ -47,6 +47,7 @@ Examples:
       ),
   ).action((group: string, flags: ResetFlags) => {
     const target = targetOf(flags)
+    requireSelection(flags)
     return withKafka(context, flags, async (kafka) => {
       const admin = kafka.admin()
       if (!flags.new) requireNoMembers(await describeGroup(admin, group))
@@ -71,11 +72,13 @@ function targetOf({ to, shiftBy }: ResetFlags): Target {
   return to ?? { at: 'shift', by: shiftBy! }
 }
 
+function requireSelection({ topic = [], allTopics = false }: ResetFlags): void {
+  if (allTopics !== topic.length > 0) return
+  throw new UsageError('exactly one of --topic and --all-topics is required', 'give one of them')
+}
+
 async function selectionOf(admin: Admin, group: string, flags: ResetFlags): Promise<readonly Selection[]> {
   const { topic = [], allTopics = false } = flags
-  if (allTopics === topic.length > 0) {
-    throw new UsageError('exactly one of --topic and --all-topics is required', 'give one of them')
-  }
   if (allTopics) {
     const names = new Set((await admin.committedOffsets(group)).map((offset) => offset.topic))
     return Array.from(names, (name) => ({ topic: name, partitions: undefined }))

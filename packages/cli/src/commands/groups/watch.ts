@@ -25,7 +25,7 @@ export const registerWatch: RegisterCommand = (groups, context) => {
   withConnectionOptions(
     groups
       .command('watch')
-      .description('Show how groups get on, drawn again in place until Ctrl-C')
+      .description('Show the state and lag of groups, redrawn in place until q or Ctrl-C')
       .argument('[group...]', 'default: all')
       .option('-i, --interval <duration>', 'how often', duration, 2_000)
       .option(

@@ -18,7 +18,7 @@ export const registerAlter: RegisterCommand = (topics, context) => {
       .command('alter')
       .description('Give a topic more partitions or other settings: shows the plan, and does it with --execute')
       .argument('<topic>')
-      .option('-p, --partitions <count>', 'how many there shall be; a topic cannot lose any', wholeNumber(1, 100_000))
+      .option('-p, --partitions <count>', 'the new total; a topic cannot lose partitions', wholeNumber(1, 100_000))
       .option('-c, --config <name=value>', 'a setting; more than once for more', assignment)
       .option('--reset-config <name>', "put a setting back to the brokers' own; more than once for more", repeated)
       .option('--execute', 'do it')
@@ -39,7 +39,7 @@ export const registerAlter: RegisterCommand = (topics, context) => {
 function changeOf({ partitions, config = new Map(), resetConfig = [] }: AlterFlags): TopicChange {
   const configs = Object.fromEntries([...config, ...resetConfig.map((name) => [name, null] as const)])
   if (partitions === undefined && Object.keys(configs).length === 0) {
-    throw new UsageError('nothing is asked for', 'give --partitions, --config or --reset-config')
+    throw new UsageError('no change is given', 'give --partitions, --config or --reset-config')
   }
   return { configs, ...(partitions !== undefined && { partitions }) }
 }

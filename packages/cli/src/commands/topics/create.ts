@@ -20,7 +20,7 @@ export const registerCreate: RegisterCommand = (topics, context) => {
       .option('-p, --partitions <count>', "default: the brokers' own", wholeNumber(1, 100_000))
       .option('-r, --replication-factor <count>', "default: the brokers' own", wholeNumber(1, 32_767))
       .option('-c, --config <name=value>', 'such as retention.ms=86400000; more than once for more', assignment)
-      .option('--if-not-exists', 'one that is there already is fine')
+      .option('--if-not-exists', 'accept a topic that exists already')
       .option('--json', 'for programs: { name, created, partitions }'),
   ).action((name: string, flags: CreateFlags) =>
     withKafka(context, flags, async (kafka) => {

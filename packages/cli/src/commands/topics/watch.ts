@@ -24,7 +24,7 @@ export const registerWatch: RegisterCommand = (topics, context) => {
   withConnectionOptions(
     topics
       .command('watch')
-      .description('Show how topics grow, drawn again in place until Ctrl-C')
+      .description('Show how topics grow, redrawn in place until q or Ctrl-C')
       .argument('[topic...]', 'default: all')
       .option('-i, --interval <duration>', 'how often', duration, 2_000)
       .option(
