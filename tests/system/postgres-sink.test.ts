@@ -6,6 +6,7 @@ import { bytes, Kafka, readDeadLetter, text, topic } from '@sluice/kafka'
 import {
   crashPoints,
   migrate,
+  migrationSql,
   postgresSink,
   type PostgresSink,
   type PostgresSinkOptions,
@@ -127,6 +128,20 @@ describe('without trouble', () => {
     const { rows } = await pool.query('SELECT sum(next) FROM "other ""place""".x_offsets')
     expect(rows).toEqual([{ sum: '100' }])
     expect(await positions(name)).toBe(0)
+  })
+
+  test('the tables of `migrationSql` are those of `migrate`, and it is harmless to repeat', async () => {
+    const columns = async (schema: string) => {
+      const query = `SELECT table_name, column_name, data_type, is_nullable, column_default IS NULL AS plain
+                     FROM information_schema.columns WHERE table_schema = $1 ORDER BY 1, 2`
+      return (await pool.query(query, [schema])).rows
+    }
+    const sql = migrationSql({ schema: 'by text', prefix: 'x_' })
+    await pool.query(sql)
+    await pool.query(sql)
+    await migrate(pool, { schema: 'by call', prefix: 'x_' })
+    expect(await columns('by text')).toEqual(await columns('by call'))
+    expect((await columns('by text')).length).toBeGreaterThan(20)
   })
 
   test('a group that had committed before goes on from there', async () => {

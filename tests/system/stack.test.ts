@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Kafka } from '@sluice/kafka'
 import { type Stack, type StackStatus, kafkaToolsClassPath, readStatus, startStack, stopStack } from '@sluice/stack'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -366,3 +367,16 @@ async function answersKafka(port: number, timeoutMs: number): Promise<boolean> {
 function isRunning(pid: number): boolean {
   return existsSync(`/proc/${pid}`)
 }
+
+it('a client reaches a secured Kafka by its clientOptions, and a plain one too', async () => {
+  await using secured = await startStack({ kafka: { secure: true } })
+  const { clientOptions } = secured.kafka
+  expect(clientOptions).toMatchObject({
+    sasl: { username: 'admin' },
+    tls: { ca: expect.stringContaining('CERTIFICATE') },
+  })
+  await using kafka = new Kafka(clientOptions)
+  expect(await kafka.admin().listTopics()).toEqual([])
+  await using plain = await startStack({ kafka: true })
+  expect(plain.kafka.clientOptions).toEqual({ brokers: [plain.kafka.bootstrapServers] })
+})

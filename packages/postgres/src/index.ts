@@ -1,5 +1,5 @@
 export * from './errors.ts'
-export { migrate } from './migrate.ts'
+export { migrate, migrationSql } from './migrate.ts'
 export type { TableOptions } from './tables.ts'
 export type { Transaction } from './sql/transaction.ts'
 

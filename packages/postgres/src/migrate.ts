@@ -21,6 +21,17 @@ export async function migrate(pool: Pool, options: TableOptions = {}): Promise<v
   })
 }
 
+/**
+ * The same as text, for Prisma, Flyway, node-pg-migrate or whoever runs the changes of a database: one statement after
+ * the other, each ended by a semicolon and harmless to repeat. To be run in one transaction.
+ * @throws ConfigError
+ */
+export function migrationSql(options: TableOptions = {}): string {
+  return statements(tablesOf(options))
+    .map((statement) => `${statement.replaceAll(/\n {5}/g, '\n')};\n`)
+    .join('\n')
+}
+
 function statements(tables: Tables): string[] {
   const schema = tables.schema === null ? [] : [`CREATE SCHEMA IF NOT EXISTS ${quoted(tables.schema)}`]
   return [

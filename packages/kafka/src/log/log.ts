@@ -64,14 +64,16 @@ export class Log {
   observer<Events extends Record<string, unknown>>(lines: LinesOf<Events>, facts: LogFacts): Observer<Events> {
     const subject = Object.values(facts).join(' ')
     return (name, event, isHeard) => {
-      const { level, say, warns = false, kind, isBrief } = lines[name]
-      if (this.#logger === undefined && isHeard) return
+      const { level, say, warns: mayWarn = false, kind, isBrief } = lines[name]
+      const warns = !isHeard && (typeof mayWarn === 'function' ? mayWarn(event) : mayWarn)
+      // Nothing is put into words that nobody will read.
+      if (this.#logger === undefined && !warns) return
       this.write({
         kind: [String(name), kind?.(event), subject].filter(Boolean).join(' '),
         level: typeof level === 'function' ? level(event) : level,
         message: say(event),
         facts: { event: name, ...facts, ...factsOf(event) },
-        warns: typeof warns === 'function' ? warns(event) : warns,
+        warns,
         isBrief: isBrief?.(event) ?? false,
       })
     }

@@ -11,6 +11,8 @@ import type { SupervisedProcess } from '../process/supervised-process.ts'
 import { kafkaJars } from './artefacts.ts'
 import { type BrokerSpec, addBroker, archiveDraft } from './broker.ts'
 import { ClassArchive } from './class-archive.ts'
+import { loadSecrets } from '../folder/secrets.ts'
+import { clientOptionsOf, type KafkaClientOptions } from './client-options.ts'
 import { type BrokerAddress, type KafkaOptions, checkKafkaOptions, jvmOptions } from './options.ts'
 import { serverProperties } from './properties.ts'
 import type { BrokerView, KafkaServers } from './servers.ts'
@@ -39,8 +41,16 @@ export class KafkaCluster implements KafkaServers {
   readonly #account: Account | undefined
   readonly security: KafkaSecurity | undefined
 
-  private constructor(nodes: readonly Node[], runtime: Runtime, security: KafkaSecurity | undefined) {
+  readonly #folder: DataFolder
+
+  private constructor(
+    nodes: readonly Node[],
+    runtime: Runtime,
+    folder: DataFolder,
+    security: KafkaSecurity | undefined,
+  ) {
     this.#nodes = nodes
+    this.#folder = folder
     this.security = security
     this.#archive = runtime.archive
     this.#account = runtime.account
@@ -69,12 +79,16 @@ export class KafkaCluster implements KafkaServers {
       }))
       context.onProgress(nodes.length === 1 ? 'starting Kafka' : `starting ${nodes.length} Kafka brokers`)
       await startAll(started.map((node) => node.process))
-      return new KafkaCluster(started, runtime, secured?.security)
+      return new KafkaCluster(started, runtime, context.folder, secured?.security)
     })
   }
 
   get bootstrapServers(): string {
     return this.#nodes.map(({ address }) => `127.0.0.1:${address.port}`).join(',')
+  }
+
+  get clientOptions(): KafkaClientOptions {
+    return clientOptionsOf(this.bootstrapServers, this.security, () => loadSecrets(this.#folder).kafkaAdmin)
   }
 
   get brokers(): BrokerView[] {

@@ -1,4 +1,5 @@
 import { StackError } from '../errors.ts'
+import type { KafkaClientOptions } from './client-options.ts'
 import type { KafkaSecurity } from './security.ts'
 
 export interface BrokerView {
@@ -12,6 +13,11 @@ export interface BrokerView {
 export interface KafkaServers {
   /** host:port of each broker, with commas between. */
   readonly bootstrapServers: string
+  /**
+   * For `new Kafka(stack.kafka.clientOptions)`: the brokers, with the certificate and the login of a cluster that is ours
+   * and secured. Of a Kafka that the environment names, the brokers alone: `Kafka.fromEnv()` knows its login.
+   */
+  readonly clientOptions: KafkaClientOptions
   /** How to log in, where it is ours and secured. */
   readonly security?: KafkaSecurity | undefined
   /** Our own brokers; empty where Kafka was given. */
@@ -36,6 +42,10 @@ export class GivenKafka implements KafkaServers {
 
   constructor(bootstrapServers: string) {
     this.bootstrapServers = bootstrapServers
+  }
+
+  get clientOptions(): KafkaClientOptions {
+    return { brokers: this.bootstrapServers.split(',') }
   }
 
   async kill(): Promise<void> {
