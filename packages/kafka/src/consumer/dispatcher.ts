@@ -4,7 +4,7 @@ import type { Output, OutputSink } from './commit-route.ts'
 import { Drains } from './drains.ts'
 import { AbandonedHandlersError } from './errors.ts'
 import type { ConsumerEvents } from './events.ts'
-import type { Failure, FailureRoute, Next } from './failure-route.ts'
+import type { FailureRoute, Next } from './failure-route.ts'
 import type { HandlerContext, Invocation } from './invocation.ts'
 import { KeyLanes } from './key-lanes.ts'
 import { LoopTurn } from './loop-turn.ts'
@@ -213,12 +213,13 @@ export class Dispatcher {
     if (next.again) {
       invocation.isPostponed = next.isPostponed === true
       this.#order.again(invocation, next.delayMs)
-      this.#options.events.emit('handlerFailed', { ...invocation.place, attempt, retryInMs: next.delayMs, error })
+      const event = { ...invocation.place, attempt, retryInMs: next.delayMs, error }
+      this.#within(invocation, () => this.#options.events.emit('handlerFailed', event))
     } else {
       this.#order.hold(invocation)
       const stop = new AbortController()
       this.#diverting.set(invocation, stop)
-      this.#divert(invocation, failure, stop.signal).then(
+      this.#within(invocation, () => this.#options.route.divert(failure, stop.signal)).then(
         (outputs) => this.#diverted(invocation, outputs),
         (cause: unknown) => this.#divertFailed(invocation, cause as Error),
       )
@@ -227,11 +228,10 @@ export class Dispatcher {
     this.schedule()
   }
 
-  /** Retry records and dead letters are written within the trace of the call that failed. */
-  #divert(invocation: Invocation, failure: Failure, signal: AbortSignal): Promise<readonly Output[] | void> {
-    const { route, tracing } = this.#options
-    if (tracing === undefined) return route.divert(failure, signal)
-    return tracing.within(invocation, () => route.divert(failure, signal))
+  /** In the trace of the call: retry records, dead letters and what listeners log of a failure belong there. */
+  #within<T>(invocation: Invocation, work: () => T): T {
+    const { tracing } = this.#options
+    return tracing === undefined ? work() : tracing.within(invocation, work)
   }
 
   #diverted(invocation: Invocation, outputs: readonly Output[] | void): void {

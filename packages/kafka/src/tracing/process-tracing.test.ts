@@ -25,13 +25,16 @@ function write(broker: SimulatedBroker, parents: readonly (string | null)[]): vo
   broker.writeBytes('letters', 0, records.length, bytes)
 }
 
+type RunOptions = Partial<ConsumerOptions<typeof letters>> & { batch?: boolean; onFailed?: () => unknown }
+
 async function running(
   parents: readonly (string | null)[],
   handler: (...args: never[]) => unknown,
-  { batch = false, ...options }: Partial<ConsumerOptions<typeof letters>> & { batch?: boolean } = {},
+  { batch = false, onFailed = () => {}, ...options }: RunOptions = {},
 ) {
   const retry = { attempts: 1, initialMs: 10 }
   const opened = await openConsumer({ partitions: 1, deadLetters: false, retry, ...options })
+  opened.consumer.on('handlerFailed', onFailed)
   write(opened.broker, parents)
   opened.broker.assign('letters', [0])
   const ended = opened.consumer.run(handler as never, { batch } as never).catch((error: unknown) => error)
@@ -120,7 +123,9 @@ test('each attempt is a span of its own, and those that fail say why', async () 
     if (attempt === 2) return Promise.reject(new RangeError('again'))
     return undefined
   }
-  const { close } = await running([parentOf('a')], handler, { retry: { attempts: 3, initialMs: 10 } })
+  const active: (string | undefined)[] = []
+  const onFailed = () => active.push(trace.getActiveSpan()?.spanContext().spanId)
+  const { close } = await running([parentOf('a')], handler, { retry: { attempts: 3, initialMs: 10 }, onFailed })
   await close()
   const told = spans
     .ended()
@@ -135,6 +140,13 @@ test('each attempt is a span of its own, and those that fail say why', async () 
     [2, 'RangeError', 'again', ['again']],
     [3, undefined, undefined, []],
   ])
+  // What a listener logs belongs to the attempt.
+  expect(active).toEqual(
+    spans
+      .ended()
+      .slice(0, 2)
+      .map((span) => span.spanContext().spanId),
+  )
   expect(spans.ended().every(({ parentSpanContext }) => parentSpanContext?.traceId === traceOf('a'))).toBe(true)
 })
 
