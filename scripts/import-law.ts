@@ -22,6 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** A library that only these folders may import: so it can be replaced in a day. */
 const confined: Readonly<Record<string, readonly string[]>> = {
   '@platformatic/kafka': ['packages/kafka/src/driver/', 'bench/'],
+  '@platformatic/wasm-utils': ['packages/kafka/src/driver/'],
   kafkajs: ['bench/'],
 }
 

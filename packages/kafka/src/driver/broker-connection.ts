@@ -1,4 +1,4 @@
-import { Connection, NetworkError } from '@platformatic/kafka'
+import type { Connection } from '@platformatic/kafka'
 import type { Timer } from '@sluice/flow'
 import { isIP } from 'node:net'
 import { TokenError, UnsupportedBrokerError } from '../errors.ts'
@@ -6,6 +6,7 @@ import { missingApis } from './apis/versions.ts'
 import type { Address, ConnectionsOptions } from './connections.ts'
 import { connectFailure, notConnected, type Target } from './failures.ts'
 import { guardFrames, type FrameLimit } from './frame-guard.ts'
+import { library } from './library.ts'
 import { logIn } from './login.ts'
 import { WrittenRequests } from './written-requests.ts'
 
@@ -177,6 +178,7 @@ export class BrokerConnection implements Target {
 function wireOf(to: Address, { clientId, connectTimeoutMs, requestTimeoutMs, tls }: ConnectionsOptions): Connection {
   // An address is no name of a server (RFC 6066).
   const serverName = tls?.servername ?? (tls && isIP(to.host) === 0 ? to.host : undefined)
+  const { Connection } = library()
   return new Connection(clientId, {
     connectTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
@@ -188,5 +190,5 @@ function wireOf(to: Address, { clientId, connectTimeoutMs, requestTimeoutMs, tls
 }
 
 function isClosed(error: unknown): boolean {
-  return error instanceof NetworkError && error.cause === undefined
+  return error instanceof library().NetworkError && error.cause === undefined
 }

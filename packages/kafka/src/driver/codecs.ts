@@ -1,19 +1,25 @@
-import { compressionsAlgorithms, crc32c as libraryCrc32c, Reader } from '@platformatic/kafka'
+import { crc32c as wasmCrc32c, lz4Compress as wasmLz4Compress, snappyCompress } from '@platformatic/wasm-utils'
+import { isLibraryLoaded, library } from './library.ts'
 
-// What the batch codec takes from the library: WebAssembly (or native) routines, all synchronous. Its decompressors are
-// not taken: on malformed input they trap, and a trap damages the WebAssembly instance for all that comes after.
+// The WebAssembly routines of the driver's library, all synchronous. Its decompressors are not used: on malformed input
+// they trap, and a trap damages the WebAssembly instance for all that comes after.
 
-/** CRC-32C (Castagnoli) of the bytes, unsigned. The library copies a Buffer that is not wrapped. */
+/**
+ * CRC-32C (Castagnoli) of the bytes, unsigned. The loaded library has a native routine where one is installed: with large
+ * batches it takes an eighth of the time. It copies a Buffer that is not wrapped.
+ */
 export function crc32c(bytes: Buffer): number {
+  if (!isLibraryLoaded()) return wasmCrc32c(bytes)
+  const { crc32c: libraryCrc32c, Reader } = library()
   return libraryCrc32c(Reader.from(bytes).buffer)
 }
 
 /** One LZ4 frame of independent blocks. */
 export function lz4Compress(bytes: Buffer): Buffer {
-  return compressionsAlgorithms.lz4.compressSync(bytes)
+  return wasmLz4Compress(bytes)
 }
 
 /** One raw Snappy block. */
 export function snappyCompressBlock(bytes: Buffer): Buffer {
-  return compressionsAlgorithms.snappy.compressSync(bytes)
+  return snappyCompress(bytes)
 }

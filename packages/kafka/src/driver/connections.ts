@@ -1,9 +1,10 @@
-import { NetworkError, type API } from '@platformatic/kafka'
 import { ClosedError, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { ConnectionError, ProtocolError, RequestTimeoutError } from '../errors.ts'
+import type { Api } from './answer.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import { requestFailure } from './failures.ts'
+import { isLibraryLoaded, library, loadLibrary } from './library.ts'
 
 /** Requests on one connection are answered in order, so what may wait long must not share one with what may not. */
 export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce' | 'transaction'
@@ -68,11 +69,11 @@ export class Connections {
     role: Role,
     to: Address,
     name: string,
-    api: API<Args, Answer>,
+    api: Api<Args, Answer>,
     ...args: Args
   ): Promise<Answer> {
     return await this.#with(role, to, name, async (connection) => {
-      const answer = await api.async(connection.wire, ...args)
+      const answer = await api.call(connection.wire, ...args)
       connection.hasAnswered = true
       this.#hangups.delete(`${name}@${connection.address}`)
       return answer
@@ -84,12 +85,12 @@ export class Connections {
     role: Role,
     to: Address,
     name: string,
-    api: API<Args, unknown>,
+    api: Api<Args, unknown>,
     ...args: Args
   ): Promise<void> {
     const { clock, requestTimeoutMs } = this.#options
     await this.#with(role, to, name, async (connection) => {
-      await api.async(connection.wire, ...args)
+      await api.call(connection.wire, ...args)
       let late: Error | undefined
       const timer = clock.setTimeout(() => {
         late = new RequestTimeoutError(connection.address, name, requestTimeoutMs)
@@ -98,7 +99,7 @@ export class Connections {
       await connection
         .written()
         .catch((error: unknown) => {
-          throw late ?? new NetworkError('Connection closed', { cause: error as Error })
+          throw late ?? new (library().NetworkError)('Connection closed', { cause: error as Error })
         })
         .finally(() => timer.cancel())
     })
@@ -129,6 +130,7 @@ export class Connections {
     name: string,
     exchange: (connection: BrokerConnection) => Promise<Answer>,
   ): Promise<Answer> {
+    if (!isLibraryLoaded()) await loadLibrary()
     if (this.#closed) throw new ClosedError('the connection to the cluster')
     const connection = this.#take(role, to)
     let connected = false

@@ -1,12 +1,6 @@
-import {
-  AuthenticationError as LibraryAuthenticationError,
-  GenericError,
-  NetworkError,
-  TimeoutError,
-  UserError,
-} from '@platformatic/kafka'
 import { SluiceError } from '@sluice/flow'
 import { AuthenticationError, ConnectionError, ProtocolError, RequestTimeoutError } from '../errors.ts'
+import { library } from './library.ts'
 
 /** Which call failed, and where. */
 export interface FailedCall extends Target {
@@ -39,23 +33,25 @@ export function notConnected(
 /** The error for a connection that could not be made. */
 export function connectFailure(error: unknown, target: Target, timeoutMs: number): SluiceError {
   const { address, tls } = target
+  const kafka = library()
   if (error instanceof SluiceError) return error
-  if (error instanceof TimeoutError) {
+  if (error instanceof kafka.TimeoutError) {
     return notConnected(target, `${address} did not accept a connection within ${timeoutMs} ms`)
   }
   const cause = rootCause(error)
   if (cause instanceof SluiceError) return cause
-  const authentication = find(error, (e) => e instanceof LibraryAuthenticationError)
+  const authentication = find(error, (e) => e instanceof kafka.AuthenticationError)
   if (authentication) return new AuthenticationError(address, `${address} refused the credentials`, cause)
   const message = `cannot connect to ${address}: ${reason(cause)}${tls ? tlsHint(cause) : ''}`
   const code = codeOf(cause) ?? ''
-  const retriable = !find(error, (e) => e instanceof UserError) && !distrust.test(code) && !distrusted.test(code)
+  const retriable = !find(error, (e) => e instanceof kafka.UserError) && !distrust.test(code) && !distrusted.test(code)
   return notConnected(target, message, cause, retriable)
 }
 
 /** The error for a request that was not answered, or not as it should be. `ended`: why its connection ended, if it did. */
 export function requestFailure(error: unknown, call: FailedCall, ended: unknown = error): SluiceError {
   const { address, advertised, api, timeoutMs } = call
+  const { NetworkError, TimeoutError, UserError } = library()
   if (error instanceof SluiceError) return error
   if (error instanceof TimeoutError) return new RequestTimeoutError(address, api, timeoutMs)
   if (error instanceof NetworkError) {
@@ -74,6 +70,7 @@ export function requestFailure(error: unknown, call: FailedCall, ended: unknown 
 
 /** The system's or the user's own error behind the library's wrappings; its own text where there is none. */
 function rootCause(error: unknown): unknown {
+  const { GenericError } = library()
   let root = error
   while (root instanceof GenericError && root.cause !== undefined) root = root.cause
   return root instanceof GenericError ? new Error(root.message) : root

@@ -1,4 +1,4 @@
-import { saslAuthenticateV2, saslHandshakeV1, type Connection } from '@platformatic/kafka'
+import type { Connection } from '@platformatic/kafka'
 import { messageOf, type Clock, type SluiceError } from '@sluice/flow'
 import { AuthenticationError } from '../errors.ts'
 import { answeredBy } from './answer.ts'
@@ -35,7 +35,7 @@ const withoutTags = { inRequest: false, inAnswer: false }
 const handshakeApi = answeredBy(
   17,
   1,
-  saslHandshakeV1.createRequest,
+  'saslHandshakeV1',
   (answer) => ({
     errorCode: answer.int16(),
     mechanisms: answer.plainArray(() => answer.plainString() ?? ''),
@@ -43,7 +43,7 @@ const handshakeApi = answeredBy(
   withoutTags,
 )
 
-const authenticateApi = answeredBy(36, 2, saslAuthenticateV2.createRequest, (answer): SaslAnswer => {
+const authenticateApi = answeredBy(36, 2, 'saslAuthenticateV2', (answer): SaslAnswer => {
   const result = { errorCode: answer.int16(), errorMessage: answer.string() }
   const bytes = answer.bytes(Math.max(0, answer.unsignedVarint() - 1))
   return { ...result, bytes, sessionLifetimeMs: answer.int64() }
@@ -55,7 +55,7 @@ const authenticateApi = answeredBy(36, 2, saslAuthenticateV2.createRequest, (ans
  */
 export async function logIn(connection: Connection, options: LoginOptions): Promise<number> {
   const { sasl, address } = options
-  const { errorCode, mechanisms } = await handshakeApi.async(connection, sasl.mechanism)
+  const { errorCode, mechanisms } = await handshakeApi.call(connection, sasl.mechanism)
   if (errorCode !== 0) throw handshakeFailure(errorCode, sasl.mechanism, mechanisms, address)
   if (sasl.mechanism === 'PLAIN') return (await say(connection, plainMessage(sasl, address), options)).sessionLifetimeMs
   if (sasl.mechanism === 'OAUTHBEARER') return await logInByToken(connection, options)
@@ -90,7 +90,7 @@ async function logInByToken(connection: Connection, options: LoginOptions): Prom
 }
 
 async function say(connection: Connection, message: Buffer, { address }: LoginOptions): Promise<SaslAnswer> {
-  const answer = await authenticateApi.async(connection, message)
+  const answer = await authenticateApi.call(connection, message)
   const { errorCode, errorMessage } = answer
   if (errorCode === 0) return answer
   const error = brokerError(errorCode, errorMessage && shortened(errorMessage), { api: 'SaslAuthenticate' })

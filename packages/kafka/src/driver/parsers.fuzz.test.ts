@@ -1,10 +1,12 @@
-import type { API, Connection, Reader } from '@platformatic/kafka'
+import type { Connection, Reader } from '@platformatic/kafka'
 import { systemClock } from '@sluice/flow'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Api } from './answer.ts'
 import { readClassicAssignment } from './apis/classic-assignment.ts'
 import type { Connections } from './connections.ts'
 import type { Driver } from './driver.ts'
+import { loadLibrary } from './library.ts'
 import { driverOn } from './open.ts'
 import { driverCalls } from './testing/driver-calls.ts'
 import { mutated, mutations } from './testing/mutation.ts'
@@ -24,7 +26,7 @@ function driverAnswering(tried: string, frame: Buffer, cuts: readonly number[]):
     _role: unknown,
     _to: unknown,
     name: string,
-    api: API<Args, Answer>,
+    api: Api<Args, Answer>,
     ...args: Args
   ): Promise<Answer> => {
     const asked = `${name} ${api.version}`
@@ -36,7 +38,7 @@ function driverAnswering(tried: string, frame: Buffer, cuts: readonly number[]):
 
 /** Writes the request as the library would, and reads the chunks as its answer. */
 function parsed<Args extends unknown[], Answer>(
-  api: API<Args, Answer>,
+  api: Api<Args, Answer>,
   args: Args,
   [first = Buffer.alloc(0), ...rest]: readonly Buffer[],
 ): Promise<Answer> {
@@ -45,7 +47,7 @@ function parsed<Args extends unknown[], Answer>(
     const reader = { buffer: { buffers: [inAnswer ? first.subarray(1) : first, ...rest] } } as unknown as Reader
     done(null, parse(1, key, version, reader) as never)
   }
-  return api.async({ send } as unknown as Connection, ...args)
+  return api.call({ send } as unknown as Connection, ...args)
 }
 
 function inChunks(bytes: Buffer, cuts: readonly number[]): Buffer[] {
@@ -62,6 +64,8 @@ function weightOf(value: unknown): number {
 
 const allocate = Buffer.allocUnsafeSlow.bind(Buffer)
 let largest = 0
+
+beforeAll(loadLibrary)
 
 beforeAll(() => {
   Buffer.allocUnsafeSlow = (size) => {

@@ -1,8 +1,11 @@
 import { fetchV17 } from '@platformatic/kafka'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { FetchRequest } from '../driver.ts'
+import { loadLibrary } from '../library.ts'
 import { writeFetch } from './fetch-request.ts'
+
+beforeAll(loadLibrary)
 
 const int32 = fc.integer({ min: -1, max: 2 ** 31 - 1 })
 const partition = fc.record({

@@ -1,6 +1,7 @@
-import { Writer } from '@platformatic/kafka'
+import type { Writer } from '@platformatic/kafka'
 import type { FetchPartition, FetchRequest } from '../driver.ts'
 import { groupBy } from '../group-by.ts'
+import { library } from '../library.ts'
 
 /** Without a fetch session (KIP-227): every request names its partitions, so pausing one is leaving it out. */
 const noSession = { id: 0, epoch: -1 }
@@ -33,7 +34,7 @@ export function writeFetch(request: FetchRequest): Writer {
   at = writeVarint(buffer, rack.length + 1, at)
   at += rack.copy(buffer, at)
   at = writeVarint(buffer, 0, at)
-  return Writer.create().append(buffer.subarray(0, at))
+  return library().Writer.create().append(buffer.subarray(0, at))
 }
 
 function writeTopic(buffer: Buffer, topicId: string, partitions: readonly FetchPartition[], from: number): number {

@@ -1,11 +1,3 @@
-import {
-  alterClientQuotasV1,
-  consumerGroupDescribeV0,
-  deleteGroupsV2,
-  describeGroupsV5,
-  listGroupsV5,
-  offsetDeleteV0,
-} from '@platformatic/kafka'
 import { answeredBy } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import type {
@@ -26,7 +18,7 @@ interface WithCode {
 export const listGroupsApi = answeredBy(
   16,
   5,
-  listGroupsV5.createRequest,
+  'listGroupsV5',
   (answer): WithCode & { readonly groups: readonly ListedGroup[] } => {
     answer.skip(4)
     const errorCode = answer.int16()
@@ -41,7 +33,7 @@ export const listGroupsApi = answeredBy(
   },
 )
 
-export const describeConsumerGroupsApi = answeredBy(69, 0, consumerGroupDescribeV0.createRequest, (answer) => {
+export const describeConsumerGroupsApi = answeredBy(69, 0, 'consumerGroupDescribeV0', (answer) => {
   answer.skip(4)
   return answer.array((): DescribedGroup => {
     const result = { errorCode: answer.int16(), errorMessage: answer.string(), group: answer.text() }
@@ -84,7 +76,7 @@ function readAssignment(answer: ChunkReader): readonly TopicPartitions[] {
   return topics
 }
 
-export const describeClassicGroupsApi = answeredBy(15, 5, describeGroupsV5.createRequest, (answer) => {
+export const describeClassicGroupsApi = answeredBy(15, 5, 'describeGroupsV5', (answer) => {
   answer.skip(4)
   return answer.array((): DescribedClassicGroup => {
     const result = { errorCode: answer.int16(), group: answer.text(), state: answer.text() }
@@ -104,7 +96,7 @@ function readClassicMember(answer: ChunkReader): DescribedClassicGroup['members'
   return { ...id, assignment }
 }
 
-export const deleteGroupsApi = answeredBy(42, 2, deleteGroupsV2.createRequest, (answer) => {
+export const deleteGroupsApi = answeredBy(42, 2, 'deleteGroupsV2', (answer) => {
   answer.skip(4)
   return answer.array((): GroupResult => {
     const result = { group: answer.text(), errorCode: answer.int16() }
@@ -116,7 +108,7 @@ export const deleteGroupsApi = answeredBy(42, 2, deleteGroupsV2.createRequest, (
 export const deleteOffsetsApi = answeredBy(
   47,
   0,
-  offsetDeleteV0.createRequest,
+  'offsetDeleteV0',
   (answer): WithCode & { readonly partitions: readonly PartitionResult[] } => {
     const errorCode = answer.int16()
     answer.skip(4)
@@ -130,7 +122,7 @@ export const deleteOffsetsApi = answeredBy(
   { inRequest: false, inAnswer: false },
 )
 
-export const alterQuotasApi = answeredBy(49, 1, alterClientQuotasV1.createRequest, (answer) => {
+export const alterQuotasApi = answeredBy(49, 1, 'alterClientQuotasV1', (answer) => {
   answer.skip(4)
   return answer.array(() => {
     const result = { errorCode: answer.int16(), errorMessage: answer.string() }

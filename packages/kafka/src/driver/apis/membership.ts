@@ -1,11 +1,10 @@
-import { consumerGroupHeartbeatV1 } from '@platformatic/kafka'
 import { answeredBy, readThrottleMs } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
 import type { BrokerNode, HeartbeatRequest, HeartbeatResponse, TopicPartitions } from '../driver.ts'
 
-const heartbeatApi = answeredBy(68, 1, consumerGroupHeartbeatV1.createRequest, readAnswer)
+const heartbeatApi = answeredBy(68, 1, 'consumerGroupHeartbeatV1', readAnswer)
 
 /** The heartbeat of KIP-848: joins, stays, acknowledges assignments and leaves. */
 export async function heartbeat(

@@ -1,4 +1,3 @@
-import { findCoordinatorV6, metadataV12 } from '@platformatic/kafka'
 import { answeredBy, answeredUnread, readUnread } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
@@ -11,8 +10,8 @@ interface FoundCoordinator {
   readonly errorMessage: string | null
 }
 
-const metadataApi = answeredUnread(3, 12, metadataV12.createRequest)
-const findCoordinatorApi = answeredBy(10, 6, findCoordinatorV6.createRequest, readCoordinators)
+const metadataApi = answeredUnread(3, 12, 'metadataV12')
+const findCoordinatorApi = answeredBy(10, 6, 'findCoordinatorV6', readCoordinators)
 
 /** Never creates a topic. An answer of thousands of topics is read in slices. */
 export async function metadata(

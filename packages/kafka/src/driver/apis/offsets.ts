@@ -1,4 +1,3 @@
-import { listOffsetsV9, offsetCommitV9, offsetFetchV9, offsetForLeaderEpochV4 } from '@platformatic/kafka'
 import { answeredBy } from '../answer.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
@@ -17,23 +16,23 @@ import type {
 } from '../driver.ts'
 import { perTopic, readByTopic, readResults, readTopics } from './by-topic.ts'
 
-const listOffsetsApi = answeredBy(2, 9, listOffsetsV9.createRequest, (answer) =>
+const listOffsetsApi = answeredBy(2, 9, 'listOffsetsV9', (answer) =>
   readByTopic(answer, (topic): ListedOffset => {
     const place = { topic, partition: answer.int32(), errorCode: answer.int16() }
     return { ...place, timestampMs: answer.int64(), offset: answer.int64(), leaderEpoch: answer.int32() }
   }),
 )
 
-const offsetForLeaderEpochApi = answeredBy(23, 4, offsetForLeaderEpochV4.createRequest, (answer) =>
+const offsetForLeaderEpochApi = answeredBy(23, 4, 'offsetForLeaderEpochV4', (answer) =>
   readByTopic(answer, (topic): LeaderEpochEnd => {
     const place = { topic, errorCode: answer.int16(), partition: answer.int32() }
     return { ...place, leaderEpoch: answer.int32(), endOffset: answer.int64() }
   }),
 )
 
-const offsetCommitApi = answeredBy(8, 9, offsetCommitV9.createRequest, readResults)
+const offsetCommitApi = answeredBy(8, 9, 'offsetCommitV9', readResults)
 
-const offsetFetchApi = answeredBy(9, 9, offsetFetchV9.createRequest, (answer) => {
+const offsetFetchApi = answeredBy(9, 9, 'offsetFetchV9', (answer) => {
   answer.skip(4)
   return answer.array(() => {
     answer.string()

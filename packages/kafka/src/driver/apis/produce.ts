@@ -1,9 +1,10 @@
-import { initProducerIdV5, Writer } from '@platformatic/kafka'
+import type { Writer } from '@platformatic/kafka'
 import { answeredBy, readThrottleMs } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
 import type { Connections } from '../connections.ts'
 import { groupBy } from '../group-by.ts'
+import { library } from '../library.ts'
 import type {
   BrokerNode,
   InitProducerIdRequest,
@@ -18,7 +19,7 @@ import type {
 const produceApi = answeredBy(0, 12, writeRequest, readAnswer)
 const produceApi11 = answeredBy(0, 11, writeRequest, readAnswer)
 
-const initProducerIdApi = answeredBy(22, 5, initProducerIdV5.createRequest, (answer) => {
+const initProducerIdApi = answeredBy(22, 5, 'initProducerIdV5', (answer) => {
   answer.skip(4)
   return { errorCode: answer.int16(), identity: { producerId: answer.bigInt64(), epoch: answer.int16() } }
 })
@@ -59,7 +60,7 @@ export async function initProducerId(
 
 function writeRequest({ acks, timeoutMs, transactionalId, batches }: ProduceRequest): Writer {
   const topics = Array.from(groupBy(batches, (batch) => batch.topic))
-  const writer = Writer.create().appendString(transactionalId).appendInt16(acks).appendInt32(timeoutMs)
+  const writer = library().Writer.create().appendString(transactionalId).appendInt16(acks).appendInt32(timeoutMs)
   writer.appendArray(topics, (_, [topic, ofTopic]) => {
     writer.appendString(topic).appendArray(ofTopic, (_, { partition, batch }) => {
       writer

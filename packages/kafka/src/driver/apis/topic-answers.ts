@@ -1,11 +1,3 @@
-import {
-  createPartitionsV3,
-  createTopicsV7,
-  deleteRecordsV2,
-  deleteTopicsV6,
-  describeConfigsV4,
-  incrementalAlterConfigsV1,
-} from '@platformatic/kafka'
 import { answeredBy, answeredUnread } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import type { DeletedRecords, TopicConfigs, TopicResult } from '../driver.ts'
@@ -14,7 +6,7 @@ import { readByTopic } from './by-topic.ts'
 /** Where a setting comes from, if it was set for the topic itself. */
 const ownSource = 1
 
-export const createTopicsApi = answeredBy(19, 7, createTopicsV7.createRequest, (answer) => {
+export const createTopicsApi = answeredBy(19, 7, 'createTopicsV7', (answer) => {
   answer.skip(4)
   return answer.array((): TopicResult => {
     const name = answer.text()
@@ -32,7 +24,7 @@ export const createTopicsApi = answeredBy(19, 7, createTopicsV7.createRequest, (
   })
 })
 
-export const deleteTopicsApi = answeredBy(20, 6, deleteTopicsV6.createRequest, (answer) => {
+export const deleteTopicsApi = answeredBy(20, 6, 'deleteTopicsV6', (answer) => {
   answer.skip(4)
   return answer.array((): TopicResult => {
     const name = answer.text()
@@ -43,7 +35,7 @@ export const deleteTopicsApi = answeredBy(20, 6, deleteTopicsV6.createRequest, (
   })
 })
 
-export const describeConfigsApi = answeredUnread(32, 4, describeConfigsV4.createRequest)
+export const describeConfigsApi = answeredUnread(32, 4, 'describeConfigsV4')
 
 export async function readTopicConfigs(answer: ChunkReader): Promise<readonly TopicConfigs[]> {
   answer.skip(4)
@@ -80,7 +72,7 @@ function readConfigs(answer: ChunkReader): readonly [all: Configs, own: Configs]
   return [Object.fromEntries(all), Object.fromEntries(own)]
 }
 
-export const alterConfigsApi = answeredBy(44, 1, incrementalAlterConfigsV1.createRequest, (answer) => {
+export const alterConfigsApi = answeredBy(44, 1, 'incrementalAlterConfigsV1', (answer) => {
   answer.skip(4)
   return answer.array((): TopicResult => {
     const result = readConfigResult(answer)
@@ -95,7 +87,7 @@ function readConfigResult(answer: ChunkReader): TopicResult {
   return { ...result, name: answer.text() }
 }
 
-export const createPartitionsApi = answeredBy(37, 3, createPartitionsV3.createRequest, (answer) => {
+export const createPartitionsApi = answeredBy(37, 3, 'createPartitionsV3', (answer) => {
   answer.skip(4)
   return answer.array((): TopicResult => {
     const result = { name: answer.text(), errorCode: answer.int16(), errorMessage: answer.string() }
@@ -104,7 +96,7 @@ export const createPartitionsApi = answeredBy(37, 3, createPartitionsV3.createRe
   })
 })
 
-export const deleteRecordsApi = answeredBy(21, 2, deleteRecordsV2.createRequest, (answer) =>
+export const deleteRecordsApi = answeredBy(21, 2, 'deleteRecordsV2', (answer) =>
   readByTopic(answer, (topic): DeletedRecords => {
     const partition = answer.int32()
     const startOffset = answer.int64()

@@ -1,10 +1,3 @@
-import {
-  addOffsetsToTxnV3,
-  addPartitionsToTxnV3,
-  endTxnV4,
-  txnOffsetCommitV3,
-  txnOffsetCommitV4,
-} from '@platformatic/kafka'
 import { answeredBy } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
@@ -23,16 +16,16 @@ import { commitTopics } from './offsets.ts'
 import { apiVersionsApi } from './versions.ts'
 
 // Later versions of AddPartitionsToTxn are for brokers among themselves.
-const addPartitionsApi = answeredBy(24, 3, addPartitionsToTxnV3.createRequest, readResults)
-const addOffsetsApi = answeredBy(25, 3, addOffsetsToTxnV3.createRequest, readErrorCode)
+const addPartitionsApi = answeredBy(24, 3, 'addPartitionsToTxnV3', readResults)
+const addOffsetsApi = answeredBy(25, 3, 'addOffsetsToTxnV3', readErrorCode)
 // With version 5 an offset commit adds its group to the transaction by itself, and the end tells the next epoch.
-const commitOffsetsApi = answeredBy(28, 5, txnOffsetCommitV4.createRequest, readResults)
-const commitOffsetsApi1 = answeredBy(28, 3, txnOffsetCommitV3.createRequest, readResults)
-const endApi = answeredBy(26, 5, endTxnV4.createRequest, (answer) => {
+const commitOffsetsApi = answeredBy(28, 5, 'txnOffsetCommitV4', readResults)
+const commitOffsetsApi1 = answeredBy(28, 3, 'txnOffsetCommitV3', readResults)
+const endApi = answeredBy(26, 5, 'endTxnV4', (answer) => {
   const errorCode = readErrorCode(answer)
   return { errorCode, identity: { producerId: answer.bigInt64(), epoch: answer.int16() } }
 })
-const endApi1 = answeredBy(26, 4, endTxnV4.createRequest, readErrorCode)
+const endApi1 = answeredBy(26, 4, 'endTxnV4', readErrorCode)
 
 /** The level of the cluster's feature `transaction.version`: 2 where partitions are added implicitly (KIP-890), else 1. */
 export async function transactionVersion(connections: Connections, from: Address): Promise<1 | 2> {

@@ -1,7 +1,8 @@
-import { apiVersionsV3, type Connection } from '@platformatic/kafka'
+import type { Connection } from '@platformatic/kafka'
 import { answeredBy } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError, classify } from '../classify.ts'
+import { library } from '../library.ts'
 
 interface NeededApi {
   readonly key: number
@@ -37,14 +38,20 @@ const needed: readonly NeededApi[] = [
 ]
 
 /** The header of this answer never has tagged fields, or an older broker could not say that it is one. */
-export const apiVersionsApi = answeredBy(18, 3, () => apiVersionsV3.createRequest('sluice', '0.1.0'), readApiVersions, {
-  inRequest: true,
-  inAnswer: false,
-})
+export const apiVersionsApi = answeredBy(
+  18,
+  3,
+  () => library().apiVersionsV3.createRequest('sluice', '0.1.0'),
+  readApiVersions,
+  {
+    inRequest: true,
+    inAnswer: false,
+  },
+)
 
 /** Asks a broker what it speaks and says what it lacks, such as `Fetch 17`. Empty: it will do. */
 export async function missingApis(connection: Connection): Promise<readonly string[]> {
-  const { errorCode, apis } = await apiVersionsApi.async(connection)
+  const { errorCode, apis } = await apiVersionsApi.call(connection)
   // A broker that does not know this version of the question lacks the rest as well.
   if (errorCode !== 0 && classify(errorCode).name !== 'UNSUPPORTED_VERSION') {
     throw brokerError(errorCode, null, { api: 'ApiVersions' })
