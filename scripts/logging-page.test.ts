@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { consumerLines } from '../packages/kafka/src/consumer/event-lines.ts'
 import { producerLines } from '../packages/kafka/src/producer/event-lines.ts'
 import { readerLines } from '../packages/kafka/src/reader/event-lines.ts'
-import { transactionLines } from '../packages/kafka/src/transactions/event-lines.ts'
+import { transactionLines } from '../packages/kafka/src/pipe/event-lines.ts'
 import { relayLines } from '../packages/postgres/src/outbox/event-lines.ts'
 import { sinkLines } from '../packages/postgres/src/sink/event-lines.ts'
 

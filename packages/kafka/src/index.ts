@@ -16,17 +16,17 @@ export type { KafkaOptions } from './config.ts'
 export type { LogFacts, Logger, LogLevel } from './log/logger.ts'
 export type { Log, LogLine } from './log/log.ts'
 export type { Line, LinesOf } from './log/lines.ts'
-export type { Environment } from './environment.ts'
-export { requireTopic } from './require-topic.ts'
-export { requireTopicName, topic, topicPattern } from './topic.ts'
-export type { TopicPattern } from './topic.ts'
+export type { Environment } from './environment/environment.ts'
+export { requireTopic } from './record/require-topic.ts'
+export { requireTopicName, topic, topicPattern } from './record/topic.ts'
+export type { TopicPattern } from './record/topic.ts'
 export { bytes } from './codecs/bytes.ts'
 export { json, nullable, SchemaError } from './codecs/json.ts'
 export { text } from './codecs/text.ts'
 export type { Codec, Decoder, Encoder } from './codecs/codec.ts'
 export type { Compression } from './batch/batch.ts'
 export type { SaslOptions } from './driver/connections.ts'
-export type { Delivery, HeaderInput, HeadersInput, OutgoingRecord, TargetTopic, Topic } from './record.ts'
+export type { Delivery, HeaderInput, HeadersInput, OutgoingRecord, TargetTopic, Topic } from './record/record.ts'
 
 export type { Producer } from './producer/producer.ts'
 export type { CloseOptions, SendOptions } from './producer/producer.ts'
@@ -39,7 +39,7 @@ export type {
   ProducerOptions,
   QueueOptions,
 } from './producer/options.ts'
-export type { DeadLetterPlace, DeadLettersEvent, DeadLettersState } from './producer/dead-letters.ts'
+export type { DeadLetterPlace, DeadLettersEvent, DeadLettersState } from './producer/dead-letters/dead-letters.ts'
 export type { CloseReport, ProducerState, QueueState } from './producer/producer-state.ts'
 export type { RecordSource, SendAllOptions } from './producer/send-all.ts'
 
@@ -52,7 +52,7 @@ export type {
   RecordRunOptions,
   RunOptions,
 } from './consumer/consumer.ts'
-export { ConsumerRecord, RecordHeaders } from './consumer/consumer-record.ts'
+export { ConsumerRecord, RecordHeaders } from './incoming/consumer-record.ts'
 export {
   AbandonedHandlersError,
   HandlerError,
@@ -83,17 +83,17 @@ export {
   type DeadLetter,
   type LetterPart,
 } from './failure/dead-letter-headers.ts'
-export type { DeadLetterLog } from './failure/dead-letter-log.ts'
-export type { FoundLetter, LetterFilter, ReplayFailure, ReplayOptions, ReplayReport } from './failure/replay.ts'
+export type { DeadLetterLog } from './dead-letters/dead-letter-log.ts'
+export type { FoundLetter, LetterFilter, ReplayFailure, ReplayOptions, ReplayReport } from './dead-letters/replay.ts'
 export { DeadLetterRefusedError, type RefusedLetter } from './failure/errors.ts'
-export type { DeadLetterRecord } from './failure/dead-letter-writer.ts'
-export type { LetterOptions, OversizePolicy, WrittenLetter } from './failure/deliver-letter.ts'
+export type { DeadLetterRecord } from './dead-letters/dead-letter-writer.ts'
+export type { LetterOptions, OversizePolicy, WrittenLetter } from './dead-letters/deliver-letter.ts'
 export type { OriginalRecord, RetryFacts } from './failure/retry-record.ts'
 export type { Refusal } from './failure/refusal.ts'
-export type { ConsumerDeadLetterOptions } from './consumer/dead-letter-options.ts'
+export type { ConsumerDeadLetterOptions } from './consumer/failure/dead-letter-options.ts'
 export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'
-export type { HandlerContext } from './consumer/invocation.ts'
-export type { Ownership, PositionStore, StoredPartition } from './consumer/position-store.ts'
+export type { HandlerContext } from './consumer/dispatch/invocation.ts'
+export type { Ownership, PositionStore, StoredPartition } from './consumer/assignment/position-store.ts'
 export type { ConsumerPressure } from './consumer/pressure.ts'
 export type {
   AnySource,
@@ -105,9 +105,9 @@ export type {
   HandlerRetryOptions,
   ResetPolicy,
 } from './consumer/options.ts'
-export type { UnreadablePolicy } from './consumer/unreadable.ts'
-export type { ConsumerStream } from './consumer/stream.ts'
-export type { Carrier, StreamElement } from './consumer/stream-element.ts'
+export type { UnreadablePolicy } from './incoming/unreadable.ts'
+export type { ConsumerStream } from './consumer/stream/stream.ts'
+export type { Carrier, StreamElement } from './consumer/stream/stream-element.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
 
 export {
@@ -116,15 +116,15 @@ export {
   TransactionError,
   type TransactionOutcome,
 } from './transactions/errors.ts'
-export { outputTo, type TopicOutput } from './transactions/pipe-options.ts'
-export type { PipeHandler, PipeOptions, PipeOutput } from './transactions/pipe-options.ts'
-export type { Pipe, PipeEvents } from './transactions/pipe.ts'
+export { outputTo, type TopicOutput } from './pipe/options.ts'
+export type { PipeHandler, PipeOptions, PipeOutput } from './pipe/options.ts'
+export type { Pipe, PipeEvents } from './pipe/pipe.ts'
 export type { TransactionStep, TransactionStepMessage } from './transactions/steps.ts'
 export type { CommittingMember } from './transactions/transaction.ts'
 export type { SentOffsets, TransactionScope, TransactionalProducer } from './transactions/transactional-producer.ts'
 export type { TransactionOptions } from './transactions/writer-options.ts'
 
-export { noteDuplicate, noteFailedAttempt } from './tracing/call-notes.ts'
+export { noteDuplicate, noteFailedAttempt } from './consumer/dispatch/call-notes.ts'
 export { withActiveTrace } from './tracing/trace-headers.ts'
 export { KafkaMetrics, type MetricRegistry } from './metrics/kafka-metrics.ts'
 export type { ReaderOptions, ReadFrom } from './reader/options.ts'

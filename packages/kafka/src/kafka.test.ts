@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Kafka } from './kafka.ts'
 import { text } from './codecs/text.ts'
-import { topic } from './topic.ts'
+import { topic } from './record/topic.ts'
 
 test('a time to close that makes no sense is refused, and closes nothing', async () => {
   const kafka = new Kafka({ brokers: ['localhost:1'] })

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { ConfigError } from '@sluice/flow'
 import { expect, test } from 'vitest'
 import { parseKafkaOptions, type KafkaOptions } from './config.ts'
-import { readEnvironment } from './environment.ts'
+import { readEnvironment } from './environment/environment.ts'
 import { requireKnownFields } from './known-fields.ts'
 
 const fields = { lingerMs: true, maxInFlightRequests: true, queue: true } as const

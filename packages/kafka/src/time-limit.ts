@@ -1,5 +1,5 @@
 import { type Clock } from '@sluice/flow'
-import { endsWithin } from './within.ts'
+import { endsWithin } from './async/within.ts'
 
 /**
  * One deadline for work that is done in stages, such as closing. All stages share it, so their times do not add up. A

@@ -1,6 +1,6 @@
 import { StackError } from './errors.ts'
 import type { DataFolder } from './folder/data-folder.ts'
-import { StatusFile, type StackStatus } from './folder/status-file.ts'
+import { StatusFile, type StackStatus } from './status-file.ts'
 import type { KafkaServers } from './kafka/servers.ts'
 import type { PostgresServer } from './postgres/server.ts'
 import type { Supervisor } from './process/supervisor.ts'

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts'
-import { LinkedList } from '../queue/linked-list.ts'
-import type { Linked } from '../queue/linked-list.ts'
+import { LinkedList } from '../linked-list.ts'
+import type { Linked } from '../linked-list.ts'
 
 export interface WaitOptions {
   /** Leaves the line, rejecting with the signal's reason. */

@@ -1,5 +1,5 @@
 import type { Timer } from '../clock.ts'
-import type { Linked } from '../queue/linked-list.ts'
+import type { Linked } from '../linked-list.ts'
 import type { Priority } from '../queue/priority.ts'
 import { Ring } from '../ring.ts'
 import type { LaneKey } from './order.ts'

@@ -1,5 +1,5 @@
-import { LinkedList } from './linked-list.ts'
-import type { Linked } from './linked-list.ts'
+import { LinkedList } from '../linked-list.ts'
+import type { Linked } from '../linked-list.ts'
 import { perPriority, priorities, rankOf } from './priority.ts'
 import type { PerPriority, Priority } from './priority.ts'
 

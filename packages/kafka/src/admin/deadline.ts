@@ -1,9 +1,9 @@
 import type { Clock } from '@sluice/flow'
 import { requireInteger, orAborted } from '@sluice/flow'
-import { Backoff } from '../backoff.ts'
+import { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'
-import { answerWithin } from '../within.ts'
+import { answerWithin } from '../async/within.ts'
 import type { AskBroker } from './inquiry.ts'
 import { defaultAdminTimeoutMs, type AdminCallOptions } from './options.ts'
 

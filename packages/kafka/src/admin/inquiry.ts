@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { BrokerNode } from '../driver/driver.ts'
 import { hedgeMs } from '../driver/any-broker.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'
-import { answerWithin } from '../within.ts'
+import { answerWithin } from '../async/within.ts'
 import { Deadline } from './deadline.ts'
 import type { SurveyOptions } from './options.ts'
 

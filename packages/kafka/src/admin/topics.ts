@@ -2,7 +2,7 @@ import { ConfigError, requireInteger } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import type { NewTopic, PartitionMetadata, TopicMetadata, TopicResult } from '../driver/driver.ts'
-import { requireTopicName } from '../topic.ts'
+import { requireTopicName } from '../record/topic.ts'
 import type { Deadline } from './deadline.ts'
 
 /** A topic to be created. */

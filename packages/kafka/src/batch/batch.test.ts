@@ -3,7 +3,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { crc32c } from '../driver/codecs.ts'
 import { BatchTooLargeError, CorruptBatchError, HeadersTooLargeError } from '../errors.ts'
-import type { WireHeaders, WireRecord } from '../record.ts'
+import type { WireHeaders, WireRecord } from '../record/record.ts'
 import type { Compression } from './batch.ts'
 import { compressions } from './compression.ts'
 import {

@@ -1,5 +1,5 @@
 import { CorruptBatchError } from '../errors.ts'
-import type { WireHeaders } from '../record.ts'
+import type { WireHeaders } from '../record/record.ts'
 import type { Compression } from './batch.ts'
 import { openBatchV2, readHeaderV2 } from './batch-v2.ts'
 import { int64, layout, lengthOverhead, magic } from './layout.ts'

@@ -1,5 +1,5 @@
 import { crc32c } from '../driver/codecs.ts'
-import type { WireHeaders, WireRecord } from '../record.ts'
+import type { WireHeaders, WireRecord } from '../record/record.ts'
 import type { BatchIdentity, Compression } from './batch.ts'
 import { compress, compressionBits } from './compression.ts'
 import { attribute, layout, lengthOverhead, magic } from './layout.ts'

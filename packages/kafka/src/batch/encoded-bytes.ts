@@ -1,4 +1,4 @@
-import type { WireRecord } from '../record.ts'
+import type { WireRecord } from '../record/record.ts'
 import type { Compression } from './batch.ts'
 import { batchOverheadBytes, encodeBatch, recordSizeUpperBound } from './encode.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '@sluice/flow'
-import { Backoff } from '../backoff.ts'
+import { Backoff } from '../async/backoff.ts'
 import type { BrokerNode, CoordinatorKind, Driver } from '../driver/driver.ts'
 import { BrokerError, ClusterTimeoutError } from '../errors.ts'
 

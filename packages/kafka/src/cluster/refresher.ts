@@ -1,5 +1,5 @@
 import type { Clock } from '@sluice/flow'
-import { Backoff } from '../backoff.ts'
+import { Backoff } from '../async/backoff.ts'
 
 /** Between the starts of two refreshes, however many ask. */
 const minIntervalMs = 50

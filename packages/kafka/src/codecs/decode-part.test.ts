@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { DecodedRecord } from '../batch/decode.ts'
 import { DecodeError } from '../errors.ts'
 import { decodeRecord } from '../reader/decode-record.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import type { Codec } from './codec.ts'
 
 test('a promise that a codec answers with is an error of its record, and never an unhandled rejection', async () => {

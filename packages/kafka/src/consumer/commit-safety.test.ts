@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { decodeOffsetMap, encodeOffsetMap } from './offset-map.ts'
-import { Tracker } from './tracker.ts'
+import { decodeOffsetMap, encodeOffsetMap } from './commit/offset-map.ts'
+import { Tracker } from './commit/tracker.ts'
 
 /*
  * A simulated scheduler over one partition: records are taken and finished in any order, commits are sent, arrive late

@@ -1,11 +1,11 @@
 import { ClosedError, ConfigError, Emitter, requireNumber, systemClock, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { ConsumerRecord } from './consumer-record.ts'
+import type { ConsumerRecord } from '../incoming/consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
 import { consumerLines } from './event-lines.ts'
 import { LetterCounter } from './letter-counts.ts'
 import { byEventType, type EventTypeSource, type HandlersByType } from './handlers.ts'
-import type { HandlerContext } from './invocation.ts'
+import type { HandlerContext } from './dispatch/invocation.ts'
 import {
   parseConsumerOptions,
   type AnySource,
@@ -13,18 +13,18 @@ import {
   type ConsumerOptions,
   type ConsumerSettings,
 } from './options.ts'
-import { DeadLetterRoute } from '../failure/dead-letter-route.ts'
-import { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
-import { RetryRoute } from '../failure/retry-route.ts'
+import { DeadLetterRoute } from './failure/dead-letter-route.ts'
+import { DeadLetterWriter } from '../dead-letters/dead-letter-writer.ts'
+import { RetryRoute } from './failure/retry-route.ts'
 import { retryTopic } from '../failure/topic-names.ts'
-import { LaneRetries, type FailureRoute } from './failure-route.ts'
+import { LaneRetries, type FailureRoute } from './failure/failure-route.ts'
 import type { AssignedPartition } from './partition.ts'
 import { Session, type CloseReport, type SessionOptions } from './session.ts'
-import { StateFile } from './state-file.ts'
-import { ConsumerStream } from './stream.ts'
+import { StateFile } from './group/state-file.ts'
+import { ConsumerStream } from './stream/stream.ts'
 import { closeGraceMs, TimeLimit } from '../time-limit.ts'
 import { loadOpenTelemetry, type OpenTelemetry } from '../tracing/open-telemetry.ts'
-import { ProcessTracing } from '../tracing/process-tracing.ts'
+import { ProcessTracing } from './dispatch/process-tracing.ts'
 
 /** The records of these topics: a union that `record.topic` narrows. */
 export type RecordOf<T extends AnySource> = T extends RegExp

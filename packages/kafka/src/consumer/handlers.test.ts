@@ -1,11 +1,11 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { json } from '../codecs/json.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import type { Consumer } from './consumer.ts'
-import { ConsumerRecord } from './consumer-record.ts'
+import { ConsumerRecord } from '../incoming/consumer-record.ts'
 import { byEventType } from './handlers.ts'
 import { openConsumer } from './testing/open-consumer.ts'
-import type { HandlerContext } from './invocation.ts'
+import type { HandlerContext } from './dispatch/invocation.ts'
 
 const context = {} as HandlerContext
 

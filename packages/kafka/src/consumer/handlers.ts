@@ -1,7 +1,7 @@
 import { ConfigError, requireFunction } from '@sluice/flow'
-import type { ConsumerRecord } from './consumer-record.ts'
+import type { ConsumerRecord } from '../incoming/consumer-record.ts'
 import { UnknownEventTypeError } from './errors.ts'
-import type { HandlerContext } from './invocation.ts'
+import type { HandlerContext } from './dispatch/invocation.ts'
 
 type Handler<R> = (record: R, context: HandlerContext) => unknown
 

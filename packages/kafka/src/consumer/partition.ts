@@ -1,9 +1,9 @@
 import type { Priority } from '@sluice/flow'
 import type { AnyTopic } from './options.ts'
-import type { Invocation } from './invocation.ts'
-import { MapBudget } from './map-budget.ts'
-import type { RetryBacklog } from '../failure/retry-backlog.ts'
-import type { PartitionLog } from './partition-log.ts'
+import type { Invocation } from './dispatch/invocation.ts'
+import { MapBudget } from './commit/map-budget.ts'
+import type { RetryBacklog } from './failure/retry-backlog.ts'
+import type { PartitionLog } from './intake/partition-log.ts'
 
 /**
  * `starting`: assigned, its position not known yet. `active`: fetched and handled. `draining`: being given back, only

@@ -1,7 +1,7 @@
 import { Emitter, ManualClock } from '@sluice/flow'
 import { expect, test } from 'vitest'
 import type { ConsumerEvents } from './events.ts'
-import { HandlingTimes } from './handling-times.ts'
+import { HandlingTimes } from './dispatch/handling-times.ts'
 import { Pressure } from './pressure.ts'
 
 function open(maxPollRecords = 100) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import { parseConsumerOptions, type ConsumerOptions } from './options.ts'
 import { letters, openSession } from './testing/open-session.ts'
 

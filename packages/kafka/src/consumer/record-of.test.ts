@@ -2,7 +2,7 @@ import { expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import { json } from '../codecs/json.ts'
 import { text } from '../codecs/text.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import type { RecordOf } from './consumer.ts'
 
 const orders = topic('orders', { value: json<{ readonly total: number }>() })

@@ -31,7 +31,7 @@ import {
 } from './apis/topics.ts'
 import { Connections, type Address, type SaslOptions } from './connections.ts'
 import type { AdminDriver, ClusterMetadata, Driver } from './driver.ts'
-import { endsWithin } from '../within.ts'
+import { endsWithin } from '../async/within.ts'
 
 export interface DriverOptions {
   readonly bootstrap: readonly Address[]

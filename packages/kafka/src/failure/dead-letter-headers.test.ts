@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RecordHeaders } from '../consumer/consumer-record.ts'
+import { RecordHeaders } from '../incoming/consumer-record.ts'
 import { type DeadLetter, deadLetterHeaders, originalHeaders, readDeadLetter } from './dead-letter-headers.ts'
 
 const toHeaders = (pairs: Iterable<readonly [string, Uint8Array | string | null]>): RecordHeaders =>

@@ -1,4 +1,4 @@
-import type { RecordHeaders } from '../consumer/consumer-record.ts'
+import type { RecordHeaders } from '../incoming/consumer-record.ts'
 import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
 
 /** A part of a record that its dead letter does not have, since the topic of dead letters refused it with that. */

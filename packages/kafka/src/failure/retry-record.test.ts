@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
-import type { FetchedBatch } from '../consumer/partition-log.ts'
-import type { WireHeaders } from '../record.ts'
+import { ConsumerRecord, RecordHeaders } from '../incoming/consumer-record.ts'
+import type { FetchedBatch } from '../consumer/intake/partition-log.ts'
+import type { WireHeaders } from '../record/record.ts'
 import { asOriginal, readRetry, retryHeaders } from './retry-record.ts'
 
 const wire = (headers: Iterable<readonly [string, unknown]>): WireHeaders =>

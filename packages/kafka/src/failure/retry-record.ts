@@ -1,5 +1,5 @@
 import type { DecodedRecord } from '../batch/decode.ts'
-import { type ConsumerRecord, RecordHeaders } from '../consumer/consumer-record.ts'
+import { type ConsumerRecord, RecordHeaders } from '../incoming/consumer-record.ts'
 import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
 
 /** What the headers of a record in a retry topic say: where it is from, and when it is to be handled again. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { requireTopicName } from '../topic.ts'
+import { requireTopicName } from '../record/topic.ts'
 import { deadLetterTopic, isOwnTopic, retryTopic } from './topic-names.ts'
 
 test('the usual names', () => {

@@ -1,6 +1,6 @@
 import { orAborted } from '@sluice/flow'
 import type { Clock } from '@sluice/flow'
-import { Backoff } from '../backoff.ts'
+import { Backoff } from '../async/backoff.ts'
 
 export interface Attempts {
   readonly clock: Clock

@@ -1,7 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import type { ProducerState } from '../producer/producer-state.ts'
-import { sendDurationBoundsMs } from '../producer/send-stats.ts'
-import type { TopicStats } from '../producer/send-stats.ts'
+import { sendDurationBoundsMs } from '../producer/send/send-stats.ts'
+import type { TopicStats } from '../producer/send/send-stats.ts'
 import type { Readings, Sample } from './sample.ts'
 import { WindowedRate } from './windowed-rate.ts'
 

@@ -1,9 +1,9 @@
 import { ManualClock } from '@sluice/flow'
 import { expect, test, vi } from 'vitest'
 import { ConnectionError, DeliveryError } from '../errors.ts'
-import type { DeadLetterWriter } from '../failure/dead-letter-writer.ts'
+import type { DeadLetterWriter } from '../dead-letters/dead-letter-writer.ts'
 import { Log } from '../log/log.ts'
-import { DeadLetters, type DeadLettersEvent, type FailedRecords } from './dead-letters.ts'
+import { DeadLetters, type DeadLettersEvent, type FailedRecords } from './dead-letters/dead-letters.ts'
 
 test('letters that are not tried since those before could not be written say why those could not', async () => {
   const clock = new ManualClock()

@@ -1,5 +1,5 @@
 import type { BreakerTransition } from '@sluice/flow'
-import type { DeadLettersEvent } from './dead-letters.ts'
+import type { DeadLettersEvent } from './dead-letters/dead-letters.ts'
 import type { QueueState } from './producer-state.ts'
 
 /** `produce`: a request to write records. `metadata`: the search for topics and for the leaders of partitions. */

@@ -1,6 +1,6 @@
 import { ManualClock } from '@sluice/flow'
 import { expect, test } from 'vitest'
-import { Accumulator } from './accumulator.ts'
+import { Accumulator } from './queue/accumulator.ts'
 import { parseProducerOptions } from './options.ts'
 import { letters, openProducer, outcomeOf } from './testing/open-producer.ts'
 import { sentBatches } from './testing/sent-batches.ts'

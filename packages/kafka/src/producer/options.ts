@@ -1,6 +1,6 @@
 import { ConfigError, requireInteger, requireNumber, requireOneOf, systemClock } from '@sluice/flow'
 import type { Clock } from '@sluice/flow'
-import { Backoff } from '../backoff.ts'
+import { Backoff } from '../async/backoff.ts'
 import type { Compression } from '../batch/batch.ts'
 import { compressions } from '../batch/compression.ts'
 import { requireKnownFields } from '../known-fields.ts'

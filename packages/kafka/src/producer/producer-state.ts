@@ -1,8 +1,8 @@
 import type { BackpressureReason, BreakerInspection, GateState } from '@sluice/flow'
-import type { AccountState } from './account.ts'
-import type { DeadLettersState } from './dead-letters.ts'
-import type { SendStatsState } from './send-stats.ts'
-import type { SenderState } from './sender.ts'
+import type { AccountState } from './queue/account.ts'
+import type { DeadLettersState } from './dead-letters/dead-letters.ts'
+import type { SendStatsState } from './send/send-stats.ts'
+import type { SenderState } from './send/sender.ts'
 
 /** What was accepted and is not settled, and its bounds. */
 export type QueueState = GateState

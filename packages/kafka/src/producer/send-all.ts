@@ -1,5 +1,5 @@
 import { requireInteger, Ring, messageOf } from '@sluice/flow'
-import type { Delivery } from '../record.ts'
+import type { Delivery } from '../record/record.ts'
 
 export interface SendAllOptions {
   /** Records that were sent and whose delivery was not taken from the iteration yet, at least 1. Default 256. */

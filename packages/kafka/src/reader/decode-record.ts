@@ -1,6 +1,6 @@
 import type { DecodedRecord } from '../batch/decode.ts'
 import { decodePart } from '../codecs/decode-part.ts'
-import { ConsumerRecord } from '../consumer/consumer-record.ts'
+import { ConsumerRecord } from '../incoming/consumer-record.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import { DecodeError, type RecordPart } from '../errors.ts'
 

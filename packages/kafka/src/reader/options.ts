@@ -2,7 +2,7 @@ import { ConfigError, requireInteger, requireNumber, requireOneOf } from '@sluic
 import { defaultLimits, type DecodeLimits } from '../batch/decode.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
-import { unreadablePolicies, type UnreadablePolicy } from '../consumer/unreadable.ts'
+import { unreadablePolicies, type UnreadablePolicy } from '../incoming/unreadable.ts'
 import type { Isolation } from '../driver/driver.ts'
 import { requireKnownFields } from '../known-fields.ts'
 

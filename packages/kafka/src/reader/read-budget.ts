@@ -1,4 +1,4 @@
-import type { FetchAsk, FetchBudget, FetchPlan } from '../consumer/broker-loop.ts'
+import type { FetchAsk, FetchBudget, FetchPlan } from '../fetch/broker-loop.ts'
 import type { ReadPartition } from './read-partition.ts'
 
 /** What one fetch has reserved for all its partitions together; refunded with the last of their answers. */

@@ -1,7 +1,7 @@
 import type { Damage } from '../batch/committed.ts'
 import { layout, lengthOverhead } from '../batch/layout.ts'
-import { MAX_ASK_BYTES, MAX_CUTS } from '../consumer/fetched.ts'
-import type { FetchTarget } from '../consumer/broker-loop.ts'
+import { MAX_ASK_BYTES, MAX_CUTS } from '../consumer/intake/fetched.ts'
+import type { FetchTarget } from '../fetch/broker-loop.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import { CorruptBatchError } from '../errors.ts'
 

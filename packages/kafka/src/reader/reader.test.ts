@@ -4,7 +4,7 @@ import { Cluster } from '../cluster/cluster.ts'
 import { text } from '../codecs/text.ts'
 import { SimulatedBroker } from '../consumer/testing/simulated-broker.ts'
 import type { OffsetPlace } from '../consumer/events.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import type { ReaderOptions } from './options.ts'
 import { Reader } from './reader.ts'
 

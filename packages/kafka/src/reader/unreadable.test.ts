@@ -5,7 +5,7 @@ import { text } from '../codecs/text.ts'
 import type { UnreadableRange } from '../consumer/events.ts'
 import { badBatches } from '../consumer/testing/bad-batches.ts'
 import { SimulatedBroker } from '../consumer/testing/simulated-broker.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import type { ReaderOptions } from './options.ts'
 import { Reader } from './reader.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { letters, openProducer } from '../producer/testing/open-producer.ts'
-import type { OutgoingRecord } from '../record.ts'
+import type { OutgoingRecord } from '../record/record.ts'
 import { recordSpans, within } from './testing/record-spans.ts'
 
 const given = { traceId: 'c'.repeat(32), spanId: 'd'.repeat(16) }

@@ -1,4 +1,4 @@
-import type { Delivery, HeadersInput } from '../record.ts'
+import type { Delivery, HeadersInput } from '../record/record.ts'
 import { failSpan, findTracer, loadOpenTelemetry } from './open-telemetry.ts'
 import type { Attributes, OpenTelemetry, Span, Tracer } from './open-telemetry.ts'
 import { carriedOf, contextIn } from './trace-headers.ts'

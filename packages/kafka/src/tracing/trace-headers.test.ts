@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { HeadersInput } from '../record.ts'
+import type { HeadersInput } from '../record/record.ts'
 import { recordSpans, within } from './testing/record-spans.ts'
 import { withActiveTrace } from './trace-headers.ts'
 

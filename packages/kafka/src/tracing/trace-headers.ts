@@ -1,5 +1,5 @@
-import { RecordHeaders } from '../consumer/consumer-record.ts'
-import type { HeaderInput, HeadersInput } from '../record.ts'
+import { RecordHeaders } from '../incoming/consumer-record.ts'
+import type { HeaderInput, HeadersInput } from '../record/record.ts'
 import { findTracer, loadOpenTelemetry } from './open-telemetry.ts'
 import type { Context, HeaderGetter, OpenTelemetry } from './open-telemetry.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '@sluice/flow'
-import type { Backoff } from '../backoff.ts'
+import type { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { classify } from '../driver/classify.ts'
 import type { BrokerNode, CoordinatorKind } from '../driver/driver.ts'

@@ -2,7 +2,7 @@ import { ManualClock } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
 import { ConnectionError } from '../errors.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import { OutputTopics } from './output-topics.ts'
 import { SimulatedTransactions } from './testing/simulated-transactions.ts'
 

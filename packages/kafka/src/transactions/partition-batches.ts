@@ -2,12 +2,12 @@ import { Ring } from '@sluice/flow'
 import type { Compression } from '../batch/batch.ts'
 import { batchOverheadBytes, encodeBatch } from '../batch/encode.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Output } from '../consumer/commit-route.ts'
+import type { Output } from '../consumer/commit/commit-route.ts'
 import type { ProducerIdentity } from '../driver/driver.ts'
 import type { OutputTopics } from './output-topics.ts'
-import { partitionOfKey, stickyPartition } from '../producer/partitioner.ts'
-import type { PendingRecord } from '../producer/pending-record.ts'
-import { sequenceAfter } from '../producer/sequence.ts'
+import { partitionOfKey, stickyPartition } from '../outgoing/partitioner.ts'
+import type { PendingRecord } from '../outgoing/pending-record.ts'
+import { sequenceAfter } from '../outgoing/sequence.ts'
 
 /** What a transaction writes to one partition, in order. */
 export interface PartitionBatches {

@@ -1,7 +1,7 @@
 import type { Clock } from '@sluice/flow'
-import { Backoff } from '../backoff.ts'
+import { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Output } from '../consumer/commit-route.ts'
+import type { Output } from '../consumer/commit/commit-route.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import type {
   BrokerNode,
@@ -14,7 +14,7 @@ import type {
   TransactionVersion,
 } from '../driver/driver.ts'
 import { BrokerError, RequestTimeoutError } from '../errors.ts'
-import { mayHaveArrived } from '../producer/verdict.ts'
+import { mayHaveArrived } from '../producer/send/verdict.ts'
 import { askCoordinator, isStaleEpoch, isTransient } from './ask-coordinator.ts'
 import type { PartitionBatches } from './partition-batches.ts'
 import { requirePartitions } from './require-partitions.ts'

@@ -1,7 +1,7 @@
 import { ClosedError, ManualClock } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
-import { topic } from '../topic.ts'
+import { topic } from '../record/topic.ts'
 import { settle } from './testing/settle.ts'
 import { SimulatedTransactions } from './testing/simulated-transactions.ts'
 import { TransactionalProducer, type TransactionScope } from './transactional-producer.ts'

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { StackError, folderError } from '../errors.ts'
-import { type Account, canReach, serverAccount } from '../host/account.ts'
+import { type Account, canReach, serverAccount } from '../process/account.ts'
 import { isOurs, whyUntrusted } from '../host/trusted-path.ts'
 import { FolderLock } from './folder-lock.ts'
 import { handOver } from './hand-over.ts'

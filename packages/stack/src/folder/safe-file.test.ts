@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runGuarded } from '../process/run-guarded.ts'
 import { LogFile } from '../process/log-file.ts'
-import { serverAccount } from '../host/account.ts'
+import { serverAccount } from '../process/account.ts'
 import { copyFrom, readFrom, writeFor } from './safe-file.ts'
 
 let root: string

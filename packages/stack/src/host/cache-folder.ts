@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { folderError, systemErrorCode } from '../errors.ts'
 import { identify } from '../process/identity.ts'
-import { canReach, serverAccount } from './account.ts'
+import { canReach, serverAccount } from '../process/account.ts'
 import { whyUntrusted } from './trusted-path.ts'
 
 const draftPattern = /^draft-(\d+)-/

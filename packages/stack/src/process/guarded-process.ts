@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
-import type { Account } from '../host/account.ts'
+import type { Account } from './account.ts'
 import { StackError } from '../errors.ts'
 import { type ProcessIdentity, identify, signalProcess } from './identity.ts'
 

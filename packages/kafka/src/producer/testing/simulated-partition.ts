@@ -2,7 +2,7 @@ import { decodeRecords, readBatchHeaders } from '../../batch/decode.ts'
 import type { BatchHeader } from '../../batch/decode.ts'
 import { errorCode } from '../../driver/classify.ts'
 import type { RecordError } from '../../driver/driver.ts'
-import { sequenceAfter } from '../sequence.ts'
+import { sequenceAfter } from '../../outgoing/sequence.ts'
 
 /** What a broker knows of one producer in one partition. */
 interface ProducerEntry {

@@ -1,0 +1,43 @@
+import type { DecodeLimits } from '../batch/decode.ts'
+import { UnreadableBatchError, type RecordPlace } from '../consumer/errors.ts'
+import type { UnreadableRange } from '../consumer/events.ts'
+
+/** `skip`: an event names the offsets, and reading continues behind them. `stop`: an UnreadableBatchError ends it. */
+export type UnreadablePolicy = 'skip' | 'stop'
+
+export const unreadablePolicies: readonly UnreadablePolicy[] = ['skip', 'stop']
+
+export interface UnreadablesOptions {
+  readonly policy: UnreadablePolicy
+  readonly limits: DecodeLimits
+  readonly emit: (event: UnreadableRange) => void
+}
+
+/** How much is read of a batch, and what becomes of records that cannot be read. */
+export class Unreadables {
+  readonly limits: DecodeLimits
+  readonly #options: UnreadablesOptions
+  /** By topic. */
+  readonly #skipped = new Map<string, number>()
+
+  constructor(options: UnreadablesOptions) {
+    this.limits = options.limits
+    this.#options = options
+  }
+
+  /**
+   * The offsets from `place` up to `endOffset`, excluding it, cannot be read.
+   * @throws UnreadableBatchError where that is to stop the reading
+   */
+  skip(place: RecordPlace, endOffset: number, cause: unknown): void {
+    const error = new UnreadableBatchError(place, cause, endOffset)
+    if (this.#options.policy === 'stop') throw error
+    const { topic, partition, offset } = place
+    this.#skipped.set(topic, (this.#skipped.get(topic) ?? 0) + 1)
+    this.#options.emit({ topic, partition, offset, endOffset, error })
+  }
+
+  inspect(): readonly { readonly topic: string; readonly skipped: number }[] {
+    return Array.from(this.#skipped, ([topic, skipped]) => ({ topic, skipped }))
+  }
+}
