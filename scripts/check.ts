@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
+import { forgottenExports } from './forgotten-exports.ts'
 import { readSources, violationsIn } from './import-law.ts'
+import { ourLibraries, readPublicApi } from './public-api.ts'
 
 /** What a gate found; an empty text means that it is content. */
 type Gate = () => Promise<string>
@@ -19,6 +21,7 @@ const gates: Readonly<Record<string, Gate>> = {
   format: () => run('oxfmt', '--check', '.'),
   unused: () => run('knip', '--no-progress'),
   imports: checkImports,
+  api: checkApi,
   packages: checkPackages,
 }
 
@@ -56,6 +59,13 @@ function checkImports(): Promise<string> {
     [...paths, ...others].map((path) => path.replaceAll('\\', '/')),
   )
   return Promise.resolve(violationsIn(sources).join('\n'))
+}
+
+/** What the published declarations show. */
+async function checkApi(): Promise<string> {
+  const failedBuild = await build()
+  if (failedBuild !== '') return failedBuild
+  return forgottenExports(readPublicApi(ourLibraries(root)), root).join('\n')
 }
 
 /** Reads each package as a consumer's tools would. */

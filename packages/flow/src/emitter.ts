@@ -1,7 +1,8 @@
 import { callListener } from './listener.ts'
 import { requireFunction } from './require.ts'
 
-type Listener<Payload> = (payload: Payload) => unknown
+/** Whatever it returns is dropped; a promise that rejects is reported as a process warning. */
+export type Listener<Payload> = (payload: Payload) => unknown
 
 /** Sees each event; `isHeard`: a listener has been given it. */
 export type Observer<Events extends Record<string, unknown>> = <Name extends keyof Events>(

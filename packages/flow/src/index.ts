@@ -7,13 +7,14 @@ export type { Clock, Timer } from './clock.ts'
 export { ManualClock } from './manual-clock.ts'
 export { Ring } from './ring.ts'
 export { Emitter } from './emitter.ts'
-export type { Observer } from './emitter.ts'
+export type { Listener, Observer } from './emitter.ts'
 export { requireFunction, requireInteger, requireNumber, requireOneOf } from './require.ts'
 export type { Range } from './require.ts'
 export { Gate } from './gate/gate.ts'
 export { Waiters } from './gate/waiters.ts'
 export type { WaitOptions } from './gate/waiters.ts'
 export type { AcquireOptions, GateOptions, GateState } from './gate/gate.ts'
+export type { WatermarkOptions } from './gate/watermarks.ts'
 export { PriorityQueue } from './queue/priority-queue.ts'
 export type { QueueEntry } from './queue/entries.ts'
 export type { PriorityQueueOptions, PriorityQueueState, PushOptions, Shed } from './queue/priority-queue.ts'
@@ -59,6 +60,7 @@ export type { Acknowledgeable, OnDrop } from './stream/dropping.ts'
 export { FlowController } from './control/flow-controller.ts'
 export type {
   FlowAlert,
+  FlowControllerEvents,
   FlowControllerOptions,
   FlowControllerState,
   FlowTransition,
@@ -67,7 +69,7 @@ export type {
 export { RateLimiter } from './rate/token-bucket.ts'
 export type { RateLimiterOptions, RateLimiterState } from './rate/token-bucket.ts'
 export { AdaptiveBatchSize } from './rate/batch-size.ts'
-export type { BatchSizeOptions } from './rate/batch-size.ts'
+export type { BatchSizeOptions, BatchSizeState } from './rate/batch-size.ts'
 export { readResourceLimits } from './sensors/cgroup.ts'
 export type { CgroupPaths, ResourceLimits } from './sensors/cgroup.ts'
 export { cpuSensor } from './sensors/cpu.ts'

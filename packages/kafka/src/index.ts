@@ -9,8 +9,36 @@ export {
   gradientLimit,
   stepLimit,
 } from '@sluice/flow'
+export type {
+  Acknowledgeable,
+  AimdOptions,
+  BackpressureReason,
+  BreakerInspection,
+  BreakerReason,
+  BreakerStateName,
+  BreakerTransition,
+  Clock,
+  ConditionState,
+  ErrorFacts,
+  GateState,
+  GradientOptions,
+  GradientState,
+  Limit,
+  LimitBounds,
+  LimitSample,
+  LimitState,
+  Observer,
+  PerPriority,
+  Priority,
+  SluiceErrorOptions,
+  StepOptions,
+  StepState,
+  Timer,
+  WindowedState,
+} from '@sluice/flow'
 export { Kafka } from './kafka.ts'
-export type { KafkaConsumerOptions, KafkaPipeOptions } from './kafka.ts'
+export type { KafkaConsumerOptions, KafkaPipeOptions, KafkaState } from './kafka.ts'
+export type { ClusterState } from './cluster/cluster.ts'
 export type { KafkaCloseReport } from './close-parts.ts'
 export type { KafkaOptions } from './config.ts'
 export type { LogFacts, Logger, LogLevel } from './log/logger.ts'
@@ -25,8 +53,17 @@ export { json, nullable, SchemaError } from './codecs/json.ts'
 export { text } from './codecs/text.ts'
 export type { Codec, Decoder, Encoder } from './codecs/codec.ts'
 export type { Compression } from './batch/batch.ts'
+export type { DecodedRecord } from './batch/decode.ts'
 export type { SaslOptions } from './driver/connections.ts'
-export type { Delivery, HeaderInput, HeadersInput, OutgoingRecord, TargetTopic, Topic } from './record/record.ts'
+export type {
+  Delivery,
+  HeaderInput,
+  HeadersInput,
+  OutgoingRecord,
+  TargetTopic,
+  Topic,
+  WireHeaders,
+} from './record/record.ts'
 
 export type { Producer } from './producer/producer.ts'
 export type { CloseOptions, SendOptions } from './producer/producer.ts'
@@ -41,17 +78,38 @@ export type {
 } from './producer/options.ts'
 export type { DeadLetterPlace, DeadLettersEvent, DeadLettersState } from './producer/dead-letters/dead-letters.ts'
 export type { CloseReport, ProducerState, QueueState } from './producer/producer-state.ts'
+export type { DeliveryCounts } from './producer/queue/account.ts'
+export type { SendStatsState, TopicSendStats } from './producer/send/send-stats.ts'
+export type { SenderState } from './producer/send/sender.ts'
+export type { BrokerSenderState } from './producer/send/broker-sender.ts'
 export type { RecordSource, SendAllOptions } from './producer/send-all.ts'
 
 export type {
   BatchHandler,
+  CloseOptions as ConsumerCloseOptions,
   Consumer,
+  NameOf,
   PauseTarget,
   RecordHandler,
   RecordOf,
   RecordRunOptions,
   RunOptions,
 } from './consumer/consumer.ts'
+export type {
+  ConsumerCommitterState,
+  ConsumerDispatcherState,
+  ConsumerGateState,
+  ConsumerMembershipState,
+  ConsumerPartitionState,
+  ConsumerSessionState,
+  ConsumerState,
+  OldestCall,
+} from './consumer/consumer-state.ts'
+export type { FetchedBroker } from './fetch/broker-loop.ts'
+export type { FetchLoopsState } from './fetch/fetch-loops.ts'
+export type { LetterCounts } from './consumer/letter-counts.ts'
+export type { MembershipState } from './consumer/group/membership.ts'
+export type { PartitionPhase, Usage as PartitionUsage } from './consumer/partition.ts'
 export { ConsumerRecord, RecordHeaders } from './incoming/consumer-record.ts'
 export {
   AbandonedHandlersError,
@@ -74,7 +132,7 @@ export type {
   ResetReason,
   UnreadableRange,
 } from './consumer/events.ts'
-export type { EventTypeSource, HandlersByType } from './consumer/handlers.ts'
+export type { EventHandler, EventTypeSource, HandlersByType } from './consumer/handlers.ts'
 export {
   deadLetterHeader,
   deadLetterHeaders,
@@ -94,7 +152,8 @@ export type { ConsumerDeadLetterOptions } from './consumer/failure/dead-letter-o
 export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'
 export type { HandlerContext } from './consumer/dispatch/invocation.ts'
 export type { Ownership, PositionStore, StoredPartition } from './consumer/assignment/position-store.ts'
-export type { ConsumerPressure } from './consumer/pressure.ts'
+export type { PrioritySource } from './consumer/dispatch/record-priority.ts'
+export type { ConsumerPressure, PressureState } from './consumer/pressure.ts'
 export type {
   AnySource,
   AnyTopic,
@@ -105,7 +164,7 @@ export type {
   HandlerRetryOptions,
   ResetPolicy,
 } from './consumer/options.ts'
-export type { UnreadablePolicy } from './incoming/unreadable.ts'
+export type { SkippedRecords, UnreadablePolicy } from './incoming/unreadable.ts'
 export type { ConsumerStream } from './consumer/stream/stream.ts'
 export type { Carrier, StreamElement } from './consumer/stream/stream-element.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
@@ -117,18 +176,25 @@ export {
   type TransactionOutcome,
 } from './transactions/errors.ts'
 export { outputTo, type TopicOutput } from './pipe/options.ts'
-export type { PipeHandler, PipeOptions, PipeOutput } from './pipe/options.ts'
-export type { Pipe, PipeEvents } from './pipe/pipe.ts'
+export type { OneOutput, PipeConsumerOptions, PipeHandler, PipeOptions, PipeOutput } from './pipe/options.ts'
+export type { Pipe, PipeEvents, PipeState } from './pipe/pipe.ts'
+export type { TransactionEvents } from './pipe/transaction-commits.ts'
 export type { TransactionStep, TransactionStepMessage } from './transactions/steps.ts'
 export type { CommittingMember } from './transactions/transaction.ts'
-export type { SentOffsets, TransactionScope, TransactionalProducer } from './transactions/transactional-producer.ts'
+export type {
+  SentOffsets,
+  TransactionScope,
+  TransactionalProducer,
+  TransactionalProducerState,
+} from './transactions/transactional-producer.ts'
+export type { TransactionsState } from './transactions/transaction-writer.ts'
 export type { TransactionOptions } from './transactions/writer-options.ts'
 
 export { noteDuplicate, noteFailedAttempt } from './consumer/dispatch/call-notes.ts'
-export { withActiveTrace } from './tracing/trace-headers.ts'
+export { type WithHeaders, withActiveTrace } from './tracing/trace-headers.ts'
 export { KafkaMetrics, type MetricRegistry } from './metrics/kafka-metrics.ts'
 export type { ReaderOptions, ReadFrom } from './reader/options.ts'
-export type { Reader } from './reader/reader.ts'
+export type { Reader, ReaderState } from './reader/reader.ts'
 export type { ReaderEvents } from './reader/events.ts'
 
 export type { Admin } from './admin/admin.ts'

@@ -1,6 +1,6 @@
 import { ClosedError, ConfigError, requireNumber } from '@sluice/flow'
 import { Admin } from './admin/admin.ts'
-import { Cluster } from './cluster/cluster.ts'
+import { Cluster, type ClusterState } from './cluster/cluster.ts'
 import { closeParts, type KafkaCloseReport } from './close-parts.ts'
 import { parseKafkaOptions, type KafkaConfig, type KafkaOptions } from './config.ts'
 import { Consumer } from './consumer/consumer.ts'
@@ -31,6 +31,20 @@ export type KafkaPipeOptions<From extends AnyTopic, To extends AnyTopic | undefi
   PipeOptions<From, To>,
   'group'
 > & { readonly group?: string }
+
+/** What `inspect()` of a `Kafka` returns. */
+export interface KafkaState {
+  /** The brokers that it was given, as host:port. */
+  readonly bootstrap: readonly string[]
+  readonly clientId: string
+  readonly cluster: ClusterState
+  /** How many it has opened that are not closed. */
+  readonly producers: number
+  readonly consumers: number
+  readonly pipes: number
+  readonly transactionalProducers: number
+  readonly readers: number
+}
 
 /** Less than the 30 s that Kubernetes gives a process to end. */
 const defaultCloseTimeoutMs = 20_000
@@ -153,7 +167,7 @@ export class Kafka implements AsyncDisposable {
     return new Admin(this.#cluster, this.#config.clock)
   }
 
-  inspect() {
+  inspect(): KafkaState {
     const { brokers, clientId } = this.#config
     return {
       bootstrap: brokers.map(({ host, port }) => `${host}:${port}`),

@@ -24,6 +24,7 @@ export class Stack implements AsyncDisposable {
   #redis: RedisServer | undefined
   #closing: Promise<void> | undefined
 
+  /** @internal */
   constructor(folder: DataFolder, supervisor: Supervisor) {
     this.#folder = folder
     this.supervisor = supervisor

@@ -53,7 +53,8 @@ export interface FlowTransition extends BreakerTransition {
   readonly capacity: number
 }
 
-interface FlowControllerEvents extends Record<string, unknown> {
+/** The events of a FlowController. */
+export interface FlowControllerEvents extends Record<string, unknown> {
   transition: FlowTransition
   capacity: LimitChange
 }

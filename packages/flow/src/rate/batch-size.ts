@@ -15,6 +15,13 @@ export interface BatchSizeOptions {
   readonly step?: number
 }
 
+/** What `inspect()` of an AdaptiveBatchSize returns. */
+export interface BatchSizeState {
+  readonly size: number
+  readonly min: number
+  readonly max: number
+}
+
 /** How many to take at once: halved under pressure, ten more when there is none. From 10 to 500, starting at 100. */
 export class AdaptiveBatchSize {
   readonly #min: number
@@ -44,7 +51,7 @@ export class AdaptiveBatchSize {
     return (this.#size = Math.min(this.#max, this.#size + this.#step))
   }
 
-  inspect(): { readonly size: number; readonly min: number; readonly max: number } {
+  inspect(): BatchSizeState {
     return { size: this.#size, min: this.#min, max: this.#max }
   }
 }

@@ -1,6 +1,6 @@
 import { ConfigError, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { CommittedOffset, Isolation, ListedGroup, PartitionKey, RecordsPlace } from '../driver/driver.ts'
+import type { CommittedOffset, Isolation, ListedGroup } from '../driver/driver.ts'
 import { Deadline } from './deadline.ts'
 import {
   describeGroups,
@@ -29,6 +29,7 @@ import {
   type TopicDescription,
   type TopicSpec,
 } from './topics.ts'
+import type { OffsetPlace, PartitionPlace } from '../consumer/events.ts'
 
 /**
  * Topics, groups and offsets of a cluster. Shares the connections of its `Kafka` and needs no closing.
@@ -41,6 +42,7 @@ export class Admin {
   readonly #cluster: Cluster
   readonly #clock: Clock
 
+  /** @internal */
   constructor(cluster: Cluster, clock: Clock) {
     this.#cluster = cluster
     this.#clock = clock
@@ -100,7 +102,7 @@ export class Admin {
   }
 
   /** Deletes all records of a partition before an offset, -1 for its end; returns where each log begins now. */
-  async deleteRecords(before: readonly RecordsPlace[], options: AdminCallOptions = {}): Promise<readonly LogStart[]> {
+  async deleteRecords(before: readonly OffsetPlace[], options: AdminCallOptions = {}): Promise<readonly LogStart[]> {
     return await deleteRecords(this.#cluster, before, this.#deadline(options))
   }
 
@@ -154,13 +156,13 @@ export class Admin {
    * Commits in a group's place, a group that does not exist yet too. What its offset maps said is forgotten.
    * @throws BrokerError `NON_EMPTY_GROUP` while the group has members
    */
-  async alterOffsets(group: string, offsets: readonly RecordsPlace[], options: AdminCallOptions = {}): Promise<void> {
+  async alterOffsets(group: string, offsets: readonly OffsetPlace[], options: AdminCallOptions = {}): Promise<void> {
     const commits = offsets.map((place) => ({ ...place, leaderEpoch: -1, metadata: '' }))
     return await alterGroupOffsets(this.#cluster, group, commits, this.#deadline(options))
   }
 
   /** Forgets what a group has committed. @throws BrokerError `GROUP_SUBSCRIBED_TO_TOPIC` while the group reads there */
-  async deleteOffsets(group: string, places: readonly PartitionKey[], options: AdminCallOptions = {}): Promise<void> {
+  async deleteOffsets(group: string, places: readonly PartitionPlace[], options: AdminCallOptions = {}): Promise<void> {
     return await deleteGroupOffsets(this.#cluster, group, places, this.#deadline(options))
   }
 

@@ -5,7 +5,6 @@ import type {
   BrokerNode,
   DescribedClassicGroup,
   DescribedGroup,
-  GroupMember,
   ListedGroup,
   TopicPartitions,
 } from '../driver/driver.ts'
@@ -23,7 +22,14 @@ export interface GroupDescription {
   readonly members: readonly MemberDescription[]
 }
 
-export interface MemberDescription extends Omit<GroupMember, 'assignment' | 'target'> {
+/** A member of a group, as its coordinator describes it. */
+export interface MemberDescription {
+  readonly memberId: string
+  /** Kafka: `group.instance.id`; null for a dynamic member. */
+  readonly instanceId: string | null
+  readonly epoch: number
+  readonly clientId: string
+  readonly host: string
   /** What it owns now. */
   readonly assignment: readonly OwnedTopic[]
   /** What it is meant to own once the group has settled. */

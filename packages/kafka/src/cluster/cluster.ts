@@ -21,6 +21,16 @@ export interface ClusterOptions {
   readonly metadataMaxAgeMs: number
 }
 
+/** What a client knows of its cluster. */
+export interface ClusterState {
+  /** Null until a broker has answered. */
+  readonly clusterId: string | null
+  /** How many brokers are known. */
+  readonly brokers: number
+  /** How many topics are known: those that the client uses. */
+  readonly topics: number
+}
+
 /** What is known of a cluster, and the ways to know better. One a `Kafka`, shared by its producers and consumers. */
 export class Cluster implements AsyncDisposable {
   readonly driver: Driver
@@ -128,7 +138,7 @@ export class Cluster implements AsyncDisposable {
     return () => this.#onForgotten.delete(listener)
   }
 
-  inspect(): { readonly clusterId: string | null; readonly brokers: number; readonly topics: number } {
+  inspect(): ClusterState {
     const { clusterId, brokers, topicNames } = this.#metadata
     return { clusterId, brokers: brokers.length, topics: topicNames.length }
   }

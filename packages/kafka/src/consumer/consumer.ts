@@ -25,6 +25,7 @@ import { ConsumerStream } from './stream/stream.ts'
 import { closeGraceMs, TimeLimit } from '../time-limit.ts'
 import { loadOpenTelemetry, type OpenTelemetry } from '../tracing/open-telemetry.ts'
 import { ProcessTracing } from './dispatch/process-tracing.ts'
+import type { ConsumerState } from './consumer-state.ts'
 
 /** The records of these topics: a union that `record.topic` narrows. */
 export type RecordOf<T extends AnySource> = T extends RegExp
@@ -33,8 +34,8 @@ export type RecordOf<T extends AnySource> = T extends RegExp
     ? ConsumerRecord<ReturnType<T['key']['decode']>, ReturnType<T['value']['decode']>, NameOf<T>>
     : never
 
-/** Its name as a type, so that `record.topic` tells the records of several topics apart. */
-type NameOf<T> = T extends { readonly name: infer Name extends string } ? Name : string
+/** The name of a topic as a type, so that `record.topic` tells the records of several topics apart; of a pattern: string. */
+export type NameOf<T extends AnySource> = T extends { readonly name: infer Name extends string } ? Name : string
 
 export type RecordHandler<T extends AnySource> = (record: RecordOf<T>, context: HandlerContext) => unknown
 /** Records of one partition, in order, from 1 to `maxPollRecords`. */
@@ -112,7 +113,10 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
   #failure: Error | undefined
   readonly #ended = Promise.withResolvers<void>()
 
-  /** @throws ConfigError, StateInUseError, or what keeps the cluster from being reached. */
+  /**
+   * @internal
+   * @throws ConfigError, StateInUseError, or what keeps the cluster from being reached.
+   */
   static async open<T extends AnySource>(
     cluster: Cluster,
     options: ConsumerOptions<T>,
@@ -228,7 +232,7 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     await this.close()
   }
 
-  inspect() {
+  inspect(): ConsumerState {
     const deadLetters = this.#letters.inspect()
     return { group: this.#settings.group, state: this.#state, deadLetters, ...this.#session?.inspect() }
   }

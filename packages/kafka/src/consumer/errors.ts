@@ -1,14 +1,7 @@
 import { SluiceError, messageOf } from '@sluice/flow'
-import type { PartitionPlace, ResetReason } from './events.ts'
+import type { OffsetPlace, PartitionPlace, ResetReason } from './events.ts'
 
-/** Where a record is, as every error about one says it. */
-export interface RecordPlace {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-}
-
-const at = ({ topic, partition, offset }: RecordPlace): string => `${topic}/${partition} at offset ${offset}`
+const at = ({ topic, partition, offset }: OffsetPlace): string => `${topic}/${partition} at offset ${offset}`
 
 /** A handler failed at its last attempt. The offset was not committed: the record will be read again. */
 export class HandlerError extends SluiceError<'handler_failed'> {
@@ -18,7 +11,7 @@ export class HandlerError extends SluiceError<'handler_failed'> {
   declare readonly offset: number
   declare readonly attempts: number
 
-  constructor(place: RecordPlace, attempts: number, cause: unknown) {
+  constructor(place: OffsetPlace, attempts: number, cause: unknown) {
     super('handler_failed', `The handler failed ${attempts} times for ${at(place)}: ${messageOf(cause)}`, {
       cause,
       facts: { topic: place.topic, partition: place.partition, offset: place.offset, attempts },
@@ -33,7 +26,7 @@ export class HandlerTimeoutError extends SluiceError<'handler_timed_out'> {
   declare readonly offset: number
   declare readonly timeoutMs: number
 
-  constructor(place: RecordPlace, timeoutMs: number) {
+  constructor(place: OffsetPlace, timeoutMs: number) {
     super('handler_timed_out', `The handler did not settle within ${timeoutMs} ms for ${at(place)}`, {
       retriable: true,
       facts: { topic: place.topic, partition: place.partition, offset: place.offset, timeoutMs },
@@ -89,7 +82,7 @@ export class UnreadableBatchError extends SluiceError<'batch_unreadable'> {
   /** Where reading can go on: the offset behind the last one that cannot be read. */
   declare readonly endOffset: number
 
-  constructor(place: RecordPlace, cause: unknown, endOffset: number = place.offset + 1) {
+  constructor(place: OffsetPlace, cause: unknown, endOffset: number = place.offset + 1) {
     const { topic, partition, offset } = place
     const what = endOffset - offset > 1 ? `${topic}/${partition} from offset ${offset} to ${endOffset - 1}` : at(place)
     super('batch_unreadable', `${what} cannot be read (see the option unreadable): ${messageOf(cause)}`, {
@@ -116,7 +109,7 @@ export class UnknownEventTypeError extends SluiceError<'event_type_unknown'> {
   /** Null: the record does not say. */
   declare readonly eventType: string | null
 
-  constructor(place: RecordPlace, eventType: string | null) {
+  constructor(place: OffsetPlace, eventType: string | null) {
     const what = eventType === null ? 'No event type is said' : `No handler takes the event type ${eventType}`
     const { topic, partition, offset } = place
     super('event_type_unknown', `${what}: ${at(place)}`, { facts: { topic, partition, offset, eventType } })
@@ -150,7 +143,7 @@ export class OffsetOutsideLogError extends SluiceError<'offset_outside_log'> {
   declare readonly logStart: number
   declare readonly logEnd: number
 
-  constructor(place: RecordPlace, logStart: number, logEnd: number) {
+  constructor(place: OffsetPlace, logStart: number, logEnd: number) {
     const { topic, partition, offset } = place
     super('offset_outside_log', `The position kept for ${at(place)} is outside its log of ${logStart} to ${logEnd}`, {
       facts: { topic, partition, offset, logStart, logEnd },

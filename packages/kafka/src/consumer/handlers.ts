@@ -3,10 +3,11 @@ import type { ConsumerRecord } from '../incoming/consumer-record.ts'
 import { UnknownEventTypeError } from './errors.ts'
 import type { HandlerContext } from './dispatch/invocation.ts'
 
-type Handler<R> = (record: R, context: HandlerContext) => unknown
+/** Handles the records of one type of event. */
+export type EventHandler<R> = (record: R, context: HandlerContext) => unknown
 
 /** A handler for each type of event. `default` takes all others; without it they are errors. */
-export type HandlersByType<R> = Readonly<Record<string, Handler<R>>>
+export type HandlersByType<R> = Readonly<Record<string, EventHandler<R>>>
 
 /** Where the type of an event stands: the name of a header, or a function of the record. */
 export type EventTypeSource<R> = string | ((record: R) => string | null | undefined)
@@ -17,7 +18,7 @@ const standardHeader = 'event-type'
 export function byEventType<R extends ConsumerRecord>(
   handlers: HandlersByType<R>,
   eventType: EventTypeSource<R> = standardHeader,
-): Handler<R> {
+): EventHandler<R> {
   const byType = new Map(Object.entries(handlers))
   if (byType.size === 0) throw new ConfigError('handler', handlers, 'a function, or an object with one for each type')
   for (const [type, handler] of byType) requireFunction(`handler.${type}`, handler)

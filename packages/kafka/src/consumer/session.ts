@@ -28,6 +28,7 @@ import { Subscription } from './group/subscription.ts'
 import type { TimeLimit } from '../time-limit.ts'
 import { Tracker } from './commit/tracker.ts'
 import { Unreadables } from '../incoming/unreadable.ts'
+import type { ConsumerPartitionState, ConsumerSessionState } from './consumer-state.ts'
 
 export interface SessionOptions extends Pick<DispatcherOptions, 'handler' | 'batch' | 'hasDemand' | 'tracing'> {
   readonly cluster: Cluster
@@ -204,7 +205,7 @@ export class Session implements MembershipListener {
     this.#options.onFatal(error)
   }
 
-  inspect() {
+  inspect(): ConsumerSessionState {
     return {
       membership: this.#membership.inspect(),
       gate: this.#intake.inspect(),
@@ -357,7 +358,7 @@ export class Session implements MembershipListener {
 
 const placeOf = ({ topicName, partition }: AssignedPartition) => ({ topic: topicName, partition })
 
-function inspectPartition(one: AssignedPartition) {
+function inspectPartition(one: AssignedPartition): ConsumerPartitionState {
   return {
     topic: one.topicName,
     partition: one.partition,

@@ -27,7 +27,10 @@ export class DeadLetterLog {
   readonly #admin: Admin
   readonly #writer: DeadLetterWriter
 
-  /** @param source the topic that they are from, or that of the dead letters itself */
+  /**
+   * @internal
+   * @param source the topic that they are from, or that of the dead letters itself
+   */
   constructor(cluster: Cluster, clock: Clock, source: string) {
     this.#source = source
     this.topic = isOwnTopic(source) ? source : deadLetterTopic(source)

@@ -91,6 +91,15 @@ const WAITING_POLL_MS = 10
 const SILENT_AFTER_MS = 3_000
 const MAX_INT32 = 2 ** 31 - 1
 
+/** The fetch loop of one broker. */
+export interface FetchedBroker {
+  readonly broker: number
+  /** How many partitions are fetched there. */
+  readonly partitions: number
+  /** Fetch requests that were sent. */
+  readonly fetches: number
+}
+
 /**
  * Fetches from one broker, one request at a time, for as long as it leads any partition of ours: a frozen broker holds
  * up nobody but itself. Each request names its partitions (no fetch session), in turn, since the broker spends the
@@ -147,7 +156,7 @@ export class BrokerLoop<P extends FetchTarget, Ask extends FetchAsk<P>> {
     this.#signal.notify()
   }
 
-  inspect() {
+  inspect(): FetchedBroker {
     return { broker: this.broker.id, partitions: this.#partitions.size, fetches: this.#fetches }
   }
 

@@ -2,7 +2,14 @@ import type { Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, classify } from '../driver/classify.ts'
 import type { BrokerNode, FetchedPartition } from '../driver/driver.ts'
-import { BrokerLoop, type FetchAsk, type FetchBudget, type FetchSettings, type FetchTarget } from './broker-loop.ts'
+import {
+  type FetchedBroker,
+  BrokerLoop,
+  type FetchAsk,
+  type FetchBudget,
+  type FetchSettings,
+  type FetchTarget,
+} from './broker-loop.ts'
 import { PreferredReplicas } from './preferred-replicas.ts'
 import { Router } from './router.ts'
 
@@ -22,6 +29,13 @@ export interface FetchLoopsOptions<P extends FetchTarget, Ask extends FetchAsk<P
   /** Something failed that is tried again. */
   readonly onError: (during: 'metadata' | 'fetch', error: unknown) => void
   readonly onFatal: (error: Error) => void
+}
+
+/** Where a consumer fetches. */
+export interface FetchLoopsState {
+  readonly brokers: readonly FetchedBroker[]
+  /** Partitions whose leader is not known at the moment. */
+  readonly withoutLeader: number
 }
 
 /**
@@ -68,7 +82,7 @@ export class FetchLoops<P extends FetchTarget, Ask extends FetchAsk<P>> {
     for (const loop of this.#loops.values()) loop.stop()
   }
 
-  inspect() {
+  inspect(): FetchLoopsState {
     return {
       brokers: Array.from(this.#loops.values(), (loop) => loop.inspect()),
       withoutLeader: this.#router.waiting,

@@ -23,6 +23,10 @@ export class ConsumerRecord<K = unknown, V = unknown, Topic extends string = str
   #rawValue: Buffer | null
   #batch: FetchedBatch | undefined
 
+  /** For tests of handlers: `wire` is the record as it would have been read. */
+  constructor(topic: Topic, partition: number, wire: OriginalRecord, key: K, value: V)
+  /** @internal */
+  constructor(topic: Topic, partition: number, wire: OriginalRecord, key: K, value: V, batch: FetchedBatch | undefined)
   constructor(topic: Topic, partition: number, wire: OriginalRecord, key: K, value: V, batch?: FetchedBatch) {
     this.topic = topic
     this.partition = partition
@@ -60,23 +64,23 @@ export class ConsumerRecord<K = unknown, V = unknown, Topic extends string = str
     return this.#retry === undefined ? (this.#batch?.header.leaderEpoch ?? -1) : -1
   }
 
-  /** For the runtime: how the batch it was read in is compressed. Undefined once the record is finished. */
+  /** @internal How the batch it was read in is compressed. Undefined once the record is finished. */
   static compressionOf(record: ConsumerRecord): Compression | undefined {
     return record.#batch?.header.compression
   }
 
-  /** For the runtime: what the retry topic said of it, where it was read there. */
+  /** @internal What the retry topic said of it, where it was read there. */
   static retryOf(record: ConsumerRecord): RetryFacts | undefined {
     return record.#retry
   }
 
-  /** For the runtime: what the record and its headers take in memory beside their bytes. */
+  /** @internal What the record and its headers take in memory beside their bytes. */
   static overheadOf(record: ConsumerRecord): number {
     const headers = record.#headers
     return headers === undefined ? recordOverheadBytes : recordOverheadBytes + headers.length * headerOverheadBytes
   }
 
-  /** For the runtime: the record is finished, and holds its batch no longer. Returns the batch, the first time. */
+  /** @internal The record is finished, and holds its batch no longer. Returns the batch, the first time. */
   static detach(record: ConsumerRecord): FetchedBatch | undefined {
     const batch = record.#batch
     record.#batch = undefined
@@ -90,6 +94,7 @@ export class ConsumerRecord<K = unknown, V = unknown, Topic extends string = str
 export class RecordHeaders implements Iterable<readonly [name: string, value: Buffer | null]> {
   readonly #wire: WireHeaders
 
+  /** For tests of handlers. */
   constructor(wire: WireHeaders) {
     this.#wire = wire
   }

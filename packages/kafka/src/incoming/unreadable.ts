@@ -1,6 +1,6 @@
 import type { DecodeLimits } from '../batch/decode.ts'
-import { UnreadableBatchError, type RecordPlace } from '../consumer/errors.ts'
-import type { UnreadableRange } from '../consumer/events.ts'
+import { UnreadableBatchError } from '../consumer/errors.ts'
+import type { OffsetPlace, UnreadableRange } from '../consumer/events.ts'
 
 /** `skip`: an event names the offsets, and reading continues behind them. `stop`: an UnreadableBatchError ends it. */
 export type UnreadablePolicy = 'skip' | 'stop'
@@ -11,6 +11,12 @@ export interface UnreadablesOptions {
   readonly policy: UnreadablePolicy
   readonly limits: DecodeLimits
   readonly emit: (event: UnreadableRange) => void
+}
+
+/** How often something of a topic could not be read and was skipped: each time a record, or the rest of a batch. */
+export interface SkippedRecords {
+  readonly topic: string
+  readonly skipped: number
 }
 
 /** How much is read of a batch, and what becomes of records that cannot be read. */
@@ -29,7 +35,7 @@ export class Unreadables {
    * The offsets from `place` up to `endOffset`, excluding it, cannot be read.
    * @throws UnreadableBatchError where that is to stop the reading
    */
-  skip(place: RecordPlace, endOffset: number, cause: unknown): void {
+  skip(place: OffsetPlace, endOffset: number, cause: unknown): void {
     const error = new UnreadableBatchError(place, cause, endOffset)
     if (this.#options.policy === 'stop') throw error
     const { topic, partition, offset } = place
@@ -37,7 +43,7 @@ export class Unreadables {
     this.#options.emit({ topic, partition, offset, endOffset, error })
   }
 
-  inspect(): readonly { readonly topic: string; readonly skipped: number }[] {
+  inspect(): readonly SkippedRecords[] {
     return Array.from(this.#skipped, ([topic, skipped]) => ({ topic, skipped }))
   }
 }

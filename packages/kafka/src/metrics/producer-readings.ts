@@ -1,7 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import type { ProducerState } from '../producer/producer-state.ts'
 import { sendDurationBoundsMs } from '../producer/send/send-stats.ts'
-import type { TopicStats } from '../producer/send/send-stats.ts'
+import type { TopicSendStats } from '../producer/send/send-stats.ts'
 import type { Readings, Sample } from './sample.ts'
 import { WindowedRate } from './windowed-rate.ts'
 
@@ -90,7 +90,7 @@ export class ProducerReadings implements Readings {
     return [{ value, labels: this.#labels }]
   }
 
-  #topics(samplesOf: (stats: TopicStats) => Sample[]): Sample[] {
+  #topics(samplesOf: (stats: TopicSendStats) => Sample[]): Sample[] {
     return this.#producer.inspect().sent.topics.flatMap(samplesOf)
   }
 
@@ -101,7 +101,7 @@ export class ProducerReadings implements Readings {
 }
 
 /** Cumulative, as Prometheus wants it. */
-function histogram({ topic, sent, durationMsSum, durations }: TopicStats): Sample[] {
+function histogram({ topic, sent, durationMsSum, durations }: TopicSendStats): Sample[] {
   const name = 'kafka_send_duration_seconds'
   let below = 0
   const buckets = durations.map((count, place): Sample => {

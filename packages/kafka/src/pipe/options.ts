@@ -12,6 +12,7 @@ export class TopicOutput {
   readonly topic: TargetTopic<unknown, unknown>
   readonly record: OutgoingRecord<unknown, unknown>
 
+  /** @internal */
   constructor(topic: TargetTopic<unknown, unknown>, record: OutgoingRecord<unknown, unknown>) {
     this.topic = topic
     this.record = record
@@ -23,8 +24,8 @@ export function outputTo<K, V>(topic: TargetTopic<K, V>, record: OutgoingRecord<
   return new TopicOutput(topic, record)
 }
 
-type RecordFor<To> = To extends TargetTopic<infer K, infer V> ? OutgoingRecord<K, V> : never
-type OneOutput<To> = RecordFor<To> | TopicOutput
+/** One record that a handler of a pipe returns: of the pipe's `to`, or of another topic by `outputTo`. */
+export type OneOutput<To> = TopicOutput | (To extends TargetTopic<infer K, infer V> ? OutgoingRecord<K, V> : never)
 /** A record, several, or none; those of other topics by `outputTo`. */
 export type PipeOutput<To> = OneOutput<To> | ReadonlyArray<OneOutput<To>> | null | undefined | void
 
@@ -35,7 +36,8 @@ export type PipeHandler<From extends AnyTopic, To> = (
 
 /** What a pipe decides by itself: what it reads, and that all that comes of it is committed together. */
 const decided = ['topics', 'isolation', 'positionStore'] as const
-type PipeConsumerOptions = Omit<ConsumerOptions, (typeof decided)[number] | 'commitIntervalMs' | 'deadLetters'>
+/** The options of a consumer that a pipe takes as they are. */
+export type PipeConsumerOptions = Omit<ConsumerOptions, (typeof decided)[number] | 'commitIntervalMs' | 'deadLetters'>
 
 export interface PipeOptions<
   From extends AnyTopic,

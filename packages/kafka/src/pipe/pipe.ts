@@ -14,10 +14,16 @@ import { parsePipeOptions, TopicOutput, type PipeConfig, type PipeOptions, type 
 import { PipeRoute } from './route.ts'
 import { readerOfOne } from './read-again.ts'
 import { TransactionCommits, type TransactionEvents } from './transaction-commits.ts'
-import { TransactionWriter } from '../transactions/transaction-writer.ts'
+import { TransactionWriter, type TransactionsState } from '../transactions/transaction-writer.ts'
+import type { ConsumerState } from '../consumer/consumer-state.ts'
 
 /** Those of a consumer, and what becomes of the transactions. */
 export type PipeEvents = Omit<ConsumerEvents, 'committed'> & TransactionEvents
+
+/** What `inspect()` of a pipe returns. */
+export interface PipeState extends ConsumerState {
+  readonly transactions: TransactionsState
+}
 
 type Returned = PipeOutput<AnyTopic>
 
@@ -36,7 +42,10 @@ export class Pipe implements AsyncDisposable {
   readonly #done: Promise<void>
   #isDoneAsked = false
 
-  /** @throws ConfigError; BrokerError where `to` does not exist; ConnectionError and the like */
+  /**
+   * @internal
+   * @throws ConfigError; BrokerError where `to` does not exist; ConnectionError and the like
+   */
   static async open<From extends AnyTopic, To extends AnyTopic | undefined>(
     cluster: Cluster,
     options: PipeOptions<From, To>,
@@ -132,7 +141,7 @@ export class Pipe implements AsyncDisposable {
     if (!this.#isDoneAsked) await this.#done
   }
 
-  inspect() {
+  inspect(): PipeState {
     return { ...this.#consumer.inspect(), transactions: this.#writer.inspect() }
   }
 

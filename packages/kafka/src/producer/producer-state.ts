@@ -1,5 +1,5 @@
 import type { BackpressureReason, BreakerInspection, GateState } from '@sluice/flow'
-import type { AccountState } from './queue/account.ts'
+import type { DeliveryCounts } from './queue/account.ts'
 import type { DeadLettersState } from './dead-letters/dead-letters.ts'
 import type { SendStatsState } from './send/send-stats.ts'
 import type { SenderState } from './send/sender.ts'
@@ -10,7 +10,7 @@ export type QueueState = GateState
 export interface ProducerState {
   readonly state: 'open' | 'closing' | 'closed'
   readonly queue: QueueState
-  readonly records: AccountState
+  readonly records: DeliveryCounts
   readonly sent: SendStatsState
   /** Records that the queue did not take, by reason. */
   readonly shed: Readonly<Record<BackpressureReason, number>>

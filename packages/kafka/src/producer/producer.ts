@@ -71,7 +71,10 @@ export class Producer implements AsyncDisposable {
   #closing: Promise<CloseReport> | undefined
   #isClosed = false
 
-  /** @throws ConfigError; ConnectionError and other errors of the cluster, if it cannot be reached. */
+  /**
+   * @internal
+   * @throws ConfigError; ConnectionError and other errors of the cluster, if it cannot be reached.
+   */
   static async open(
     cluster: ProducerCluster,
     options: ProducerOptions = {},

@@ -8,7 +8,7 @@ import { FetchLoops } from '../fetch/fetch-loops.ts'
 import type { AnyTopic } from '../consumer/options.ts'
 import type { RecordOf } from '../consumer/consumer.ts'
 import { Signal } from '../async/wakeup.ts'
-import { Unreadables } from '../incoming/unreadable.ts'
+import { Unreadables, type SkippedRecords } from '../incoming/unreadable.ts'
 import type { FetchedPartition } from '../driver/driver.ts'
 import { ClusterTimeoutError, HeadersTooLargeError } from '../errors.ts'
 import { BadChecksumError } from '../batch/bad-checksum.ts'
@@ -21,6 +21,19 @@ import { ReadBudget, type ReadAsk } from './read-budget.ts'
 import type { ReadPartition } from './read-partition.ts'
 import { TopicWatch } from './topic-watch.ts'
 import { whySilent } from './why-silent.ts'
+
+/** What `inspect()` of a reader returns. */
+export interface ReaderState {
+  readonly state: 'open' | 'closed'
+  /** How many partitions it reads. */
+  readonly partitions: number
+  /** Offsets from where it reads to where it ends, over all partitions; null with `follow`, which has no end. */
+  readonly left: number | null
+  /** Bytes that were fetched ahead. */
+  readonly fetchedBytes: number
+  /** Topics with records that could not be read and were skipped. */
+  readonly unreadable: readonly SkippedRecords[]
+}
 
 /** What a fetch brought for one partition, undecoded. */
 interface Fetched<T extends AnyTopic> {
@@ -64,7 +77,10 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
   readonly #closing = new AbortController()
   #isReading = false
 
-  /** @throws ConfigError; BrokerError for a topic that is not there or may not be read; ConnectionError and the like */
+  /**
+   * @internal
+   * @throws ConfigError; BrokerError for a topic that is not there or may not be read; ConnectionError and the like
+   */
   static async open<T extends AnyTopic>(cluster: Cluster, options: ReaderOptions<T>, clock: Clock): Promise<Reader<T>> {
     const settings = parseReaderOptions(options)
     const places = new Places(cluster, clock, settings)
@@ -114,12 +130,11 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     }))
   }
 
-  inspect() {
+  inspect(): ReaderState {
     const left = this.#partitions.reduce((sum, { end, delivered }) => sum + Math.max(0, end - delivered), 0)
     return {
-      state: this.#closing.signal.aborted ? ('closed' as const) : ('open' as const),
+      state: this.#closing.signal.aborted ? 'closed' : 'open',
       partitions: this.#partitions.length,
-      /** Offsets up to the end; null where there is none. */
       left: this.#settings.follow ? null : left,
       fetchedBytes: this.#budget.usedBytes,
       unreadable: this.#unreadables.inspect(),

@@ -38,7 +38,8 @@ export function activeTrace(api: OpenTelemetry, headers: HeadersInput | undefine
   return carriedOf(api, api.context.active())
 }
 
-interface WithHeaders {
+/** A record as far as its headers go. */
+export interface WithHeaders {
   readonly headers?: HeadersInput
 }
 

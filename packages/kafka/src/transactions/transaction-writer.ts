@@ -37,6 +37,20 @@ const hopeless = new Set(
   'MESSAGE_TOO_LARGE RECORD_LIST_TOO_LARGE INVALID_RECORD INVALID_TIMESTAMP POLICY_VIOLATION'.split(' '),
 )
 
+/** The transactions under one transactional id. */
+export interface TransactionsState {
+  readonly transactionalId: string
+  /** Milliseconds after which the brokers abort a transaction. */
+  readonly timeoutMs: number
+  /** In decimal; null until the brokers have given it one. */
+  readonly producerId: string | null
+  readonly epoch: number | null
+  /** Of the protocol: 2 with KIP-890. */
+  readonly version: 1 | 2 | null
+  readonly committed: number
+  readonly aborted: number
+}
+
 /**
  * Writes under one transactional id, one transaction at a time.
  *
@@ -113,7 +127,7 @@ export class TransactionWriter {
     this.#closing.abort(new ClosedError('the transactional producer'))
   }
 
-  inspect() {
+  inspect(): TransactionsState {
     const { transactionalId, timeoutMs } = this.#options
     const { producerId, epoch, version } = this.#identity ?? { producerId: null, epoch: null, version: null }
     return {

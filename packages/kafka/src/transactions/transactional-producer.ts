@@ -11,6 +11,7 @@ import { OutputTopics } from './output-topics.ts'
 import { TransactionWriter } from './transaction-writer.ts'
 import type { CommittingMember } from './transaction.ts'
 import { parseTransactionOptions, transactionFields, type TransactionOptions } from './writer-options.ts'
+import type { TransactionsState } from './transaction-writer.ts'
 
 /** Offsets for a group to commit. Without a member the group must have none, and nobody is fenced. */
 export interface SentOffsets {
@@ -38,6 +39,13 @@ interface GatheredRecord {
 const maxRecords = 100_000
 const nobody: CommittingMember = { memberId: '', memberEpoch: -1, instanceId: null }
 
+/** What `inspect()` of a transactional producer returns. */
+export interface TransactionalProducerState extends TransactionsState {
+  readonly state: 'open' | 'closed'
+  /** A transaction is under way. */
+  readonly isRunning: boolean
+}
+
 /**
  * Writes records of many partitions at once: all of them are seen, or none is.
  *
@@ -60,6 +68,7 @@ export class TransactionalProducer implements AsyncDisposable {
   /**
    * Fences whoever wrote under this id before: what it had open is aborted, and what of it comes late is refused.
    * @throws ConfigError; ClusterTimeoutError; BrokerError and the like
+   * @internal
    */
   static async open(cluster: Cluster, options: TransactionOptions, clock: Clock): Promise<TransactionalProducer> {
     requireKnownFields('', options, transactionFields)
@@ -98,7 +107,7 @@ export class TransactionalProducer implements AsyncDisposable {
     return await run.finally(() => (this.#running = undefined))
   }
 
-  inspect() {
+  inspect(): TransactionalProducerState {
     return { state: this.#state, isRunning: this.#running !== undefined, ...this.#writer.inspect() }
   }
 

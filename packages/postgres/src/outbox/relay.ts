@@ -78,6 +78,17 @@ interface Pause {
   readonly untilMs: number
 }
 
+/** What `inspect()` of a relay returns. */
+export interface OutboxRelayState {
+  /** The buckets of keys, 0 to 15, that this relay sends. */
+  readonly buckets: readonly number[]
+  readonly sentRows: number
+  /** Rows that can never be sent as they are: they stay in the table, with the reason. */
+  readonly refusedRows: number
+  /** Of the buckets, those that wait for another attempt. */
+  readonly pausedBuckets: readonly number[]
+}
+
 /** Opens a relay, which sends until it is closed. @throws ConfigError; TablesMissingError; what PostgreSQL says */
 export async function outboxRelay(options: OutboxRelayOptions): Promise<OutboxRelay> {
   const tables = tablesOf(options)
@@ -129,7 +140,7 @@ export class OutboxRelay implements AsyncDisposable {
   readonly #givenUp = new AbortController()
   #loop: Promise<void> | undefined
 
-  /** For `outboxRelay`. */
+  /** @internal For `outboxRelay`. */
   constructor(parts: RelayParts) {
     this.#pool = parts.pool
     this.#clock = parts.clock
@@ -147,7 +158,7 @@ export class OutboxRelay implements AsyncDisposable {
     return this.#events.on(name, listener)
   }
 
-  /** For `outboxRelay`. */
+  /** @internal For `outboxRelay`. */
   start(): void {
     this.#loop ??= this.#run()
   }
@@ -157,7 +168,7 @@ export class OutboxRelay implements AsyncDisposable {
     this.#wakeUp?.()
   }
 
-  inspect() {
+  inspect(): OutboxRelayState {
     const pausedBuckets = [...this.#pauses.keys()]
     return { buckets: this.#held, sentRows: this.#sentRows, refusedRows: this.#refusedRows, pausedBuckets }
   }

@@ -19,6 +19,16 @@ export class Claim {
   }
 }
 
+/** A partition that a sink has claimed in the table of offsets. */
+export interface ClaimState {
+  readonly topic: string
+  readonly partition: number
+  /** Grows with each claim of the partition: an earlier owner's transaction is refused by it. */
+  readonly epoch: number
+  /** The next offset to handle; null where the table has none yet. */
+  readonly next: number | null
+}
+
 /** Tells the consumer where its partitions begin, by the rows of the table of offsets. */
 export class Claims implements PositionStore {
   readonly #offsets: Offsets
@@ -53,7 +63,7 @@ export class Claims implements PositionStore {
     return this.#claims.get(keyOf({ topic, partition }))
   }
 
-  inspect() {
+  inspect(): readonly ClaimState[] {
     return Array.from(this.#claims.values(), ({ place, epoch, next }) => ({ ...place, epoch, next }))
   }
 }

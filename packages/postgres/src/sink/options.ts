@@ -22,7 +22,7 @@ export type SinkHandler<T extends AnySource> = (
 ) => unknown
 
 /** What a consumer has that a sink leaves to its user. */
-type ConsumerPart<T extends AnySource> = Pick<
+export type SinkConsumerOptions<T extends AnySource> = Pick<
   KafkaConsumerOptions<T>,
   | 'commitIntervalMs'
   | 'fetchMaxBytes'
@@ -46,7 +46,7 @@ type ConsumerPart<T extends AnySource> = Pick<
   | 'unreadable'
 >
 
-export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, ConsumerPart<T> {
+export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, SinkConsumerOptions<T> {
   readonly kafka: Kafka
   /** Of `pg`. The sink uses a connection for each partition that is being handled, and one for the relay. */
   readonly pool: Pool

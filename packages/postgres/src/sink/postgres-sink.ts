@@ -10,11 +10,11 @@ import {
 } from '@sluice/kafka'
 import type { Pool } from 'pg'
 import { OutboxTable } from '../outbox/outbox-table.ts'
-import { outboxRelay, type OutboxRelay } from '../outbox/relay.ts'
+import { outboxRelay, type OutboxRelay, type OutboxRelayState } from '../outbox/relay.ts'
 import { LOCK_TIMEOUT_MS, type TransactionSettings, withConnection } from '../sql/transaction.ts'
 import { explained, tablesOf, type Tables } from '../tables.ts'
 import { BatchWriter } from './batch-writer.ts'
-import { Claims } from './claim.ts'
+import { Claims, type ClaimState } from './claim.ts'
 import { sinkLines } from './event-lines.ts'
 import type { SinkEvents } from './events.ts'
 import { Offsets } from './offsets.ts'
@@ -67,6 +67,14 @@ interface Parts<T extends AnySource> {
   readonly relay: OutboxRelay | undefined
 }
 
+/** What `inspect()` of a sink returns. */
+export interface PostgresSinkState {
+  /** The partitions that it has claimed. */
+  readonly claims: readonly ClaimState[]
+  /** Null with `relay: false`. */
+  readonly relay: OutboxRelayState | null
+}
+
 export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDisposable {
   /** The member of the group: its events, its pauses, what it holds. Closing it closes the sink. */
   readonly consumer: Consumer<T>
@@ -82,7 +90,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   readonly #end = Promise.withResolvers<void>()
   #isFailed = false
 
-  /** For `postgresSink`. */
+  /** @internal For `postgresSink`. */
   constructor({ options, settings, tables, claims, consumer, relay }: Parts<T>) {
     this.consumer = consumer
     this.#claims = claims
@@ -112,7 +120,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
     })
   }
 
-  /** For `postgresSink`. */
+  /** @internal For `postgresSink`. */
   start(): void {
     void this.#run()
   }
@@ -123,7 +131,7 @@ export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDispos
   }
 
   /** Beside what `consumer.inspect()` tells. */
-  inspect() {
+  inspect(): PostgresSinkState {
     return { claims: this.#claims.inspect(), relay: this.relay?.inspect() ?? null }
   }
 

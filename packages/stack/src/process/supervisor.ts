@@ -13,6 +13,12 @@ export interface SupervisorOptions {
 
 const rotateEveryMs = 10_000
 
+/** What `inspect()` of a supervisor returns. */
+export interface SupervisorState {
+  readonly closed: boolean
+  readonly processes: readonly ProcessStatus[]
+}
+
 /**
  * Keeps processes running: servers and applications alike. Each is in a session of its own and ends with us, also when
  * we are killed. {@link Supervisor.close} stops them in the reverse of the order in which they were added.
@@ -68,7 +74,7 @@ export class Supervisor implements AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  inspect(): { readonly closed: boolean; readonly processes: readonly ProcessStatus[] } {
+  inspect(): SupervisorState {
     return { closed: this.#closed, processes: this.statuses() }
   }
 

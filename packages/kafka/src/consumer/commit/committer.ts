@@ -14,6 +14,7 @@ import { encodeOffsetMap } from './offset-map.ts'
 import { withOrigin } from '../assignment/origin.ts'
 import { Signal } from '../../async/wakeup.ts'
 import { closeGraceMs, type TimeLimit } from '../../time-limit.ts'
+import type { ConsumerCommitterState } from '../consumer-state.ts'
 
 export interface CommitterOptions {
   readonly cluster: Cluster
@@ -112,7 +113,7 @@ export class Committer {
     await limit.allows(Promise.all([this.#loop, this.#inFlight]), closeGraceMs.commit)
   }
 
-  inspect() {
+  inspect(): ConsumerCommitterState {
     const { commitIntervalMs } = this.#options.settings
     return { commitIntervalMs, commits: this.#commits, failures: this.#failures, discardedResults: this.#discarded }
   }

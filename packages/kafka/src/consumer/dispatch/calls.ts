@@ -7,6 +7,7 @@ import type { HandlerContext, Invocation } from './invocation.ts'
 import type { ConsumerSettings } from '../options.ts'
 import type { Slots } from './slots.ts'
 import type { ProcessTracing } from './process-tracing.ts'
+import type { ConsumerDispatcherState } from '../consumer-state.ts'
 
 export interface CallsOptions {
   readonly settings: ConsumerSettings
@@ -102,7 +103,7 @@ export class Calls {
     this.#deadlines.stop()
   }
 
-  inspect() {
+  inspect(): Pick<ConsumerDispatcherState, 'abandoned' | 'handledRecords' | 'oldest'> {
     const oldest = this.#deadlines.oldest()
     return {
       abandoned: this.#abandoned,

@@ -14,6 +14,7 @@ import type { AssignedPartition } from '../partition.ts'
 import { PartitionTurns } from './partition-turns.ts'
 import { Slots } from './slots.ts'
 import type { ProcessTracing } from './process-tracing.ts'
+import type { ConsumerDispatcherState } from '../consumer-state.ts'
 
 export interface DispatcherOptions {
   readonly settings: ConsumerSettings
@@ -151,7 +152,7 @@ export class Dispatcher {
     this.#calls.close()
   }
 
-  inspect() {
+  inspect(): ConsumerDispatcherState {
     return {
       ...this.#slots.inspect(),
       ...this.#order.inspect(),

@@ -3,7 +3,7 @@ import type { DecodeError } from '../../errors.ts'
 import type { ProcessSpan } from './process-tracing.ts'
 import type { Output } from '../commit/commit-route.ts'
 import type { ConsumerRecord } from '../../incoming/consumer-record.ts'
-import type { RecordPlace } from '../errors.ts'
+import type { OffsetPlace } from '../events.ts'
 import type { AssignedPartition } from '../partition.ts'
 
 /** What a handler gets beside its record. */
@@ -113,7 +113,7 @@ export class Invocation implements HandlerContext {
   }
 
   /** Where it is, by its first record. */
-  get place(): RecordPlace {
+  get place(): OffsetPlace {
     const first = Array.isArray(this.input) ? (this.input as readonly ConsumerRecord[])[0]! : this.input
     const { topic, partition, offset } = first as ConsumerRecord
     return { topic, partition, offset }

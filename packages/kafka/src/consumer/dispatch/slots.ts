@@ -1,4 +1,5 @@
 import { type Clock, Limiter, type Limit, type Token, eventLoopSensor } from '@sluice/flow'
+import type { ConsumerDispatcherState } from '../consumer-state.ts'
 
 /** Above this share of busy time the event loop itself is slow, and says nothing of the backend. */
 const saturatedAt = 0.9
@@ -63,7 +64,7 @@ export class Slots {
     return this.#limiter?.tryAcquire()
   }
 
-  inspect() {
+  inspect(): Pick<ConsumerDispatcherState, 'running' | 'limit' | 'algorithm'> {
     return { running: this.#running, limit: this.limit, algorithm: this.#limiter?.inspect().algorithm ?? 'fixed' }
   }
 }

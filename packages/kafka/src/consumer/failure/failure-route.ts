@@ -5,7 +5,8 @@ import { isInstance } from '../../is-instance.ts'
 import { OutputRefusedError } from '../../transactions/errors.ts'
 import type { Output } from '../commit/commit-route.ts'
 import type { ConsumerRecord } from '../../incoming/consumer-record.ts'
-import { HandlerError, PostponedError, type RecordPlace, UnknownEventTypeError } from '../errors.ts'
+import { HandlerError, PostponedError, UnknownEventTypeError } from '../errors.ts'
+import type { OffsetPlace } from '../events.ts'
 import type { ConsumerSettings } from '../options.ts'
 import type { AssignedPartition } from '../partition.ts'
 
@@ -91,7 +92,7 @@ function mayRetry(isRetryable: ConsumerSettings['isRetryable'], error: unknown):
 }
 
 /** Where it is, by its first record. */
-function placeOfFailure({ records }: Failure): RecordPlace {
+function placeOfFailure({ records }: Failure): OffsetPlace {
   const { topic, partition, offset } = records[0]!
   return { topic, partition, offset }
 }

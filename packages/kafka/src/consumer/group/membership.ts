@@ -14,6 +14,7 @@ import { Signal } from '../../async/wakeup.ts'
 import type { StateFile } from './state-file.ts'
 import type { Subscription } from './subscription.ts'
 import { closeGraceMs, type TimeLimit } from '../../time-limit.ts'
+import type { ConsumerMembershipState } from '../consumer-state.ts'
 
 /** Whoever carries out what the group decides. */
 export interface MembershipListener {
@@ -175,7 +176,7 @@ export class Membership {
     this.#state = 'left'
   }
 
-  inspect() {
+  inspect(): ConsumerMembershipState {
     return {
       state: this.#state,
       memberId: this.#memberId,

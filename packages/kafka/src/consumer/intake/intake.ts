@@ -1,4 +1,4 @@
-import { Gate, type GateState } from '@sluice/flow'
+import { Gate } from '@sluice/flow'
 import type { FetchAsk, FetchBudget, FetchPlan } from '../../fetch/broker-loop.ts'
 import type { BudgetDivision } from './budget-division.ts'
 import {
@@ -14,6 +14,7 @@ import {
 } from './budget-room.ts'
 import type { AssignedPartition } from '../partition.ts'
 import { giveBack, reserveTogether, type SharedReservation } from './shared-reservation.ts'
+import type { ConsumerGateState } from '../consumer-state.ts'
 
 export interface IntakeOptions {
   readonly maxRecords: number
@@ -205,7 +206,7 @@ export class Intake implements FetchBudget<AssignedPartition, Ask> {
     this.#tellRoom()
   }
 
-  inspect(): GateState & { readonly expandedBytes: number } {
+  inspect(): ConsumerGateState {
     return { ...this.#gate.inspect(), expandedBytes: this.#expandedBytes }
   }
 

@@ -10,6 +10,7 @@ export class StreamElement<R> implements Acknowledgeable {
   #included: StreamElement<R>[] = []
   #isSettled = false
 
+  /** @internal */
   constructor(record: R, context: HandlerContext, settle: (failure?: { readonly cause: unknown }) => void) {
     this.record = record
     this.#context = context

@@ -27,6 +27,7 @@ export class ConsumerStream<R extends ConsumerRecord> implements AsyncIterableIt
   #state: 'new' | 'open' | 'running' | 'over' = 'new'
   #failure: Error | undefined
 
+  /** @internal */
   constructor(host: StreamHost<R>) {
     this.#host = host
   }
@@ -58,7 +59,7 @@ export class ConsumerStream<R extends ConsumerRecord> implements AsyncIterableIt
     return { done: true, value: undefined }
   }
 
-  /** For the consumer: no more records come. What is out can still be acked. */
+  /** @internal For the consumer: no more records come. What is out can still be acked. */
   end(): void {
     this.#state = 'over'
     for (let asked = this.#asking.shift(); asked !== undefined; asked = this.#asking.shift()) {

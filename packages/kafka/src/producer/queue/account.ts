@@ -2,7 +2,7 @@ import { Ring } from '@sluice/flow'
 import type { PendingRecord } from '../../outgoing/pending-record.ts'
 
 /** What became of the records that were accepted: delivered + refused + unknown + pending = accepted. */
-export interface AccountState {
+export interface DeliveryCounts {
   readonly accepted: number
   readonly delivered: number
   /** Given up, and certainly not in the log. */
@@ -78,7 +78,7 @@ export class Account {
     })
   }
 
-  inspect(): AccountState {
+  inspect(): DeliveryCounts {
     return {
       accepted: this.#accepted,
       delivered: this.#delivered,

@@ -6,7 +6,7 @@ export const sendDurationBoundsMs: readonly number[] = [
   5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000,
 ]
 
-export interface TopicStats {
+export interface TopicSendStats {
   readonly topic: string
   readonly sent: number
   readonly failed: number
@@ -19,10 +19,10 @@ export interface SendStatsState {
   readonly batches: number
   /** As they were sent: compressed. */
   readonly batchBytes: number
-  readonly topics: readonly TopicStats[]
+  readonly topics: readonly TopicSendStats[]
 }
 
-interface Counts extends TopicStats {
+interface Counts extends TopicSendStats {
   sent: number
   failed: number
   durationMsSum: number
