@@ -8,7 +8,7 @@ import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { forgottenExports } from './forgotten-exports.ts'
 import { readSources, violationsIn } from './import-law.ts'
-import { ourLibraries, readPublicApi } from './public-api.ts'
+import { hiddenDeclarations, ourLibraries, readPublicApi } from './public-api.ts'
 
 /** What a gate found; an empty text means that it is content. */
 type Gate = () => Promise<string>
@@ -65,7 +65,8 @@ function checkImports(): Promise<string> {
 async function checkApi(): Promise<string> {
   const failedBuild = await build()
   if (failedBuild !== '') return failedBuild
-  return forgottenExports(readPublicApi(ourLibraries(root)), root).join('\n')
+  const api = readPublicApi(ourLibraries(root))
+  return [...forgottenExports(api, root), ...hiddenDeclarations(api)].join('\n')
 }
 
 /** Reads each package as a consumer's tools would. */

@@ -20,6 +20,8 @@ export interface LibraryApi extends Library {
 /** The exports of some libraries, and the checker that resolves what they name. */
 export interface PublicApi {
   readonly checker: ts.TypeChecker
+  /** Every file that the declarations reach. */
+  readonly files: readonly string[]
   readonly libraries: readonly LibraryApi[]
 }
 
@@ -39,7 +41,11 @@ export function readPublicApi(libraries: readonly Library[]): PublicApi {
     options,
   )
   const checker = program.getTypeChecker()
-  return { checker, libraries: libraries.map((library) => ({ ...library, exports: exportsOf(program, library) })) }
+  return {
+    checker,
+    files: program.getSourceFiles().map(({ fileName }) => fileName),
+    libraries: libraries.map((library) => ({ ...library, exports: exportsOf(program, library) })),
+  }
 }
 
 function exportsOf(program: ts.Program, { name, entry }: Library): ReadonlyMap<string, ts.Symbol> {
@@ -69,6 +75,17 @@ function isPrivateKeyword({ kind }: ts.Modifier): boolean {
 /** The path of a declaration from `root`, with forward slashes. */
 export function placeOf(root: string, declaration: ts.Declaration): string {
   return relative(root, declaration.getSourceFile().fileName).split(sep).join('/')
+}
+
+/** The Kafka client library is an implementation: its declarations would bind us to it, and break strict compilers. */
+const hidden = '/node_modules/@platformatic/'
+
+/** A line where the declarations reach those of the Kafka client library. */
+export function hiddenDeclarations({ files }: PublicApi): string[] {
+  const reached = files.filter((file) => file.includes(hidden)).length
+  return reached === 0
+    ? []
+    : [`the public declarations reach ${reached} files of ${hidden}: keep its types to src/driver`]
 }
 
 /** The libraries of this workspace. The services and the command line have no API of types. */

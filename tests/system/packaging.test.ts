@@ -1,4 +1,4 @@
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,9 @@ const published = manifests.filter((manifest) => !manifest.private).map(({ name 
 // npm itself may run on any Node; what is installed runs on this one.
 const env = { PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH']}`, NODE_OPTIONS: undefined }
 const npm = (args: readonly string[], cwd: string) => runOk('npm', args, { cwd, env, timeoutMs: 170_000 })
+
+const installedVersion = (name: string): string =>
+  (JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version
 
 let folder: string
 
@@ -85,6 +88,32 @@ describe('what would be published', () => {
       `try { topic('two words', { value: text }) } catch (error) { console.log(error.name, error.retriable) }`,
     )
     expect(said).toBe(['{"total":521500}', 'ConfigError brokers', 'ConfigError false'].join('\n'))
+  })
+
+  describe('its declarations', () => {
+    const compilers = { 'typescript-5.7': '5.7.3', 'typescript-5.9': '5.9.3', 'typescript-7': '7.0.2' }
+
+    beforeAll(async () => {
+      const aliases = Object.entries(compilers).map(([alias, version]) => `${alias}@npm:typescript@${version}`)
+      const types = ['@types/node', '@types/pg'].map((name) => `${name}@${installedVersion(name)}`)
+      await npm(['install', '--no-save', '--prefer-offline', '--no-audit', '--no-fund', ...aliases, ...types], folder)
+      copyFileSync(join(root, 'tests/types/consumer.ts'), join(folder, 'consumer.ts'))
+    })
+
+    const modules = { nodenext: 'nodenext', bundler: 'esnext' }
+    const cases = Object.keys(compilers).flatMap((compiler) =>
+      Object.entries(modules).map(([moduleResolution, module]) => ({ compiler, module, moduleResolution })),
+    )
+
+    it.each(cases)('suit $compiler with $moduleResolution, libraries checked', async ({ compiler, ...resolution }) => {
+      const strict = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false }
+      // Libraries of 2022, and those of browsers beside them: the least that a user of Node 22 compiles with.
+      const compilerOptions = { ...resolution, ...strict, target: 'es2022', types: ['node'], noEmit: true }
+      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+      const tsc = join(folder, 'node_modules', compiler, 'bin', 'tsc')
+      const { code, stdout } = await run(process.execPath, [tsc, '-p', folder], { cwd: folder, env })
+      expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    })
   })
 
   it('answers with the sluice command', async () => {

@@ -1,6 +1,6 @@
 import { ConfigError, requireInteger, systemClock, type Clock } from '@sluice/flow'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { Address, SaslOptions } from './driver/connections.ts'
+import type { Address, SaslOptions } from './driver/connect-options.ts'
 import { requireKnownFields } from './known-fields.ts'
 import { parseLogger, type Logger } from './log/logger.ts'
 

@@ -54,7 +54,7 @@ export { text } from './codecs/text.ts'
 export type { Codec, Decoder, Encoder } from './codecs/codec.ts'
 export type { Compression } from './batch/batch.ts'
 export type { DecodedRecord } from './batch/decode.ts'
-export type { SaslOptions } from './driver/connections.ts'
+export type { SaslOptions } from './driver/connect-options.ts'
 export type {
   Delivery,
   HeaderInput,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { AuthenticationError, ConnectionError } from '../errors.ts'
 import { AnyBroker, hedgeFor } from './any-broker.ts'
 import { brokerError } from './classify.ts'
-import type { Address } from './connections.ts'
+import type { Address } from './connect-options.ts'
 
 const address = (host: string): Address => ({ host, port: 9_092 })
 const [a, b, c] = [address('a'), address('b'), address('c')]

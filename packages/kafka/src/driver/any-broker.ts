@@ -1,6 +1,6 @@
 import { SluiceError, type Clock, type Timer } from '@sluice/flow'
 import { BrokerError, ConnectionError } from '../errors.ts'
-import type { Address } from './connections.ts'
+import type { Address } from './connect-options.ts'
 
 /** How long one broker may be silent before the next is asked as well, at most. */
 export const hedgeMs = 1_000

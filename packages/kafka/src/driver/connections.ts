@@ -4,6 +4,7 @@ import { ConnectionError, ProtocolError, RequestTimeoutError } from '../errors.t
 import type { Api } from './answer.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import { requestFailure } from './failures.ts'
+import type { Address, SaslOptions } from './connect-options.ts'
 import { isLibraryLoaded, library, loadLibrary } from './library.ts'
 
 /** Requests on one connection are answered in order, so what may wait long must not share one with what may not. */
@@ -14,11 +15,6 @@ export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce' | '
  * transaction for the coordinator of the transaction (KIP-890), for as long as that is away.
  */
 const exclusive: ReadonlySet<Role> = new Set(['fetch', 'transaction'])
-
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
 
 export interface ConnectionsOptions {
   /** Where the cluster is looked for at first: any other address is one that the cluster advertises. */
@@ -31,14 +27,6 @@ export interface ConnectionsOptions {
   readonly tls?: TlsOptions | undefined
   readonly sasl?: SaslOptions | undefined
   readonly clock: Clock
-}
-
-export interface SaslOptions {
-  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
-  readonly username?: string
-  readonly password?: string
-  /** For OAUTHBEARER: asked for every session, again before it ends; has 80 % of `connectTimeoutMs`, or what is left of it. */
-  readonly token?: string | (() => string | Promise<string>)
 }
 
 /** After so many hang-ups in a row on the same request, each the first of a fresh connection, it is the request. */

@@ -3,7 +3,7 @@ import { messageOf, type Clock, type SluiceError } from '@sluice/flow'
 import { AuthenticationError } from '../errors.ts'
 import { answeredBy } from './answer.ts'
 import { brokerError, classify } from './classify.ts'
-import type { SaslOptions } from './connections.ts'
+import type { SaslOptions } from './connect-options.ts'
 import { ScramExchange, type ScramMechanism } from './scram.ts'
 import { tokenInTime } from './token.ts'
 

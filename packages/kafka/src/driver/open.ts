@@ -29,7 +29,8 @@ import {
   deleteTopics,
   describeTopicConfigs,
 } from './apis/topics.ts'
-import { Connections, type Address, type SaslOptions } from './connections.ts'
+import { Connections } from './connections.ts'
+import type { Address, SaslOptions } from './connect-options.ts'
 import type { AdminDriver, ClusterMetadata, Driver } from './driver.ts'
 import { endsWithin } from '../async/within.ts'
 

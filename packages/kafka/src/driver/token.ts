@@ -1,6 +1,6 @@
 import { messageOf } from '@sluice/flow'
 import { ConnectionError, TokenError } from '../errors.ts'
-import type { SaslOptions } from './connections.ts'
+import type { SaslOptions } from './connect-options.ts'
 import type { LoginOptions } from './login.ts'
 
 /** Of the time that a connection may take: the rest is for TCP, TLS and the broker's answers. */

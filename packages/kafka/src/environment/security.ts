@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { KafkaOptions } from '../config.ts'
-import type { SaslOptions } from '../driver/connections.ts'
+import type { SaslOptions } from '../driver/connect-options.ts'
 import type { EnvironmentReader } from './reader.ts'
 
 const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'] as const

@@ -2,6 +2,13 @@ import type { Priority } from '@sluice/flow'
 import { recordSizeUpperBound } from '../batch/encode.ts'
 import type { Delivery, WireHeaders, WireRecord } from '../record/record.ts'
 
+/** PromiseWithResolvers, which a user's compiler knows with `lib: es2024` only. */
+interface OwnPromise {
+  readonly promise: Promise<Delivery>
+  readonly resolve: (delivery: Delivery) => void
+  readonly reject: (error: unknown) => void
+}
+
 /** A record on its way out. */
 export class PendingRecord implements WireRecord {
   readonly key: Buffer | null
@@ -18,7 +25,7 @@ export class PendingRecord implements WireRecord {
   /** How many were accepted before it; set when the queue takes it. */
   ordinal = 0
   /** A promise of its own, for a record that is in no batch or whose batch came apart. */
-  own: PromiseWithResolvers<Delivery> | undefined = undefined
+  own: OwnPromise | undefined = undefined
 
   constructor(
     key: Buffer | null,

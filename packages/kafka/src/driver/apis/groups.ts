@@ -1,5 +1,6 @@
 import { brokerError } from '../classify.ts'
-import type { Address, Connections } from '../connections.ts'
+import type { Connections } from '../connections.ts'
+import type { Address } from '../connect-options.ts'
 import type {
   BrokerNode,
   DescribedClassicGroup,

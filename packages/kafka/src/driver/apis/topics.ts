@@ -1,6 +1,7 @@
 import { readUnread } from '../answer.ts'
 import { brokerError } from '../classify.ts'
-import type { Address, Connections } from '../connections.ts'
+import type { Connections } from '../connections.ts'
+import type { Address } from '../connect-options.ts'
 import type { DeletedRecords, NewTopic, RecordsPlace, TopicConfigs, TopicResult } from '../driver.ts'
 import { perTopic } from './by-topic.ts'
 import {

@@ -1,7 +1,8 @@
 import { answeredBy } from '../answer.ts'
 import type { ChunkReader } from '../chunk-reader.ts'
 import { brokerError } from '../classify.ts'
-import type { Address, Connections } from '../connections.ts'
+import type { Connections } from '../connections.ts'
+import type { Address } from '../connect-options.ts'
 import type {
   BrokerNode,
   EndTransactionRequest,

@@ -1,0 +1,14 @@
+// Apart from the connections, since the package's declarations show it: those of the client library stay out of them.
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface SaslOptions {
+  readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
+  readonly username?: string
+  readonly password?: string
+  /** For OAUTHBEARER: asked for every session, again before it ends; has 80 % of `connectTimeoutMs`, or what is left of it. */
+  readonly token?: string | (() => string | Promise<string>)
+}
