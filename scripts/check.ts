@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { forgottenExports } from './forgotten-exports.ts'
-import { readSources, violationsIn } from './import-law.ts'
+import { folderCirclesIn, readSources, violationsIn } from './import-law.ts'
 import { hiddenDeclarations, ourLibraries, readPublicApi } from './public-api.ts'
 
 /** What a gate found; an empty text means that it is content. */
@@ -58,7 +58,7 @@ function checkImports(): Promise<string> {
     root,
     [...paths, ...others].map((path) => path.replaceAll('\\', '/')),
   )
-  return Promise.resolve(violationsIn(sources).join('\n'))
+  return Promise.resolve([...violationsIn(sources), ...folderCirclesIn(sources)].join('\n'))
 }
 
 /** What the published declarations show. */

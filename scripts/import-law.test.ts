@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { specifiersOf, violationsIn } from './import-law.ts'
+import { folderCirclesIn, specifiersOf, violationsIn } from './import-law.ts'
 
 const violations = (path: string, text: string) => violationsIn([{ path, text }])
 
@@ -46,4 +46,32 @@ describe('the one-way imports', () => {
     ['packages/kafka/src/x.ts', `await import('@sluice/commerce')`],
     ['packages/kafka/src/driver/x.ts', `import { Kafka } from 'kafkajs'`],
   ])('%s may not have: %s', (path, text) => expect(violations(path, text)).toHaveLength(1))
+})
+
+describe('the folders of a package', () => {
+  const file = (path: string, text: string) => ({ path: `packages/kafka/src/${path}`, text })
+
+  it('may import each other one way, and files beside them both ways', () => {
+    const files = [
+      file('consumer/a.ts', `import { b } from '../reader/b.ts'\nimport { c } from '../c.ts'`),
+      file('consumer/deep/d.ts', `import { a } from '../a.ts'`),
+      file('reader/b.ts', `import { c } from '../c.ts'`),
+      file('c.ts', `import type { A } from './consumer/a.ts'`),
+    ]
+    expect(folderCirclesIn(files)).toEqual([])
+  })
+
+  it('form no circle, also not by their types, nor over a third one', () => {
+    const files = [
+      file('consumer/a.ts', `import type { B } from '../reader/b.ts'`),
+      file('reader/deep/b.ts', `import { c } from '../../fetch/c.ts'`),
+      file('fetch/c.ts', `export type { A } from '../consumer/a.ts'`),
+      file('record/d.ts', `import { c } from '../fetch/c.ts'`),
+      // A test may look at everything.
+      file('batch/e.test.ts', `import { d } from '../record/d.ts'`),
+      file('record/f.ts', `import { e } from '../batch/e.ts'`),
+    ]
+    const [consumer, fetch, reader] = ['consumer', 'fetch', 'reader'].map((name) => `packages/kafka/src/${name}`)
+    expect(folderCirclesIn(files)).toEqual([`folders import each other: ${consumer} <-> ${fetch} <-> ${reader}`])
+  })
 })

@@ -16,8 +16,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'packages/postgres': ['@sluice/flow', '@sluice/kafka'],
   'packages/stack': [],
   'packages/cli': ['@sluice/flow', '@sluice/kafka', '@sluice/stack', '@sluice/commerce'],
-  'services/commerce': ['@sluice/flow', '@sluice/kafka'],
 }
+
+/** What any service may import. */
+const servicesMayImport: readonly string[] = ['@sluice/flow', '@sluice/kafka', '@sluice/postgres']
 
 /** A library that only these folders may import: so it can be replaced in a day. */
 const confined: Readonly<Record<string, readonly string[]>> = {
@@ -60,7 +62,7 @@ function objection(path: string, specifier: string): string | undefined {
   const homes = confined[name]
   if (homes && !homes.some((home) => path.startsWith(home))) return `may be imported only in ${homes.join(' and ')}`
   if (!name.startsWith('@sluice/')) return undefined
-  const allowed = mayImport[workspace]
+  const allowed = workspace.startsWith('services/') ? servicesMayImport : mayImport[workspace]
   if (allowed && !allowed.includes(name))
     return `is not among what ${workspace} may import (${allowed.join(', ') || 'nothing'})`
   return isLibrary(name) && specifier !== name ? 'is a deep import: a library has one public entry' : undefined
@@ -76,6 +78,47 @@ function packageName(specifier: string): string {
 /** Services export their programs beside their entry, so that the demo can start them; libraries export one entry. */
 function isLibrary(name: string): boolean {
   return name !== '@sluice/commerce'
+}
+
+/**
+ * The circles of folders: those right below a package's `src` whose files import each other, types too, as one line each.
+ * Files that lie in `src` itself belong to no folder.
+ */
+export function folderCirclesIn(files: readonly SourceFile[]): string[] {
+  const imports = new Map<string, Set<string>>()
+  for (const { path, text } of files) {
+    const from = folderOf(path)
+    if (from === undefined || path.endsWith('.test.ts')) continue
+    const targets = imports.get(from) ?? new Set()
+    imports.set(from, targets)
+    for (const specifier of specifiersOf(text).filter((one) => one.startsWith('.'))) {
+      const to = folderOf(normalize(join(dirname(path), specifier)).replaceAll('\\', '/'))
+      if (to !== undefined && to !== from) targets.add(to)
+    }
+  }
+  const reach = (start: string): ReadonlySet<string> => reachable(imports, start)
+  const circles = [...imports.keys()].map((folder) =>
+    [...reach(folder)].filter((other) => reach(other).has(folder)).toSorted(),
+  )
+  const lines = circles.filter((circle) => circle.length > 1).map((circle) => circle.join(' <-> '))
+  return [...new Set(lines)].map((line) => `folders import each other: ${line}`)
+}
+
+/** `packages/kafka/src/consumer`, for a file anywhere below it. */
+function folderOf(path: string): string | undefined {
+  return /^((?:packages|services)\/[^/]+\/src\/[^/]+)\//.exec(path)?.[1]
+}
+
+/** What can be come to from a folder, itself included where it lies in a circle. */
+function reachable(imports: ReadonlyMap<string, ReadonlySet<string>>, start: string): ReadonlySet<string> {
+  const seen = new Set<string>()
+  const left = [...(imports.get(start) ?? [])]
+  for (let folder = left.pop(); folder !== undefined; folder = left.pop()) {
+    if (seen.has(folder)) continue
+    seen.add(folder)
+    left.push(...(imports.get(folder) ?? []))
+  }
+  return seen
 }
 
 /** Reads `paths` (relative to `root`) for `violationsIn`. */

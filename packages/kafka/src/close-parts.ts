@@ -1,5 +1,5 @@
 import type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
-import type { OffsetPlace } from './consumer/events.ts'
+import type { OffsetPlace } from './record/places.ts'
 import type { CloseReport as ProducerCloseReport } from './producer/producer-state.ts'
 import { closeGraceMs, type TimeLimit } from './time-limit.ts'
 

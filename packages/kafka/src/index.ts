@@ -70,12 +70,12 @@ export type { CloseOptions, SendOptions } from './producer/producer.ts'
 export type { ProducerActivity, ProducerEvents } from './producer/events.ts'
 export type {
   Acks,
-  AddHeadersOptions,
   DeadLetterOptions,
   ProducerBreakerOptions,
   ProducerOptions,
   QueueOptions,
 } from './producer/options.ts'
+export type { AddHeadersOptions } from './outgoing/added-headers.ts'
 export type { DeadLetterPlace, DeadLettersEvent, DeadLettersState } from './producer/dead-letters/dead-letters.ts'
 export type { CloseReport, ProducerState, QueueState } from './producer/producer-state.ts'
 export type { DeliveryCounts } from './producer/queue/account.ts'
@@ -88,13 +88,12 @@ export type {
   BatchHandler,
   CloseOptions as ConsumerCloseOptions,
   Consumer,
-  NameOf,
   PauseTarget,
   RecordHandler,
-  RecordOf,
   RecordRunOptions,
   RunOptions,
 } from './consumer/consumer.ts'
+export type { NameOf, RecordOf } from './incoming/record-of.ts'
 export type {
   ConsumerCommitterState,
   ConsumerDispatcherState,
@@ -122,16 +121,11 @@ export {
   RevokedError,
   StateInUseError,
   UnknownEventTypeError,
-  UnreadableBatchError,
 } from './consumer/errors.ts'
-export type {
-  ConsumerActivity,
-  ConsumerEvents,
-  OffsetPlace,
-  PartitionPlace,
-  ResetReason,
-  UnreadableRange,
-} from './consumer/events.ts'
+export { UnreadableBatchError } from './incoming/errors.ts'
+export type { ConsumerActivity, ConsumerEvents, ResetReason } from './consumer/events.ts'
+export type { UnreadableRange } from './incoming/unreadable.ts'
+export type { OffsetPlace, PartitionPlace } from './record/places.ts'
 export type { EventHandler, EventTypeSource, HandlersByType } from './consumer/handlers.ts'
 export {
   deadLetterHeader,
@@ -144,9 +138,9 @@ export {
 export type { DeadLetterLog } from './dead-letters/dead-letter-log.ts'
 export type { FoundLetter, LetterFilter, ReplayFailure, ReplayOptions, ReplayReport } from './dead-letters/replay.ts'
 export { DeadLetterRefusedError, type RefusedLetter } from './failure/errors.ts'
-export type { DeadLetterRecord } from './dead-letters/dead-letter-writer.ts'
+export type { DeadLetterRecord } from './failure/dead-letter-record.ts'
 export type { LetterOptions, OversizePolicy, WrittenLetter } from './dead-letters/deliver-letter.ts'
-export type { OriginalRecord, RetryFacts } from './failure/retry-record.ts'
+export type { OriginalRecord, RetryFacts } from './incoming/original-record.ts'
 export type { Refusal } from './failure/refusal.ts'
 export type { ConsumerDeadLetterOptions } from './consumer/failure/dead-letter-options.ts'
 export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'
@@ -155,8 +149,6 @@ export type { Ownership, PositionStore, StoredPartition } from './consumer/assig
 export type { PrioritySource } from './consumer/dispatch/record-priority.ts'
 export type { ConsumerPressure, PressureState } from './consumer/pressure.ts'
 export type {
-  AnySource,
-  AnyTopic,
   ConsumerGateOptions,
   ConsumerOptions,
   ConsumerOrder,
@@ -164,17 +156,14 @@ export type {
   HandlerRetryOptions,
   ResetPolicy,
 } from './consumer/options.ts'
+export type { AnySource, AnyTopic } from './record/sources.ts'
 export type { SkippedRecords, UnreadablePolicy } from './incoming/unreadable.ts'
 export type { ConsumerStream } from './consumer/stream/stream.ts'
 export type { Carrier, StreamElement } from './consumer/stream/stream-element.ts'
 export type { CloseReport as ConsumerCloseReport } from './consumer/session.ts'
 
-export {
-  OutputRefusedError,
-  ProducerFencedError,
-  TransactionError,
-  type TransactionOutcome,
-} from './transactions/errors.ts'
+export { ProducerFencedError, TransactionError, type TransactionOutcome } from './transactions/errors.ts'
+export { OutputRefusedError } from './errors.ts'
 export { outputTo, type TopicOutput } from './pipe/options.ts'
 export type { OneOutput, PipeConsumerOptions, PipeHandler, PipeOptions, PipeOutput } from './pipe/options.ts'
 export type { Pipe, PipeEvents, PipeState } from './pipe/pipe.ts'

@@ -3,7 +3,7 @@ import { DataFolder } from './folder/data-folder.ts'
 import { FolderLock } from './folder/folder-lock.ts'
 import { isStackFolder, refuseForeignFolder, refuseUntrustedFolder } from './folder/own-folder.ts'
 import { RunRecords } from './folder/run-records.ts'
-import { isAlive, signalProcess } from './process/identity.ts'
+import { isAlive, signalProcess } from './machine/identity.ts'
 
 export interface StopOptions {
   /** Removes the data afterwards. Default false. */

@@ -5,7 +5,7 @@ import { failure, startBackground, tellParent } from '../background.ts'
 import type { CommandContext, ConfigureCommand } from '../command.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { untilSignal } from '../until-signal.ts'
-import { printAddresses } from './status.ts'
+import { printAddresses } from '../output/addresses.ts'
 
 const transitionLimitMs = 180_000
 

@@ -1,6 +1,6 @@
 import { projectDataDir, type Stack, StackError, startStack, type StackOptions, type Supervisor } from '@sluice/stack'
 import type { CommandContext } from '../command.ts'
-import { printAddresses } from '../commands/status.ts'
+import { printAddresses } from '../output/addresses.ts'
 import { ExitCode } from '../exit-codes.ts'
 import { Demo } from './demo.ts'
 import { requirePlainServers } from './plain-servers.ts'

@@ -29,7 +29,7 @@ import {
   type TopicDescription,
   type TopicSpec,
 } from './topics.ts'
-import type { OffsetPlace, PartitionPlace } from '../consumer/events.ts'
+import type { OffsetPlace, PartitionPlace } from '../record/places.ts'
 
 /**
  * Topics, groups and offsets of a cluster. Shares the connections of its `Kafka` and needs no closing.

@@ -1,7 +1,7 @@
 // What `inspect()` of a consumer returns. Counters begin at 0 with the consumer; bytes are bytes of memory.
 import type { GateState } from '@sluice/flow'
 import type { FetchLoopsState } from '../fetch/fetch-loops.ts'
-import type { OffsetPlace, PartitionPlace } from './events.ts'
+import type { OffsetPlace, PartitionPlace } from '../record/places.ts'
 import type { LetterCounts } from './letter-counts.ts'
 import type { MembershipState } from './group/membership.ts'
 import type { PartitionPhase, Usage } from './partition.ts'

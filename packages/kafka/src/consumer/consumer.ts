@@ -1,18 +1,12 @@
 import { ClosedError, ConfigError, Emitter, requireNumber, systemClock, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { ConsumerRecord } from '../incoming/consumer-record.ts'
 import type { ConsumerEvents } from './events.ts'
 import { consumerLines } from './event-lines.ts'
 import { LetterCounter } from './letter-counts.ts'
 import { byEventType, type EventTypeSource, type HandlersByType } from './handlers.ts'
 import type { HandlerContext } from './dispatch/invocation.ts'
-import {
-  parseConsumerOptions,
-  type AnySource,
-  type AnyTopic,
-  type ConsumerOptions,
-  type ConsumerSettings,
-} from './options.ts'
+import { parseConsumerOptions, type ConsumerOptions, type ConsumerSettings } from './options.ts'
+import type { AnySource, AnyTopic } from '../record/sources.ts'
 import { DeadLetterRoute } from './failure/dead-letter-route.ts'
 import { DeadLetterWriter } from '../dead-letters/dead-letter-writer.ts'
 import { RetryRoute } from './failure/retry-route.ts'
@@ -26,16 +20,7 @@ import { closeGraceMs, TimeLimit } from '../time-limit.ts'
 import { loadOpenTelemetry, type OpenTelemetry } from '../tracing/open-telemetry.ts'
 import { ProcessTracing } from './dispatch/process-tracing.ts'
 import type { ConsumerState } from './consumer-state.ts'
-
-/** The records of these topics: a union that `record.topic` narrows. */
-export type RecordOf<T extends AnySource> = T extends RegExp
-  ? ConsumerRecord<Buffer | null, Buffer | null>
-  : T extends Exclude<AnySource, RegExp>
-    ? ConsumerRecord<ReturnType<T['key']['decode']>, ReturnType<T['value']['decode']>, NameOf<T>>
-    : never
-
-/** The name of a topic as a type, so that `record.topic` tells the records of several topics apart; of a pattern: string. */
-export type NameOf<T extends AnySource> = T extends { readonly name: infer Name extends string } ? Name : string
+import type { RecordOf } from '../incoming/record-of.ts'
 
 export type RecordHandler<T extends AnySource> = (record: RecordOf<T>, context: HandlerContext) => unknown
 /** Records of one partition, in order, from 1 to `maxPollRecords`. */

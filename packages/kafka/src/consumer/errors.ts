@@ -1,7 +1,6 @@
 import { SluiceError, messageOf } from '@sluice/flow'
-import type { OffsetPlace, PartitionPlace, ResetReason } from './events.ts'
-
-const at = ({ topic, partition, offset }: OffsetPlace): string => `${topic}/${partition} at offset ${offset}`
+import type { ResetReason } from './events.ts'
+import { describePlace, type OffsetPlace, type PartitionPlace } from '../record/places.ts'
 
 /** A handler failed at its last attempt. The offset was not committed: the record will be read again. */
 export class HandlerError extends SluiceError<'handler_failed'> {
@@ -12,7 +11,7 @@ export class HandlerError extends SluiceError<'handler_failed'> {
   declare readonly attempts: number
 
   constructor(place: OffsetPlace, attempts: number, cause: unknown) {
-    super('handler_failed', `The handler failed ${attempts} times for ${at(place)}: ${messageOf(cause)}`, {
+    super('handler_failed', `The handler failed ${attempts} times for ${describePlace(place)}: ${messageOf(cause)}`, {
       cause,
       facts: { topic: place.topic, partition: place.partition, offset: place.offset, attempts },
     })
@@ -27,7 +26,7 @@ export class HandlerTimeoutError extends SluiceError<'handler_timed_out'> {
   declare readonly timeoutMs: number
 
   constructor(place: OffsetPlace, timeoutMs: number) {
-    super('handler_timed_out', `The handler did not settle within ${timeoutMs} ms for ${at(place)}`, {
+    super('handler_timed_out', `The handler did not settle within ${timeoutMs} ms for ${describePlace(place)}`, {
       retriable: true,
       facts: { topic: place.topic, partition: place.partition, offset: place.offset, timeoutMs },
     })
@@ -70,28 +69,6 @@ export class AbandonedHandlersError extends SluiceError<'handlers_abandoned'> {
   }
 }
 
-/**
- * Records are damaged, or larger than allowed once decompressed. With `unreadable: 'skip'` it comes in the `unreadable`
- * event, and reading has gone on behind them. With `'stop'` it ends the reading, and their offsets are not committed.
- */
-export class UnreadableBatchError extends SluiceError<'batch_unreadable'> {
-  declare readonly topic: string
-  declare readonly partition: number
-  /** The first offset that cannot be read. */
-  declare readonly offset: number
-  /** Where reading can go on: the offset behind the last one that cannot be read. */
-  declare readonly endOffset: number
-
-  constructor(place: OffsetPlace, cause: unknown, endOffset: number = place.offset + 1) {
-    const { topic, partition, offset } = place
-    const what = endOffset - offset > 1 ? `${topic}/${partition} from offset ${offset} to ${endOffset - 1}` : at(place)
-    super('batch_unreadable', `${what} cannot be read (see the option unreadable): ${messageOf(cause)}`, {
-      cause,
-      facts: { topic, partition, offset, endOffset },
-    })
-  }
-}
-
 /** The group does not let this member in, or not any longer. */
 export class MembershipError extends SluiceError<'membership_refused'> {
   declare readonly group: string
@@ -112,7 +89,7 @@ export class UnknownEventTypeError extends SluiceError<'event_type_unknown'> {
   constructor(place: OffsetPlace, eventType: string | null) {
     const what = eventType === null ? 'No event type is said' : `No handler takes the event type ${eventType}`
     const { topic, partition, offset } = place
-    super('event_type_unknown', `${what}: ${at(place)}`, { facts: { topic, partition, offset, eventType } })
+    super('event_type_unknown', `${what}: ${describePlace(place)}`, { facts: { topic, partition, offset, eventType } })
   }
 }
 
@@ -145,9 +122,13 @@ export class OffsetOutsideLogError extends SluiceError<'offset_outside_log'> {
 
   constructor(place: OffsetPlace, logStart: number, logEnd: number) {
     const { topic, partition, offset } = place
-    super('offset_outside_log', `The position kept for ${at(place)} is outside its log of ${logStart} to ${logEnd}`, {
-      facts: { topic, partition, offset, logStart, logEnd },
-    })
+    super(
+      'offset_outside_log',
+      `The position kept for ${describePlace(place)} is outside its log of ${logStart} to ${logEnd}`,
+      {
+        facts: { topic, partition, offset, logStart, logEnd },
+      },
+    )
   }
 }
 

@@ -2,7 +2,8 @@ import { messageOf, nameOf } from '@sluice/flow'
 import { isInstance } from '../is-instance.ts'
 import { mayPass, type LinesOf } from '../log/lines.ts'
 import { PostponedError } from './errors.ts'
-import type { ConsumerEvents, OffsetPlace } from './events.ts'
+import type { ConsumerEvents } from './events.ts'
+import type { OffsetPlace } from '../record/places.ts'
 
 /** How a consumer's events are logged: see docs/logging.md, which a test compares with it. */
 export const consumerLines: LinesOf<ConsumerEvents> = {

@@ -1,22 +1,7 @@
 import type { LetterPart } from '../failure/dead-letter-headers.ts'
-import type { UnreadableBatchError } from './errors.ts'
 import type { ConsumerPressure } from './pressure.ts'
-
-export interface PartitionPlace {
-  readonly topic: string
-  readonly partition: number
-}
-
-export interface OffsetPlace extends PartitionPlace {
-  readonly offset: number
-}
-
-/** Offsets that cannot be read, from `offset` up to `endOffset`, which is not one of them. */
-export interface UnreadableRange extends OffsetPlace {
-  readonly endOffset: number
-  /** Its `cause` says why. */
-  readonly error: UnreadableBatchError
-}
+import type { PartitionPlace, OffsetPlace } from '../record/places.ts'
+import type { UnreadableRange } from '../incoming/unreadable.ts'
 
 /** What a consumer emits while it runs. None of these stops it; what does, `run` rejects with. */
 export type ConsumerEvents = {

@@ -13,7 +13,6 @@ import type { Isolation } from '../driver/driver.ts'
 import { bytes } from '../codecs/bytes.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { OversizePolicy } from '../dead-letters/deliver-letter.ts'
-import type { Topic } from '../record/record.ts'
 import { requireTopic } from '../record/require-topic.ts'
 import { topicPattern, type TopicPattern } from '../record/topic.ts'
 import type { ConsumerRecord } from '../incoming/consumer-record.ts'
@@ -21,14 +20,7 @@ import { type ConsumerDeadLetterOptions, parseDeadLetters } from './failure/dead
 import type { PositionStore } from './assignment/position-store.ts'
 import type { PrioritySource } from './dispatch/record-priority.ts'
 import { unreadablePolicies, type UnreadablePolicy } from '../incoming/unreadable.ts'
-
-// Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
-// oxlint-disable-next-line typescript/no-explicit-any
-export type AnyTopic = Topic<any, any, any, any>
-
-/** What can be subscribed to: a topic, those that a pattern matches, or those that a RegExp matches, as bytes. */
-// oxlint-disable-next-line typescript/no-explicit-any
-export type AnySource = AnyTopic | TopicPattern<any, any, any, any> | RegExp
+import type { AnyTopic, AnySource } from '../record/sources.ts'
 
 export type ConsumerOrder = 'partition' | 'key' | 'unordered'
 

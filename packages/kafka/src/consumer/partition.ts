@@ -1,5 +1,5 @@
 import type { Priority } from '@sluice/flow'
-import type { AnyTopic } from './options.ts'
+import type { AnyTopic } from '../record/sources.ts'
 import type { Invocation } from './dispatch/invocation.ts'
 import { MapBudget } from './commit/map-budget.ts'
 import type { RetryBacklog } from './failure/retry-backlog.ts'

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { json } from '../codecs/json.ts'
 import { text } from '../codecs/text.ts'
 import { topic } from '../record/topic.ts'
-import type { RecordOf } from './consumer.ts'
+import type { RecordOf } from '../incoming/record-of.ts'
 
 const orders = topic('orders', { value: json<{ readonly total: number }>() })
 const payments = topic('payments', { value: json(z.object({ paidAt: z.string().transform((at) => new Date(at)) })) })

@@ -4,27 +4,13 @@ import type { Compression } from '../batch/batch.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { TopicMetadata } from '../driver/driver.ts'
 import { Producer } from '../producer/producer.ts'
-import type { HeadersInput } from '../record/record.ts'
 import { rawTopic } from '../record/topic.ts'
 import { endsWithin } from '../async/within.ts'
 import { deliverLetter, type LetterOptions, type LetterWay, type WrittenLetter } from './deliver-letter.ts'
 import { LetterTopics } from './letter-topics.ts'
 import { refusalOf } from '../failure/refusal.ts'
 import { deadLetterTopic } from '../failure/topic-names.ts'
-
-/** A record that goes to the dead letter topic of its topic, or to its retry topic. */
-export interface DeadLetterRecord {
-  /** The topic that it was for. */
-  readonly topic: string
-  /** Where it was; the dead letter goes to the partition of the same number. -1: by its key. */
-  readonly partition: number
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  readonly headers: HeadersInput
-  readonly timestampMs?: number
-  /** Of the batch that it was read in: what fitted into its topic that way need not fit in another. Default lz4. */
-  readonly compression?: Compression
-}
+import type { DeadLetterRecord } from '../failure/dead-letter-record.ts'
 
 export interface DeadLetterWriterOptions {
   /** The topic for what was meant for this one. Default: its dead letter topic. */

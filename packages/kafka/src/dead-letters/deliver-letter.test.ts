@@ -4,7 +4,7 @@ import { brokerError, errorCode } from '../driver/classify.ts'
 import { ConnectionError, DeliveryError } from '../errors.ts'
 import { RecordHeaders } from '../incoming/consumer-record.ts'
 import { deadLetterHeaders, readDeadLetter } from '../failure/dead-letter-headers.ts'
-import type { DeadLetterRecord } from './dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../failure/dead-letter-record.ts'
 import { deliverLetter, type LetterOptions, type LetterWay } from './deliver-letter.ts'
 import { isOwnMaxBytes, ownMaxBytes } from './letter-topics.ts'
 

@@ -1,6 +1,6 @@
 import type { Clock } from '@sluice/flow'
 import type { LetterPart } from '../failure/dead-letter-headers.ts'
-import type { DeadLetterRecord } from './dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../failure/dead-letter-record.ts'
 import { DeadLetterRefusedError } from '../failure/errors.ts'
 import { LetterForm } from './letter-form.ts'
 import { type Refusal, refusalOf } from '../failure/refusal.ts'

@@ -1,7 +1,7 @@
 import { encodedBytes } from '../batch/encoded-bytes.ts'
 import type { HeaderInput, WireRecord } from '../record/record.ts'
 import { deadLetterHeader, isLetterHeader, type LetterPart, reducedHeader } from '../failure/dead-letter-headers.ts'
-import type { DeadLetterRecord } from './dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../failure/dead-letter-record.ts'
 
 /** What is left of a message that was too long. */
 const shortMessageLength = 200

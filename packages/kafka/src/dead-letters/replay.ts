@@ -1,6 +1,6 @@
 import { messageOf, type Clock, type RateLimiter } from '@sluice/flow'
 import type { ConsumerRecord } from '../incoming/consumer-record.ts'
-import type { OffsetPlace } from '../consumer/events.ts'
+import type { OffsetPlace } from '../record/places.ts'
 import { type DeadLetter, originalHeaders, readDeadLetter, replayHeader } from '../failure/dead-letter-headers.ts'
 import { refusalOf } from '../failure/refusal.ts'
 import type { ReplaySender } from './replay-sender.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ConsumerRecord, RecordHeaders } from '../incoming/consumer-record.ts'
-import type { FetchedBatch } from '../consumer/intake/partition-log.ts'
+import type { FetchedBatch } from '../incoming/fetched-batch.ts'
 import type { WireHeaders } from '../record/record.ts'
 import { asOriginal, readRetry, retryHeaders } from './retry-record.ts'
 

@@ -1,20 +1,7 @@
 import type { DecodedRecord } from '../batch/decode.ts'
 import { type ConsumerRecord, RecordHeaders } from '../incoming/consumer-record.ts'
 import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
-
-/** What the headers of a record in a retry topic say: where it is from, and when it is to be handled again. */
-export interface RetryFacts {
-  /** Of the topic it is from: one that was deleted and created again is another. Empty: not known, it was replayed. */
-  readonly topicId: string
-  readonly partition: number
-  readonly offset: number
-  /** Of the record itself: milliseconds since the epoch. */
-  readonly timestampMs: number
-  /** How often it was tried. 0: never, it waits behind an earlier record of its key. */
-  readonly attempts: number
-  /** Milliseconds since the epoch. */
-  readonly notBeforeMs: number
-}
+import type { RetryFacts, OriginalRecord } from '../incoming/original-record.ts'
 
 /** All values are text. */
 const retryHeader = {
@@ -30,11 +17,6 @@ const retryHeader = {
 const ownNames: ReadonlySet<string> = new Set(Object.values(retryHeader))
 
 const isRetryHeader = (name: string): boolean => ownNames.has(name)
-
-/** A record that was read from a retry topic, as it was in the topic that it is from. */
-export interface OriginalRecord extends DecodedRecord {
-  readonly retry?: RetryFacts
-}
 
 export type RetriedRecord = Pick<ConsumerRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'> & {
   readonly headers: Iterable<readonly [string, Buffer | null]>

@@ -1,7 +1,7 @@
 import type { Compression } from '../batch/batch.ts'
-import type { OriginalRecord, RetryFacts } from '../failure/retry-record.ts'
+import type { OriginalRecord, RetryFacts } from './original-record.ts'
 import type { WireHeaders } from '../record/record.ts'
-import type { FetchedBatch } from '../consumer/intake/partition-log.ts'
+import type { FetchedBatch } from './fetched-batch.ts'
 
 /** What a record takes in memory beside its bytes, and each of its headers. Measured on Node 24: 432 and 272 bytes. */
 const recordOverheadBytes = 432

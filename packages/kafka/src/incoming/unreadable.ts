@@ -1,6 +1,7 @@
 import type { DecodeLimits } from '../batch/decode.ts'
-import { UnreadableBatchError } from '../consumer/errors.ts'
-import type { OffsetPlace, UnreadableRange } from '../consumer/events.ts'
+import { UnreadableBatchError } from './errors.ts'
+
+import type { OffsetPlace } from '../record/places.ts'
 
 /** `skip`: an event names the offsets, and reading continues behind them. `stop`: an UnreadableBatchError ends it. */
 export type UnreadablePolicy = 'skip' | 'stop'
@@ -46,4 +47,11 @@ export class Unreadables {
   inspect(): readonly SkippedRecords[] {
     return Array.from(this.#skipped, ([topic, skipped]) => ({ topic, skipped }))
   }
+}
+
+/** Offsets that cannot be read, from `offset` up to `endOffset`, which is not one of them. */
+export interface UnreadableRange extends OffsetPlace {
+  readonly endOffset: number
+  /** Its `cause` says why. */
+  readonly error: UnreadableBatchError
 }

@@ -1,8 +1,20 @@
 import { randomFillSync } from 'node:crypto'
 import { ConfigError } from '@sluice/flow'
 import type { WireHeaders } from '../record/record.ts'
-import type { AddHeadersConfig } from '../producer/options.ts'
+
 import type { CarriedTrace } from '../tracing/trace-headers.ts'
+
+/** Headers that are added to every record that does not bring them. */
+export interface AddHeadersOptions {
+  /** `trace-id`: of the active trace where the application has `@opentelemetry/api`, else a new one. Default true. */
+  readonly traceId?: boolean | undefined
+  /** `timestamp`: when it was sent, milliseconds since the epoch as text. Default true. */
+  readonly timestamp?: boolean | undefined
+  /** `idempotency-key`: a new one for records without a key of their own. Default false. */
+  readonly idempotencyKey?: boolean | undefined
+}
+
+export type AddHeadersConfig = { readonly [Field in keyof AddHeadersOptions]-?: boolean }
 
 type Header = WireHeaders[number]
 

@@ -1,5 +1,5 @@
 import type { ConfigError } from '@sluice/flow'
-import type { Output } from '../consumer/commit/commit-route.ts'
+import type { Output } from '../outgoing/output.ts'
 import { BrokerError } from '../errors.ts'
 import { refusalOf, refusingError } from '../failure/refusal.ts'
 import type { FinishedOutput } from './output-buffer.ts'

@@ -1,4 +1,4 @@
-import type { Output } from '../consumer/commit/commit-route.ts'
+import type { Output } from '../outgoing/output.ts'
 import type { Intake } from '../consumer/intake/intake.ts'
 import type { AssignedPartition } from '../consumer/partition.ts'
 

@@ -1,7 +1,7 @@
 import { ManualClock } from '@sluice/flow'
 import { expect, test, vi } from 'vitest'
 import { ConnectionError, DeliveryError } from '../errors.ts'
-import type { DeadLetterWriter } from '../dead-letters/dead-letter-writer.ts'
+import type { LetterSink } from './dead-letters/letter-sink.ts'
 import { Log } from '../log/log.ts'
 import { DeadLetters, type DeadLettersEvent, type FailedRecords } from './dead-letters/dead-letters.ts'
 
@@ -9,7 +9,7 @@ test('letters that are not tried since those before could not be written say why
   const clock = new ManualClock()
   const events: DeadLettersEvent[] = []
   const reason = new ConnectionError('broker-1:9092', 'nothing listens there')
-  const writer: Pick<DeadLetterWriter, 'write' | 'close'> = {
+  const writer: LetterSink = {
     write: (_letter, { onFailure }) => {
       onFailure?.(reason)
       return new Promise(() => {})
@@ -18,7 +18,7 @@ test('letters that are not tried since those before could not be written say why
   }
   const config = { timeoutMs: 1_000, spoolDir: undefined, spoolMaxBytes: 1_000, compression: 'none' } as const
   const log = new Log(undefined, clock)
-  const letters = await DeadLetters.open(config, clock, writer as DeadLetterWriter, log, (event) => events.push(event))
+  const letters = await DeadLetters.open(config, clock, writer, log, (event) => events.push(event))
   const record = { key: null, value: Buffer.from('a'), headers: [], timestampMs: 1 }
   const error = new DeliveryError('orders', 0, 'refused', 'orders/0: late')
   const records = [record] as unknown as FailedRecords['records']

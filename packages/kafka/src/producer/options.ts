@@ -4,6 +4,7 @@ import { Backoff } from '../async/backoff.ts'
 import type { Compression } from '../batch/batch.ts'
 import { compressions } from '../batch/compression.ts'
 import { requireKnownFields } from '../known-fields.ts'
+import type { AddHeadersOptions, AddHeadersConfig } from '../outgoing/added-headers.ts'
 
 /** What the leader waits for before it acknowledges: all in-sync replicas, itself alone, or nothing at all. */
 export type Acks = 'all' | 1 | 0
@@ -116,18 +117,6 @@ export interface DeadLetterConfig {
   readonly spoolDir: string | undefined
   readonly spoolMaxBytes: number
 }
-
-/** Headers that are added to every record that does not bring them. */
-export interface AddHeadersOptions {
-  /** `trace-id`: of the active trace where the application has `@opentelemetry/api`, else a new one. Default true. */
-  readonly traceId?: boolean | undefined
-  /** `timestamp`: when it was sent, milliseconds since the epoch as text. Default true. */
-  readonly timestamp?: boolean | undefined
-  /** `idempotency-key`: a new one for records without a key of their own. Default false. */
-  readonly idempotencyKey?: boolean | undefined
-}
-
-export type AddHeadersConfig = Defined<AddHeadersOptions>
 
 type Defined<T> = { readonly [Field in keyof T]-?: Exclude<T[Field], undefined> }
 

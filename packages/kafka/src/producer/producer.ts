@@ -1,6 +1,6 @@
 import { ClosedError, Emitter, Gate, requireNumber, orAborted } from '@sluice/flow'
 import type { Breaker, BreakerTransition, PerPriority } from '@sluice/flow'
-import type { DeadLetterWriter } from '../dead-letters/dead-letter-writer.ts'
+import type { LetterSink } from './dead-letters/letter-sink.ts'
 import type { Delivery, OutgoingRecord, TargetTopic } from '../record/record.ts'
 import { Account } from './queue/account.ts'
 import { Accumulator } from './queue/accumulator.ts'
@@ -78,7 +78,7 @@ export class Producer implements AsyncDisposable {
   static async open(
     cluster: ProducerCluster,
     options: ProducerOptions = {},
-    deadLetterWriter?: DeadLetterWriter,
+    letterSink?: LetterSink,
   ): Promise<Producer> {
     const config = parseProducerOptions(options)
     const producerIds = new ProducerIds(cluster, config)
@@ -86,11 +86,11 @@ export class Producer implements AsyncDisposable {
     else await cluster.anyBroker()
     const events = new Emitter<ProducerEvents>(cluster.log.observer(producerLines, {}))
     const deadLetters =
-      config.deadLetters && deadLetterWriter
+      config.deadLetters && letterSink
         ? await DeadLetters.open(
             { ...config.deadLetters, compression: config.compression },
             config.clock,
-            deadLetterWriter,
+            letterSink,
             cluster.log,
             (event) => events.emit('deadLetters', event),
           )

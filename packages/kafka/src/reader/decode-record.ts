@@ -1,7 +1,7 @@
 import type { DecodedRecord } from '../batch/decode.ts'
 import { decodePart } from '../codecs/decode-part.ts'
 import { ConsumerRecord } from '../incoming/consumer-record.ts'
-import type { AnyTopic } from '../consumer/options.ts'
+import type { AnyTopic } from '../record/sources.ts'
 import { DecodeError, type RecordPart } from '../errors.ts'
 
 /** Key and value as the topic's codecs read them. @throws DecodeError */

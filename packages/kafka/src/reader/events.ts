@@ -1,4 +1,5 @@
-import type { OffsetPlace, UnreadableRange } from '../consumer/events.ts'
+import type { UnreadableRange } from '../incoming/unreadable.ts'
+import type { OffsetPlace } from '../record/places.ts'
 
 /** What a reader emits while it reads. */
 export type ReaderEvents = {

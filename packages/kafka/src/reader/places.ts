@@ -3,7 +3,7 @@ import { Deadline } from '../admin/deadline.ts'
 import { offsetsAt, type OffsetAt } from '../admin/find-offsets.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { topicError } from '../cluster/topic-error.ts'
-import type { AnyTopic } from '../consumer/options.ts'
+import type { AnyTopic } from '../record/sources.ts'
 import type { ReaderSettings } from './options.ts'
 import { ReadPartition } from './read-partition.ts'
 

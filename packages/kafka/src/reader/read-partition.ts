@@ -1,8 +1,8 @@
 import type { Damage } from '../batch/committed.ts'
 import { layout, lengthOverhead } from '../batch/layout.ts'
-import { MAX_ASK_BYTES, MAX_CUTS } from '../consumer/intake/fetched.ts'
+import { MAX_ASK_BYTES, MAX_CUTS } from '../fetch/ask-limits.ts'
 import type { FetchTarget } from '../fetch/broker-loop.ts'
-import type { AnyTopic } from '../consumer/options.ts'
+import type { AnyTopic } from '../record/sources.ts'
 import { CorruptBatchError } from '../errors.ts'
 
 /** One partition that is read, and how far. */

@@ -1,6 +1,6 @@
 import type { Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { AnyTopic } from '../consumer/options.ts'
+import type { AnyTopic } from '../record/sources.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { ReaderSettings } from './options.ts'
 import type { ReadPartition } from './read-partition.ts'

@@ -30,16 +30,3 @@ export class ProducerFencedError extends SluiceError<'producer_fenced'> {
     )
   }
 }
-
-/** A topic refused what a handler returned, although its settings, as they were known, allowed it. */
-export class OutputRefusedError extends SluiceError<'output_refused'> {
-  /** Of the output. */
-  declare readonly topic: string
-
-  /** @param isGone the record that it came of was deleted meanwhile: its dead letter has no key and no value */
-  constructor(topic: string, cause: unknown, isGone: boolean) {
-    const gone = isGone ? '; the record itself has been deleted from its topic meanwhile' : ''
-    const text = `what the handler returned for ${topic} was refused: ${messageOf(cause)}${gone}`
-    super('output_refused', text, { cause, facts: { topic } })
-  }
-}

@@ -1,5 +1,5 @@
 import { countWithout, type KnownTopics, missingPartition } from '../cluster/missing-partition.ts'
-import type { Output } from '../consumer/commit/commit-route.ts'
+import type { Output } from '../outgoing/output.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import type { PartitionBatches } from './partition-batches.ts'
 

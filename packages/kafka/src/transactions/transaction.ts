@@ -1,7 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Output } from '../consumer/commit/commit-route.ts'
+import type { Output } from '../outgoing/output.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import type {
   BrokerNode,

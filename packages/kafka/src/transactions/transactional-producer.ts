@@ -1,6 +1,6 @@
 import { ClosedError, ConfigError, requireNumber, type Clock, orAborted } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { OffsetPlace } from '../consumer/events.ts'
+import type { OffsetPlace } from '../record/places.ts'
 import { requireKnownFields } from '../known-fields.ts'
 import type { CloseOptions } from '../producer/producer.ts'
 import type { OutgoingRecord, TargetTopic } from '../record/record.ts'

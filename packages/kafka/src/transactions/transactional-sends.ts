@@ -1,7 +1,7 @@
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Output } from '../consumer/commit/commit-route.ts'
+import type { Output } from '../outgoing/output.ts'
 import { brokerError, classify, errorCode } from '../driver/classify.ts'
 import type { BrokerNode, ProduceResult, TransactionalIdentity, TransactionVersion } from '../driver/driver.ts'
 import { type BrokerError, ClusterTimeoutError } from '../errors.ts'

@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { identify } from '../process/identity.ts'
+import { identify } from '../machine/identity.ts'
 import { stopStack } from '../stop-stack.ts'
 import { openSupervisorLog } from './logs.ts'
 import { DataFolder, cleanDataDir, projectDataDir } from './data-folder.ts'

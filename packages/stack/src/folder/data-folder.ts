@@ -13,13 +13,13 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { StackError, folderError } from '../errors.ts'
-import { type Account, canReach, serverAccount } from '../process/account.ts'
-import { isOurs, whyUntrusted } from '../host/trusted-path.ts'
+import { type Account, canReach, serverAccount } from '../machine/account.ts'
+import { isOurs, whyUntrusted } from '../machine/trusted-path.ts'
 import { FolderLock } from './folder-lock.ts'
 import { handOver } from './hand-over.ts'
 import { readJson, writeJson } from './json-file.ts'
 import { claimFolder, isStackFolder, refuseForeignFolder } from './own-folder.ts'
-import { writeFor } from './safe-file.ts'
+import { writeFor } from '../machine/safe-file.ts'
 
 const temporaryPrefix = 'sluice-stack-'
 /** What a stack and the applications in it keep in its data folder; `clean` removes these and nothing else. */

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { identify } from '../process/identity.ts'
+import { identify } from '../machine/identity.ts'
 import { FolderLock } from './folder-lock.ts'
 
 const lockModule = new URL('folder-lock.ts', import.meta.url).href

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError, folderError, systemErrorCode } from '../errors.ts'
-import { type ProcessIdentity, identify, isAlive } from '../process/identity.ts'
+import { type ProcessIdentity, identify, isAlive } from '../machine/identity.ts'
 
 interface Holder extends ProcessIdentity {
   /** Tells locks of one process apart. */

@@ -1,6 +1,6 @@
 import { type Stats, chmodSync, lchownSync, lstatSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Account } from '../process/account.ts'
+import type { Account } from '../machine/account.ts'
 
 /**
  * Hands a file, or a folder with all that is in it, to an account (undefined: to us) for it alone. The folder that it is

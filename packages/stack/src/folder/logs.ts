@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError, folderError } from '../errors.ts'
-import { LogFile } from '../process/log-file.ts'
+import { LogFile } from '../machine/log-file.ts'
 import { claimFolder } from './own-folder.ts'
 
 const supervisorLog = 'supervisor'

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError, folderError, systemErrorCode } from '../errors.ts'
-import { isOurs, whyUntrusted } from '../host/trusted-path.ts'
+import { isOurs, whyUntrusted } from '../machine/trusted-path.ts'
 
 /** The file by which a data folder is known as one that a stack has made: in any other nothing is changed. */
 const marker = '.sluice-data'

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessEvent } from '../process/process-spec.ts'
-import { type ProcessIdentity, identify, isAlive, signalProcess } from '../process/identity.ts'
+import { type ProcessIdentity, identify, isAlive, signalProcess } from '../machine/identity.ts'
 import type { DataFolder } from './data-folder.ts'
 import { readJson, writeJson } from './json-file.ts'
 

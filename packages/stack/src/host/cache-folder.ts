@@ -3,9 +3,9 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, stat
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { folderError, systemErrorCode } from '../errors.ts'
-import { identify } from '../process/identity.ts'
-import { canReach, serverAccount } from '../process/account.ts'
-import { whyUntrusted } from './trusted-path.ts'
+import { identify } from '../machine/identity.ts'
+import { canReach, serverAccount } from '../machine/account.ts'
+import { whyUntrusted } from '../machine/trusted-path.ts'
 
 const draftPattern = /^draft-(\d+)-/
 

@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { StackError } from '../errors.ts'
-import { kafkaVersion } from '../kafka/artefacts.ts'
+import { kafkaVersion } from '../kafka-version.ts'
 import { findCommand } from './commands.ts'
 import { dockerHint } from './docker-hint.ts'
 

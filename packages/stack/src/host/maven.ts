@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StackError } from '../errors.ts'
 import { GuardedProcess } from '../process/guarded-process.ts'
-import { LogFile } from '../process/log-file.ts'
+import { LogFile } from '../machine/log-file.ts'
 import { findCommand } from './commands.ts'
 
 /** An artefact of Maven's repositories. */

@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder, cached } from '../host/cache-folder.ts'
 import { type Artefact, copyDependencies, pomOf } from '../host/maven.ts'
-
-export const kafkaVersion = '4.3.1'
+import { kafkaVersion } from '../kafka-version.ts'
 
 const log4jVersion = '2.25.4'
 const serverArtefacts: readonly Artefact[] = [

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DataFolder } from '../folder/data-folder.ts'
-import type { Account } from '../process/account.ts'
+import type { Account } from '../machine/account.ts'
 import type { Java } from '../host/java.ts'
 import { serverEnvironment } from '../host/server-environment.ts'
 import type { ReadinessAttempt } from '../process/process-spec.ts'

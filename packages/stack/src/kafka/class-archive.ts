@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { copyFrom } from '../folder/safe-file.ts'
-import type { Account } from '../process/account.ts'
+import { copyFrom } from '../machine/safe-file.ts'
+import type { Account } from '../machine/account.ts'
 import { cacheFolder } from '../host/cache-folder.ts'
 import type { Java } from '../host/java.ts'
-import { isOurs } from '../host/trusted-path.ts'
+import { isOurs } from '../machine/trusted-path.ts'
 
 /**
  * Java's application class data sharing (JEP 350): an archive of the loaded classes, written when a broker exits, makes

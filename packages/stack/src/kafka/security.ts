@@ -6,7 +6,7 @@ import { StackError } from '../errors.ts'
 import type { DataFolder } from '../folder/data-folder.ts'
 import { handOver } from '../folder/hand-over.ts'
 import { type Secrets, loadSecrets } from '../folder/secrets.ts'
-import type { Account } from '../process/account.ts'
+import type { Account } from '../machine/account.ts'
 import type { Java } from '../host/java.ts'
 import type { BrokerAddress, BrokerProperties } from './options.ts'
 

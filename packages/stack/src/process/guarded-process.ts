@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { Readable } from 'node:stream'
-import type { Account } from './account.ts'
+import type { Account } from '../machine/account.ts'
 import { StackError } from '../errors.ts'
-import { type ProcessIdentity, identify, signalProcess } from './identity.ts'
+import { type ProcessIdentity, identify, signalProcess } from '../machine/identity.ts'
 
 /**
  * The guard of one child, for POSIX sh. It runs in a session of its own, holds the reading end of a pipe whose other end

@@ -1,4 +1,4 @@
-import type { Account } from './account.ts'
+import type { Account } from '../machine/account.ts'
 import type { RestartBackOff } from './back-off.ts'
 import type { ProcessExit } from './guarded-process.ts'
 

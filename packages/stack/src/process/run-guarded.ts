@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, readSync, rmSync } from 'node:fs'
-import { openNew } from '../folder/safe-file.ts'
+import { openNew } from '../machine/safe-file.ts'
 import { type GuardedCommand, GuardedProcess } from './guarded-process.ts'
 
 export interface OneRun extends Pick<GuardedCommand, 'name' | 'command' | 'args' | 'cwd' | 'env' | 'account'> {

@@ -4,7 +4,7 @@ import { StackError } from '../errors.ts'
 import { type RestartBackOff, defaultBackOff, restartDelayMs } from './back-off.ts'
 import { GuardedProcess, type ProcessExit } from './guarded-process.ts'
 import { HealthWatch } from './health-watch.ts'
-import type { LogFile } from './log-file.ts'
+import type { LogFile } from '../machine/log-file.ts'
 import type { ProcessEvent, ProcessSpec, ProcessState, ProcessStatus, ReadinessAttempt } from './process-spec.ts'
 
 const healthEveryMs = 5_000

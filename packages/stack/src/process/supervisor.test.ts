@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ProcessIdentity, identify, isAlive } from './identity.ts'
+import { type ProcessIdentity, identify, isAlive } from '../machine/identity.ts'
 import type { ProcessEvent } from './process-spec.ts'
 import { Supervisor } from './supervisor.ts'
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError } from '../errors.ts'
-import { LogFile } from './log-file.ts'
+import { LogFile } from '../machine/log-file.ts'
 import type { ProcessEvent, ProcessSpec, ProcessStatus } from './process-spec.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 

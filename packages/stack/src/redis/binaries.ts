@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { StackError } from '../errors.ts'
-import { type Account, canReach } from '../process/account.ts'
+import { type Account, canReach } from '../machine/account.ts'
 import { cached } from '../host/cache-folder.ts'
 import { findCommand, isProgram } from '../host/commands.ts'
 import { dockerHint } from '../host/docker-hint.ts'

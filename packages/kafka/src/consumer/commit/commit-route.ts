@@ -1,38 +1,12 @@
-import type { Compression } from '../../batch/batch.ts'
 import type { OffsetCommit, PartitionResult } from '../../driver/driver.ts'
-import type { PendingRecord } from '../../outgoing/pending-record.ts'
 import type { AssignedPartition } from '../partition.ts'
+import type { Output } from '../../outgoing/output.ts'
 
 /** What one commit says of one partition. */
 export interface CommitEntry extends OffsetCommit {
   readonly owner: AssignedPartition
   /** Of the tracker, to know again what was committed when the answer comes. */
   readonly revision: number
-}
-
-/** The record that an output came of. */
-export interface OutputSource {
-  readonly offset: number
-  /** Of the handler's call. */
-  readonly attempt: number
-  /** Of the batch that it was read in. */
-  readonly compression: Compression | undefined
-}
-
-/** A record that came of handling another: it is written in the transaction that commits the other's offset. */
-export interface Output {
-  readonly topic: string
-  readonly record: PendingRecord
-  /** Of a letter: as its source was. Default: the pipe's. */
-  readonly compression?: Compression | undefined
-  /** Of what a handler returned. */
-  readonly source?: OutputSource | undefined
-  /** Of a letter: what to write instead, where its topic refused it. @throws where there is nothing */
-  readonly again?: ((error: unknown) => Promise<Output>) | undefined
-  /** Makes its topic again where that is gone. */
-  readonly remake?: (() => Promise<void>) | undefined
-  /** Called once the transaction that wrote it is committed. */
-  readonly onCommitted?: (() => void) | undefined
 }
 
 /** Makes offsets known to the group: by themselves, or together with what came of their records. */

@@ -1,6 +1,7 @@
 import type { Clock, Emitter } from '@sluice/flow'
 import { Calls } from './calls.ts'
-import type { Output, OutputSink } from '../commit/commit-route.ts'
+import type { OutputSink } from '../commit/commit-route.ts'
+import type { Output } from '../../outgoing/output.ts'
 import { Drains } from './drains.ts'
 import { AbandonedHandlersError } from '../errors.ts'
 import type { ConsumerEvents } from '../events.ts'

@@ -1,9 +1,9 @@
 import type { LaneTask, Timer, Token } from '@sluice/flow'
 import type { DecodeError } from '../../errors.ts'
 import type { ProcessSpan } from './process-tracing.ts'
-import type { Output } from '../commit/commit-route.ts'
+import type { Output } from '../../outgoing/output.ts'
 import type { ConsumerRecord } from '../../incoming/consumer-record.ts'
-import type { OffsetPlace } from '../events.ts'
+import type { OffsetPlace } from '../../record/places.ts'
 import type { AssignedPartition } from '../partition.ts'
 
 /** What a handler gets beside its record. */

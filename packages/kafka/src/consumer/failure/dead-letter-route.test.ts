@@ -6,10 +6,11 @@ import type { ConsumerEvents } from '../events.ts'
 import { type Failure, LaneRetries } from './failure-route.ts'
 import { type ConsumerOptions, parseConsumerOptions } from '../options.ts'
 import { AssignedPartition } from '../partition.ts'
-import type { FetchedBatch } from '../intake/partition-log.ts'
+import type { FetchedBatch } from '../../incoming/fetched-batch.ts'
 import { topic } from '../../record/topic.ts'
 import { DeadLetterRoute } from './dead-letter-route.ts'
-import type { DeadLetterRecord, DeadLetterWriter } from '../../dead-letters/dead-letter-writer.ts'
+import type { DeadLetterWriter } from '../../dead-letters/dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../../failure/dead-letter-record.ts'
 import type { LetterOptions } from '../../dead-letters/deliver-letter.ts'
 
 const orders = topic('orders', { key: bytes, value: bytes })

@@ -8,7 +8,8 @@ import { parseConsumerOptions, type ConsumerOptions, type HandlerRetryOptions } 
 import { PostponedError } from '../errors.ts'
 import { AssignedPartition } from '../partition.ts'
 import { topic } from '../../record/topic.ts'
-import type { DeadLetterRecord, DeadLetterWriter } from '../../dead-letters/dead-letter-writer.ts'
+import type { DeadLetterWriter } from '../../dead-letters/dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../../failure/dead-letter-record.ts'
 import { RetryBacklog } from './retry-backlog.ts'
 import { RetryRoute } from './retry-route.ts'
 

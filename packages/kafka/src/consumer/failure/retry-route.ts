@@ -1,5 +1,5 @@
 import type { Clock, Emitter } from '@sluice/flow'
-import type { Output } from '../commit/commit-route.ts'
+import type { Output } from '../../outgoing/output.ts'
 import { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'
 import { behindRetry, type Failure, type FailureRoute, type Next } from './failure-route.ts'

@@ -3,7 +3,7 @@ import { json } from '../../codecs/json.ts'
 import { text } from '../../codecs/text.ts'
 import { topic, topicPattern } from '../../record/topic.ts'
 import type { ConsumerRecord } from '../../incoming/consumer-record.ts'
-import type { RecordOf } from '../consumer.ts'
+import type { RecordOf } from '../../incoming/record-of.ts'
 import { parseConsumerOptions } from '../options.ts'
 import { letters, openSession } from '../testing/open-session.ts'
 

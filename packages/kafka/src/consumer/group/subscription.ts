@@ -3,7 +3,8 @@ import type { Cluster } from '../../cluster/cluster.ts'
 import type { TopicMetadata } from '../../driver/driver.ts'
 import type { TopicPattern } from '../../record/topic.ts'
 import type { ConsumerEvents } from '../events.ts'
-import type { AnyTopic, ConsumerSettings } from '../options.ts'
+import type { ConsumerSettings } from '../options.ts'
+import type { AnyTopic } from '../../record/sources.ts'
 
 export interface SubscriptionOptions {
   readonly cluster: Cluster

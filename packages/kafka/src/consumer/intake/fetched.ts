@@ -4,15 +4,9 @@ import { layout, lengthOverhead } from '../../batch/layout.ts'
 import { CorruptBatchError } from '../../errors.ts'
 import type { FetchedPartition, Isolation } from '../../driver/driver.ts'
 import type { Ask, Intake } from './intake.ts'
-import { Chunk, FetchedBatch } from './partition-log.ts'
+import { Chunk, FetchedBatch } from '../../incoming/fetched-batch.ts'
 import { FIRST_BATCH_BYTES, type AssignedPartition } from '../partition.ts'
-
-/**
- * A broker gives the first batch whole, or so much of it that its header says how much to ask for: one that is still cut
- * after so many answers lies about its length.
- */
-export const MAX_CUTS = 8
-export const MAX_ASK_BYTES = 2 ** 31 - 1
+import { MAX_CUTS, MAX_ASK_BYTES } from '../../fetch/ask-limits.ts'
 
 /** How much of the largest batch seen is remembered from answer to answer. */
 const SIZE_MEMORY = 0.9

@@ -2,7 +2,8 @@ import { Gate, messageOf, orAborted } from '@sluice/flow'
 import type { Clock } from '@sluice/flow'
 import type { DeliveryError, DeliveryOutcome } from '../../errors.ts'
 import { deadLetterHeaders } from '../../failure/dead-letter-headers.ts'
-import type { DeadLetterRecord, DeadLetterWriter } from '../../dead-letters/dead-letter-writer.ts'
+import type { LetterSink } from './letter-sink.ts'
+import type { DeadLetterRecord } from '../../failure/dead-letter-record.ts'
 import { isOwnTopic } from '../../failure/topic-names.ts'
 import type { Log } from '../../log/log.ts'
 import type { Compression } from '../../batch/batch.ts'
@@ -60,7 +61,7 @@ const restMs = 10_000
 export class DeadLetters {
   readonly #config: WriterConfig
   readonly #clock: Clock
-  readonly #writer: DeadLetterWriter
+  readonly #writer: LetterSink
   readonly #spool: Spool | undefined
   readonly #log: Log
   readonly #tell: (event: DeadLettersEvent) => void
@@ -74,7 +75,7 @@ export class DeadLetters {
   static async open(
     config: WriterConfig,
     clock: Clock,
-    writer: DeadLetterWriter,
+    writer: LetterSink,
     log: Log,
     tell: (event: DeadLettersEvent) => void,
   ): Promise<DeadLetters> {
@@ -88,7 +89,7 @@ export class DeadLetters {
   private constructor(
     config: WriterConfig,
     clock: Clock,
-    writer: DeadLetterWriter,
+    writer: LetterSink,
     log: Log,
     tell: (event: DeadLettersEvent) => void,
     spool: Spool | undefined,

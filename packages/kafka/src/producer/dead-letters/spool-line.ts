@@ -1,5 +1,5 @@
 import { InvariantError } from '@sluice/flow'
-import type { DeadLetterRecord } from '../../dead-letters/dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../../failure/dead-letter-record.ts'
 
 interface Line {
   readonly topic: string

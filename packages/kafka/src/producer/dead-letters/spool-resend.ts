@@ -1,5 +1,5 @@
 import { type Clock, messageOf } from '@sluice/flow'
-import type { DeadLetterRecord } from '../../dead-letters/dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../../failure/dead-letter-record.ts'
 import type { Spool } from './spool.ts'
 
 /** How often it is looked whether the processes of other files have ended. */

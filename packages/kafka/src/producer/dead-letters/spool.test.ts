@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ManualClock } from '@sluice/flow'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { DeadLetterRecord } from '../../dead-letters/dead-letter-writer.ts'
+import type { DeadLetterRecord } from '../../failure/dead-letter-record.ts'
 import { Spool } from './spool.ts'
 import { resend } from './spool-resend.ts'
 

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runGuarded } from '../process/run-guarded.ts'
-import { LogFile } from '../process/log-file.ts'
-import { serverAccount } from '../process/account.ts'
+import { LogFile } from './log-file.ts'
+import { serverAccount } from './account.ts'
 import { copyFrom, readFrom, writeFor } from './safe-file.ts'
 
 let root: string

@@ -1,0 +1,1 @@
+export const kafkaVersion = '4.3.1'
