@@ -25,7 +25,7 @@ const servicesMayImport: readonly string[] = ['@sluice/flow', '@sluice/kafka', '
 const confined: Readonly<Record<string, readonly string[]>> = {
   '@platformatic/kafka': ['packages/kafka/src/driver/', 'bench/'],
   '@platformatic/wasm-utils': ['packages/kafka/src/driver/'],
-  kafkajs: ['bench/'],
+  kafkajs: ['bench/', 'tests/system/'],
 }
 
 const specifierPattern =

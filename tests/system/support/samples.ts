@@ -60,7 +60,8 @@ export function writeSamples(samples: readonly Sample[]): void {
     const isVitestConfig = sample.file === 'vitest.config.ts'
     const path = join(folderOf(sample), isVitestConfig ? 'documented.config.ts' : sample.file)
     mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, sample.code)
+    // What Ctrl-C ends takes the place of its shell, which would not pass the signal on.
+    writeFileSync(path, sample.code.replaceAll(/^(?=node .*Ctrl-C)/gm, 'exec '))
     if (isVitestConfig) writeFileSync(join(folderOf(sample), sample.file), fromSource)
   }
   const compilerOptions = { incremental: false, tsBuildInfoFile: null, experimentalDecorators: true }
