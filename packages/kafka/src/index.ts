@@ -201,5 +201,13 @@ export type { AdminCallOptions, SurveyOptions } from './admin/options.ts'
 export type { GroupsSurvey, GroupSurvey } from './admin/survey-groups.ts'
 export type { PartitionSurvey, TopicsSurvey, TopicSurvey } from './admin/survey-topics.ts'
 export type { LogStart } from './admin/records.ts'
+export type { OpenTransaction, TransactionDescription, TransactionsSurvey } from './admin/transactions.ts'
 export type { CreatedTopic, TopicChange, TopicDescription, TopicSpec } from './admin/topics.ts'
-export type { BrokerNode, CommittedOffset, Isolation, ListedGroup, PartitionMetadata } from './driver/driver.ts'
+export type {
+  BrokerNode,
+  CommittedOffset,
+  Isolation,
+  ListedGroup,
+  PartitionKey,
+  PartitionMetadata,
+} from './driver/driver.ts'

@@ -66,6 +66,11 @@ const kafka: readonly CommandEntry[] = [
     load: async () => (await import('./produce.ts')).configureProduce,
   },
   {
+    name: 'transactions',
+    description: 'List, describe and abort transactions',
+    load: async () => (await import('./transactions/index.ts')).configureTransactions,
+  },
+  {
     name: 'dlq',
     description: 'List, show, replay and purge dead letters',
     load: async () => (await import('./dlq/index.ts')).configureDlq,

@@ -67,7 +67,7 @@ export function heldLines({ partitions }: GroupLag): string[] {
   const held = partitions.filter(hasHeld).map(({ topic, partition }) => `${topic}/${partition}`)
   if (held.length === 0) return []
   const what = `HELD: an open transaction holds records of ${held.join(', ')} back from readers of committed records`
-  return [printable(`${what}; \`kafka-transactions.sh\` of Kafka finds its producer`)]
+  return [printable(`${what}; \`sluice transactions list --topic TOPIC\` finds its producer`)]
 }
 
 function hasHeld({ held }: OwnedLag): boolean {

@@ -1,6 +1,6 @@
 import { ConfigError, type Clock } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { CommittedOffset, Isolation, ListedGroup } from '../driver/driver.ts'
+import type { CommittedOffset, Isolation, ListedGroup, PartitionKey } from '../driver/driver.ts'
 import { Deadline } from './deadline.ts'
 import {
   describeGroups,
@@ -18,6 +18,16 @@ import { type AdminCallOptions, defaultAdminTimeoutMs, type SurveyOptions } from
 import { type GroupsSurvey, surveyGroups } from './survey-groups.ts'
 import { surveyTopics, type TopicsSurvey } from './survey-topics.ts'
 import { deleteRecords, type LogStart } from './records.ts'
+import {
+  abortOpenTransaction,
+  describeTransactions,
+  fenceProducer,
+  openTransactions,
+  surveyTransactions,
+  type OpenTransaction,
+  type TransactionDescription,
+  type TransactionsSurvey,
+} from './transactions.ts'
 import {
   alterTopic,
   createTopics,
@@ -227,6 +237,56 @@ export class Admin {
     const deadline = this.#deadline(options)
     const setting = this.#cluster.driver.admin.alterClientQuota(clientId, bytesPerSecond)
     return await deadline.limit(`it is not known whether the quota of ${clientId} could be set`, setting)
+  }
+
+  /**
+   * The transactional ids of the brokers that answer, with their latest transactions.
+   * @param options.states only those in one of these, such as `Ongoing`; default: all
+   * @param options.minAgeMs only those whose transaction began at least so long ago
+   * @throws ConnectionError and the like where no broker answers
+   */
+  async surveyTransactions(
+    options: SurveyOptions & { readonly states?: readonly string[]; readonly minAgeMs?: number } = {},
+  ): Promise<TransactionsSurvey> {
+    const { states = [], minAgeMs = -1 } = options
+    return await surveyTransactions(this.#cluster, { states, minAgeMs }, new Inquiry(this.#clock, options))
+  }
+
+  /** Transactional ids with their latest transactions. @throws BrokerError `TRANSACTIONAL_ID_NOT_FOUND` */
+  async describeTransactions(
+    transactionalIds: readonly string[],
+    options: AdminCallOptions = {},
+  ): Promise<readonly TransactionDescription[]> {
+    return await describeTransactions(this.#cluster, transactionalIds, this.#deadline(options))
+  }
+
+  /** The transactions that hold back readers of these topics, as the partitions' leaders know them. */
+  async openTransactions(
+    topics: readonly string[],
+    options: AdminCallOptions = {},
+  ): Promise<readonly OpenTransaction[]> {
+    return await openTransactions(this.#cluster, topics, this.#deadline(options))
+  }
+
+  /**
+   * Aborts the open transaction of a transactional id, if there is one, and fences its producer: this fails from then
+   * on, as it does where another producer of the id starts.
+   * @throws BrokerError `TRANSACTIONAL_ID_NOT_FOUND`
+   */
+  async fenceProducer(transactionalId: string, options: AdminCallOptions = {}): Promise<void> {
+    await fenceProducer(this.#cluster, transactionalId, this.#deadline(options))
+  }
+
+  /**
+   * Aborts the transaction that begins at this offset of one partition, and in no other: only for one that no coordinator
+   * knows (see `surveyTransactions`), which never ends by itself. To end another, fence its producer.
+   * @throws ConfigError where no open transaction begins there
+   */
+  async abortHangingTransaction(
+    place: PartitionKey & { readonly startOffset: number },
+    options: AdminCallOptions = {},
+  ): Promise<void> {
+    await abortOpenTransaction(this.#cluster, place, this.#deadline(options))
   }
 
   #deadline(options: AdminCallOptions): Deadline {

@@ -2,7 +2,7 @@ import { SluiceError } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
 import { topicError } from '../cluster/topic-error.ts'
 import { brokerError } from '../driver/classify.ts'
-import type { BrokerNode, CommittedOffset, Isolation } from '../driver/driver.ts'
+import type { BrokerNode, CommittedOffset, CoordinatorKind, Isolation } from '../driver/driver.ts'
 import type { Deadline } from './deadline.ts'
 import {
   byPlace,
@@ -76,22 +76,32 @@ export async function committedAt(
   return offsets.filter((offset) => offset.offset >= 0).sort(byPlace)
 }
 
-/** Tries again, elsewhere if need be, while the group's coordinator moves or loads. */
+/** As `askCoordinator`, of a group. */
 export async function atCoordinator<Answer>(
   cluster: Cluster,
   group: string,
   deadline: Deadline,
   question: (coordinator: BrokerNode) => Promise<Answer>,
 ): Promise<Answer> {
-  const what = `the coordinator of ${group} did not answer`
+  return await askCoordinator(cluster, { kind: 'group', key: group }, deadline, question)
+}
+
+/** Tries again, elsewhere if need be, while the coordinator of a group or a transactional id moves or loads. */
+export async function askCoordinator<Answer>(
+  cluster: Cluster,
+  { kind, key }: { readonly kind: CoordinatorKind; readonly key: string },
+  deadline: Deadline,
+  question: (coordinator: BrokerNode) => Promise<Answer>,
+): Promise<Answer> {
+  const what = `the coordinator of ${key} did not answer`
   for (;;) {
     try {
-      const searching = cluster.coordinator('group', group)
-      const coordinator = await deadline.limit(`no broker told the coordinator of ${group}`, searching)
-      return await deadline.ask(coordinator, `the request about ${group}`, () => question(coordinator))
+      const searching = cluster.coordinator(kind, key)
+      const coordinator = await deadline.limit(`no broker told the coordinator of ${key}`, searching)
+      return await deadline.ask(coordinator, `the request about ${key}`, () => question(coordinator))
     } catch (error) {
       if (!(error instanceof SluiceError) || !error.retriable) throw error
-      cluster.forgetCoordinator('group', group)
+      cluster.forgetCoordinator(kind, key)
       await deadline.pause(what, error)
     }
   }

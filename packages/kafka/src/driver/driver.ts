@@ -1,3 +1,5 @@
+import type { TransactionsAdmin } from './transactions-admin.ts'
+
 /**
  * What the runtime needs from a Kafka client library, and nothing more: one typed call an API. Offsets and times are
  * Numbers (exact below 2^53). A call rejects only when the whole request failed (a `ConnectionError`, a
@@ -314,7 +316,7 @@ export interface CommittedOffset {
   readonly metadata: string
 }
 
-export interface AdminDriver {
+export interface AdminDriver extends TransactionsAdmin {
   /** From each of these brokers that answers within a second: what is news to one is not yet known to all. */
   metadataOfEach(brokers: readonly BrokerNode[], topics: readonly string[]): Promise<readonly ClusterMetadata[]>
   createTopics(topics: readonly NewTopic[], timeoutMs: number): Promise<readonly TopicResult[]>

@@ -15,6 +15,12 @@ import { findCoordinator, metadata } from './apis/metadata.ts'
 import { commitOffsets, fetchOffsets, listOffsets, offsetsForLeaderEpoch } from './apis/offsets.ts'
 import { initProducerId, produce } from './apis/produce.ts'
 import {
+  describeProducers,
+  describeTransactions,
+  listTransactions,
+  writeAbortMarker,
+} from './apis/transactions-admin.ts'
+import {
   addOffsetsToTransaction,
   addPartitionsToTransaction,
   commitTransactionOffsets,
@@ -128,5 +134,9 @@ function adminOf(connections: Connections, brokers: AnyBroker, clock: Clock): Ad
     listGroups: (broker) => listGroups(connections, broker),
     describeConsumerGroups: (coordinator, groups) => describeConsumerGroups(connections, coordinator, groups),
     describeClassicGroups: (coordinator, groups) => describeClassicGroups(connections, coordinator, groups),
+    listTransactions: (coordinator, filter) => listTransactions(connections, coordinator, filter),
+    describeTransactions: (coordinator, ids) => describeTransactions(connections, coordinator, ids),
+    describeProducers: (leader, places) => describeProducers(connections, leader, places),
+    writeAbortMarker: (leader, marker) => writeAbortMarker(connections, leader, marker),
   }
 }

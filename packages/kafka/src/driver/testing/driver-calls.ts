@@ -38,6 +38,11 @@ export const driverCalls: Readonly<Record<string, (driver: Driver, broker: Broke
   'OffsetDelete 0': (driver, broker) => driver.admin.deleteOffsets(broker, 'g', [place]),
   'AlterClientQuotas 1': (driver) => driver.admin.alterClientQuota('t', 1),
   'ConsumerGroupHeartbeat 1': (driver, broker) => driver.heartbeat(broker, heartbeat),
+  'ListTransactions 1': (driver, broker) => driver.admin.listTransactions(broker, { states: ['Ongoing'], minAgeMs: 1 }),
+  'DescribeTransactions 0': (driver, broker) => driver.admin.describeTransactions(broker, ['x']),
+  'DescribeProducers 0': (driver, broker) => driver.admin.describeProducers(broker, [place]),
+  'WriteTxnMarkers 1': (driver, broker) =>
+    driver.admin.writeAbortMarker(broker, { ...place, producerId: 1n, epoch: 0, coordinatorEpoch: 0 }),
   'ConsumerGroupDescribe 0': (driver, broker) => driver.admin.describeConsumerGroups(broker, ['g']),
 }
 
@@ -62,6 +67,7 @@ export const apiKeys: Readonly<Record<string, number>> = {
   AddPartitionsToTxn: 24,
   AddOffsetsToTxn: 25,
   EndTxn: 26,
+  WriteTxnMarkers: 27,
   TxnOffsetCommit: 28,
   DescribeConfigs: 32,
   SaslAuthenticate: 36,
@@ -70,6 +76,9 @@ export const apiKeys: Readonly<Record<string, number>> = {
   IncrementalAlterConfigs: 44,
   OffsetDelete: 47,
   AlterClientQuotas: 49,
+  DescribeProducers: 61,
+  DescribeTransactions: 65,
+  ListTransactions: 66,
   ConsumerGroupHeartbeat: 68,
   ConsumerGroupDescribe: 69,
 }
