@@ -151,6 +151,33 @@ describe('sluice tail', () => {
     expect(await tail('newest', '{value}', '--from', 'earliest', '--limit', '4')).toHaveLength(4)
   })
 
+  test('stops before an offset or a time in each partition', async () => {
+    await create('bounded', 2)
+    const firstMs = Date.now() - 60_000
+    const at = (n: number): string => `@${firstMs + n}`
+    const bounded = topic('bounded', { value: text })
+    await using producer = await kafka.producer()
+    for (let n = 0; n < 20; n++) {
+      await producer.send(bounded, { value: `${n}`, partition: n % 2, timestampMs: firstMs + n })
+    }
+    const all = ['--from', 'earliest']
+    expect(await tail('bounded', '{partition}/{offset}', ...all, '--until', '1')).toEqual(
+      expect.arrayContaining(['0/0', '1/0']),
+    )
+    expect(await tail('bounded', '{value}', ...all, '--until', '1')).toHaveLength(2)
+    expect((await tail('bounded', '{value}', '--from', at(5), '--until', at(9))).toSorted()).toEqual([
+      '5',
+      '6',
+      '7',
+      '8',
+    ])
+    expect(await tail('bounded', '{value}', '-n', '3', '--until', at(10))).toEqual(['7', '8', '9'])
+    expect(await tail('bounded', '{value}', '-n', '3', '--until', at(10), '-p', '1')).toEqual(['5', '7', '9'])
+    expect(await tail('bounded', '{value}', ...all, '--until', '999')).toHaveLength(20)
+    expect(await tail('bounded', '{value}', ...all, '--until', '0')).toEqual([])
+    expect((await tail('bounded', '{value}', '-g', '1', '--until', at(12))).toSorted()).toEqual(['1', '10', '11'])
+  })
+
   test('finds records by key, header and text, from the beginning on', async () => {
     await create('filtered', 2)
     const words = topic('filtered', { value: text })
@@ -245,6 +272,8 @@ describe('sluice tail', () => {
 
   test('refuses what makes no sense', async () => {
     expect((await sluice('tail', 'empty', '--from', 'latest')).code).toBe(2)
+    expect((await sluice('tail', 'empty', '--until', '5', '-f')).code).toBe(2)
+    expect((await sluice('tail', 'empty', '--until', 'latest')).code).toBe(2)
     expect((await sluice('tail', 'empty', '--json', '--raw')).code).toBe(2)
     expect((await sluice('tail', 'empty', '--format', '%k %v')).code).toBe(2)
     expect((await sluice('tail', 'empty topic')).code).toBe(2)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Child, fromSource } from './support/child.ts'
 import { kafkaToolBeside } from './support/java.ts'
 import { sluice as runSluice, type SluiceResult } from './support/sluice.ts'
+import { until } from './support/until.ts'
 
 let stack: Stack
 let kafka: Kafka
@@ -118,6 +119,45 @@ describe('sluice topics', () => {
     })
   })
 
+  test('trims what is before a place, of all partitions or of some, when told to execute the plan', async () => {
+    // The records are of 1970: retention would delete them.
+    const keep = { 'retention.ms': '-1' }
+    await kafka.admin().createTopics([{ name: 'old', partitions: 2, configs: keep }])
+    for (const partition of [0, 1]) await write('old', 10, partition)
+    const startsOf = async () => (await kafka.admin().offsets(['old'], 'earliest')).map(({ offset }) => offset)
+    const plan = await sluice('topics', 'trim', 'old', '--before', '4')
+    expect(plan.stdout).toMatch(
+      /^Plan: delete 8 records of old\n\nPARTITION +START +NEW START +RECORDS\n +0 +0 +4 +4\n/,
+    )
+    expect(plan.stdout).toContain('Nothing was changed. Add --execute to do it.')
+    expect(await startsOf()).toEqual([0, 0])
+    expect(await read('topics', 'trim', 'old', '--before', '4', '-p', '1', '--execute')).toEqual({
+      plan: { topic: 'old', partitions: [{ partition: 1, start: 0, before: 4, records: 4 }] },
+      executed: true,
+    })
+    expect(await startsOf()).toEqual([0, 4])
+    expect((await sluice('topics', 'trim', 'old', '--before', '-3', '--execute')).code).toBe(0)
+    expect(await startsOf()).toEqual([7, 7])
+    expect((await sluice('topics', 'trim', 'old', '--before', '7', '--execute')).stdout).toContain('delete 0 records')
+    expect((await sluice('topics', 'trim', 'old', '--before', 'latest', '--execute')).code).toBe(0)
+    expect(await startsOf()).toEqual([10, 10])
+    for (const wrong of [['old'], ['old', '--before', 'earliest'], ['old', '--before', 'soon']]) {
+      expect((await sluice('topics', 'trim', ...wrong)).code).toBe(2)
+    }
+    expect((await sluice('topics', 'trim', 'old', '--before', '1', '-p', '9')).stderr).toContain(
+      'old has no partition 9',
+    )
+    const configs = { 'cleanup.policy': 'compact' }
+    await kafka.admin().createTopics([{ name: 'compacted', partitions: 1, configs }])
+    await sluice('produce', 'compacted', '--file', '/dev/null')
+    const compacted = await kafka.producer()
+    await compacted.send(topic('compacted', { key: text, value: text }), { key: 'k', value: 'v' })
+    await compacted.close()
+    expect((await sluice('topics', 'trim', 'compacted', '--before', 'latest', '--execute')).stderr).toMatch(
+      /POLICY_VIOLATION .*`cleanup.policy` of the topic contains delete/,
+    )
+  })
+
   test('deletes only when told to execute the plan', async () => {
     await sluice('topics', 'create', 'short-lived', '-p', '1')
     await write('short-lived', 7)
@@ -227,6 +267,33 @@ describe('sluice groups and lag', () => {
     })
     // It is beyond from the start: the watching ends by itself.
     expect((await sluice('lag', '--watch', '100ms', '--json', '--fail-above', '0')).code).toBe(3)
+  })
+
+  test('forget what was committed in a topic, or in some of its partitions, when told to execute the plan', async () => {
+    await kafka.admin().createTopics([{ name: 'left', partitions: 3 }])
+    await write('left', 9)
+    const places = [0, 1, 2].map((partition) => ({ topic: 'left', partition, offset: 2 }))
+    await kafka.admin().alterOffsets('leavers', places)
+    const committed = async () => (await kafka.admin().committedOffsets('leavers')).map(({ partition }) => partition)
+    const plan = await sluice('groups', 'delete-offsets', 'leavers', '--topic', 'left:0,2')
+    expect(plan.stdout).toContain('Plan: delete what leavers has committed on 2 partitions')
+    expect(await committed()).toEqual([0, 1, 2])
+    expect(await read('groups', 'delete-offsets', 'leavers', '-t', 'left:0,2', '--execute')).toMatchObject({
+      plan: { group: 'leavers', offsets: [{ partition: 0, offset: 2 }, { partition: 2 }] },
+      executed: true,
+    })
+    expect(await committed()).toEqual([1])
+    expect((await sluice('groups', 'delete-offsets', 'leavers', '-t', 'left:0', '--execute')).stderr).toContain(
+      'offsets_none: leavers has committed nothing there: left',
+    )
+    expect((await sluice('groups', 'delete-offsets', 'leaver', '-t', 'left')).stderr).toContain('did you mean leavers?')
+    expect((await sluice('groups', 'delete-offsets', 'leavers')).code).toBe(2)
+    await using consumer = await kafka.consumer({ group: 'leavers', topics: [topic('left', { value: text })] })
+    void consumer.run(() => undefined)
+    await until(async () => (await sluice('groups', 'describe', 'leavers')).stdout.startsWith('leavers: Stable'))
+    expect((await sluice('groups', 'delete-offsets', 'leavers', '-t', 'left', '--execute')).stderr).toContain(
+      'a member of the group reads this topic: stop it first',
+    )
   })
 
   test('suggest the nearest group, and create one ahead of time where that was said', async () => {

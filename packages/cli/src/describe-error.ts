@@ -12,6 +12,8 @@ const remedies: ReadonlyMap<string, string> = new Map(
     INVALID_TOPIC_EXCEPTION: 'a topic name has at most 249 of a-z, A-Z, 0-9, . _ and -',
     TOPIC_ALREADY_EXISTS: '--if-not-exists accepts a topic that exists already',
     UNKNOWN_TOPIC_OR_PARTITION: '`sluice topics list` shows what there is',
+    GROUP_SUBSCRIBED_TO_TOPIC: 'a member of the group reads this topic: stop it first',
+    POLICY_VIOLATION: 'records can be deleted only where `cleanup.policy` of the topic contains delete',
     GROUP_ID_NOT_FOUND: '`sluice groups list` shows what there is',
     connection_failed: `see that Kafka runs there; ${whereKafkaIs}`,
     authentication_failed: 'check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD',

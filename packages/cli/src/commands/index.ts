@@ -41,12 +41,12 @@ const servers: readonly CommandEntry[] = [
 const kafka: readonly CommandEntry[] = [
   {
     name: 'topics',
-    description: 'List, describe, create, alter, delete and watch topics',
+    description: 'List, describe, create, alter, trim, delete and watch topics',
     load: async () => (await import('./topics/index.ts')).configureTopics,
   },
   {
     name: 'groups',
-    description: 'List, describe, reset, delete and watch consumer groups',
+    description: 'List, describe, reset, delete and watch consumer groups and their offsets',
     load: async () => (await import('./groups/index.ts')).configureGroups,
   },
   {

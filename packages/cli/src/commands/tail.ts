@@ -1,4 +1,4 @@
-import type { Kafka, ReadFrom } from '@sluice/kafka'
+import type { Admin, Isolation, Kafka, ReadFrom, SurveyOptions } from '@sluice/kafka'
 import { partitionList, wholeNumber } from '../arguments.ts'
 import { UsageError } from '../cli-error.ts'
 import type { CommandContext, ConfigureCommand } from '../command.ts'
@@ -20,9 +20,11 @@ import {
 import { type RawTopic, rawTopic } from '../records/raw-topic.ts'
 import { followLate, type Reach, reachLines, reachOf } from '../records/reach.ts'
 import { showNewest, showRecords, type Shown, type ShowOptions } from '../records/show.ts'
+import { type Ends, endsAt, lastBefore } from '../records/until.ts'
 
 interface TailFlags extends ConnectionFlags, RecordFilter {
   readonly from?: Place
+  readonly until?: Place
   readonly newest?: number
   readonly follow?: boolean
   readonly partitions?: readonly number[]
@@ -42,6 +44,7 @@ export const configureTail: ConfigureCommand = (command, context) => {
     command
       .argument('<topic>')
       .option('--from <place>', placeHelp, (text) => parsePlace(text))
+      .option('--until <place>', 'stop before this offset or this time in each partition', (text) => parsePlace(text))
       .option('-f, --follow', 'keep showing new records until Ctrl-C')
       .option('-n, --newest <count>', 'start with the newest N (default: 10)', wholeNumber(0, MAX_COUNT))
       .option('-l, --limit <count>', 'stop after N', wholeNumber(1, 1e15))
@@ -63,6 +66,7 @@ export const configureTail: ConfigureCommand = (command, context) => {
 Examples:
   sluice tail orders -f                           the newest ten, then new ones
   sluice tail orders --from 15m --key user-1      one key, of the last 15 minutes
+  sluice tail orders --from 10:00 --until 10:30   what came in between
   sluice tail orders --from earliest --json > orders.jsonl
   sluice tail orders -f --format '{time} {key}\\t{value}'`,
       ),
@@ -75,7 +79,8 @@ Examples:
         await requirePartitions(kafka.admin(), name, flags.partitions)
         const reach = await reachOf(kafka.admin(), name, flags.partitions, patienceOf(context))
         for (const line of reachLines(reach, flags)) context.terminal.note(line)
-        const options = { ...optionsOf(await rawTopic(name), flags), format, signal }
+        const until = await untilOf(kafka.admin(), name, flags, patienceOf(context))
+        const options = { ...optionsOf(await rawTopic(name), flags), until, format, signal }
         const unread = await tailReachable(context, kafka, flags, { reach, options })
         if (unread > 0) context.exitWith(ExitCode.incomplete)
       }),
@@ -111,7 +116,13 @@ function lateFrom(flags: TailFlags): ReadFrom {
   return from.at === 'last' ? 'latest' : readFrom(from)
 }
 
-function requireSense({ from, newest, follow }: TailFlags): void {
+function requireSense({ from, until, newest, follow }: TailFlags): void {
+  if (until !== undefined && follow) {
+    throw new UsageError('--until and --follow exclude each other', 'give one of them')
+  }
+  if (until !== undefined && until.at !== 'offset' && until.at !== 'time') {
+    throw new UsageError('--until takes an offset or a time', 'leave it out to read to the end')
+  }
   if (from !== undefined && newest !== undefined) {
     throw new UsageError('--from and --newest exclude each other', 'give one of them')
   }
@@ -148,12 +159,28 @@ function optionsOf(topic: RawTopic, flags: TailFlags): Omit<ShowOptions, 'format
     read: {
       topics: [topic],
       follow: flags.follow ?? false,
-      isolation: flags.uncommitted ? 'read_uncommitted' : 'read_committed',
+      isolation: isolationOf(flags),
       partitions: flags.partitions,
     },
     matches: matcherOf(flags),
     limit: flags.limit ?? Infinity,
   }
+}
+
+/** Undefined: to the end. */
+async function untilOf(
+  admin: Admin,
+  topic: string,
+  flags: TailFlags,
+  patience: SurveyOptions,
+): Promise<Ends | undefined> {
+  const { until } = flags
+  if (until === undefined || (until.at !== 'offset' && until.at !== 'time')) return undefined
+  return await endsAt(admin, topic, until, { ...patience, isolation: isolationOf(flags) })
+}
+
+function isolationOf({ uncommitted }: TailFlags): Isolation {
+  return uncommitted ? 'read_uncommitted' : 'read_committed'
 }
 
 async function tail(
@@ -167,7 +194,8 @@ async function tail(
   if (from.at !== 'last') {
     return await showRecords(terminal, kafka, { ...options, read: { ...options.read, from: readFrom(from) } })
   }
-  const read = { ...options.read, from: { last: from.count } }
+  const { topics, partitions } = options.read
+  const read = { ...options.read, from: newestFrom(topics[0]!.name, from.count, options.until, partitions) }
   const first = await showNewest(terminal, kafka, from.count, { ...options, read })
   if (!follow || first.shown === limit || options.signal.aborted) return first
   const more = await showRecords(terminal, kafka, {
@@ -176,6 +204,17 @@ async function tail(
     limit: options.limit - first.shown,
   })
   return { read: first.read + more.read, shown: first.shown + more.shown }
+}
+
+/** The newest before the end, or before where reading is to stop. */
+function newestFrom(
+  topic: string,
+  count: number,
+  until: Ends | undefined,
+  only: readonly number[] | undefined,
+): ReadFrom {
+  if (until === undefined) return { last: count }
+  return { offsets: lastBefore(until, topic, count).filter(({ partition }) => only?.includes(partition) ?? true) }
 }
 
 function readFrom(place: Exclude<Place, { at: 'last' }>): ReadFrom {

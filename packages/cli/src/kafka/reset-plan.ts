@@ -1,5 +1,6 @@
 import type { Admin } from '@sluice/kafka'
 import type { Place } from '../place.ts'
+import { isSelected, type Selection } from '../selection.ts'
 
 /** Where a group's offset of a partition is to go. */
 export interface OffsetChange {
@@ -10,14 +11,7 @@ export interface OffsetChange {
   readonly to: number
 }
 
-/** A topic, or some partitions of it. */
-export interface Selection {
-  readonly topic: string
-  /** Undefined: all. */
-  readonly partitions: readonly number[] | undefined
-}
-
-/** A place, or so many records on (or back) from what is committed. */
+/** A place, or a number of records forward (or back) from what is committed. */
 export type Target = Place | { readonly at: 'shift'; readonly by: number }
 
 /** What a reset would change. Targets outside the log are brought to its nearer end. */
@@ -36,11 +30,12 @@ export async function planReset(
   return ends.filter(isSelected(selected)).flatMap(({ topic, partition, offset: end }): OffsetChange[] => {
     const key = `${topic}/${partition}`
     const place = { start: starts.get(key) ?? 0, end, committed: committed.get(key), atTime: atTime?.get(key) }
-    const to = offsetOf(target, place)
+    const to = resolveOffset(target, place)
     return to === undefined ? [] : [{ topic, partition, from: place.committed ?? null, to }]
   })
 }
 
+/** A partition's log, and what is known of it. */
 interface Bounds {
   readonly start: number
   readonly end: number
@@ -48,8 +43,8 @@ interface Bounds {
   readonly atTime: number | undefined
 }
 
-/** Undefined: there is nothing to shift. */
-function offsetOf(target: Target, { start, end, committed, atTime }: Bounds): number | undefined {
+/** Brought to the nearer end of the log. Undefined: there is nothing to shift. */
+export function resolveOffset(target: Target, { start, end, committed, atTime }: Bounds): number | undefined {
   const within = (offset: number): number => Math.min(Math.max(offset, start), Math.max(start, end))
   switch (target.at) {
     case 'earliest':
@@ -65,11 +60,6 @@ function offsetOf(target: Target, { start, end, committed, atTime }: Bounds): nu
     case 'shift':
       return committed === undefined ? undefined : within(committed + target.by)
   }
-}
-
-function isSelected(selected: readonly Selection[]) {
-  return (place: { readonly topic: string; readonly partition: number }): boolean =>
-    selected.some(({ topic, partitions }) => topic === place.topic && (partitions?.includes(place.partition) ?? true))
 }
 
 function byPlace(

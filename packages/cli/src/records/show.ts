@@ -6,6 +6,7 @@ import type { RecordFormat } from './formats.ts'
 import { Newest } from './newest.ts'
 import type { RawTopic } from './raw-topic.ts'
 import type { RawRecord } from './record-text.ts'
+import { type Ends, hasReached, isBefore } from './until.ts'
 
 type RawReader = Reader<RawTopic>
 
@@ -16,6 +17,8 @@ export interface ShowOptions {
   readonly matches: ((record: RawRecord) => boolean) | undefined
   /** Of those that match. */
   readonly limit: number
+  /** Where to stop in each partition; undefined: at its end. */
+  readonly until?: Ends | undefined
   readonly signal: AbortSignal
 }
 
@@ -86,7 +89,7 @@ export async function showNewest(terminal: Terminal, kafka: Kafka, count: number
 async function eachBatch(
   terminal: Terminal,
   kafka: Kafka,
-  { read, signal }: ShowOptions,
+  { read, until, signal }: ShowOptions,
   work: (records: readonly RawRecord[]) => boolean | Promise<boolean>,
 ): Promise<RawReader> {
   const reader = await kafka.reader(read)
@@ -97,8 +100,9 @@ async function eachBatch(
     const progress = new Progress(terminal, reader)
     if (signal.aborted) return reader
     for await (const records of reader.batches()) {
-      if (!(await work(records))) break
+      if (!(await work(until === undefined ? records : records.filter(isBefore(until))))) break
       progress.tell(records.length)
+      if (until !== undefined && hasReached(until, reader.positions())) break
     }
   } catch (error) {
     if (!signal.aborted) throw error

@@ -1,15 +1,15 @@
 import type { Admin } from '@sluice/kafka'
 import { InvalidArgumentError } from 'commander'
-import { partitionList } from '../../arguments.ts'
 import { UsageError } from '../../cli-error.ts'
 import type { RegisterCommand } from '../../command.ts'
 import { describeGroup, requireNoMembers } from '../../kafka/groups.ts'
 import { type ConnectionFlags, withConnectionOptions, withKafka } from '../../kafka/open-kafka.ts'
-import { type OffsetChange, planReset, type Selection, type Target } from '../../kafka/reset-plan.ts'
+import { type OffsetChange, planReset, type Target } from '../../kafka/reset-plan.ts'
 import { requireTopics } from '../../kafka/topics.ts'
 import { counted } from '../../output/figures.ts'
 import { type Plan, planned, type PlanFlags } from '../../output/plan.ts'
 import { parsePlace, placeHelp, type Place } from '../../place.ts'
+import { parseSelection, type Selection } from '../../selection.ts'
 
 interface ResetFlags extends ConnectionFlags, PlanFlags {
   readonly to?: Place
@@ -88,11 +88,6 @@ async function selectionOf(admin: Admin, group: string, flags: ResetFlags): Prom
     topic.map((one) => one.topic),
   )
   return topic
-}
-
-function parseSelection(text: string, earlier: readonly Selection[] = []): readonly Selection[] {
-  const [topic = '', partitions] = text.split(':')
-  return [...earlier, { topic, partitions: partitions === undefined ? undefined : partitionList(partitions) }]
 }
 
 function commitsOf(changes: readonly OffsetChange[]) {

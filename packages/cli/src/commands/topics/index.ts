@@ -4,6 +4,7 @@ import { registerCreate } from './create.ts'
 import { registerDelete } from './delete.ts'
 import { registerDescribe } from './describe.ts'
 import { registerList } from './list.ts'
+import { registerTrim } from './trim.ts'
 import { registerWatch } from './watch.ts'
 
 export const configureTopics: ConfigureCommand = (topics, context) => {
@@ -12,6 +13,7 @@ export const configureTopics: ConfigureCommand = (topics, context) => {
     registerDescribe,
     registerCreate,
     registerAlter,
+    registerTrim,
     registerDelete,
     registerWatch,
   ]) {
