@@ -5,8 +5,8 @@ import { ExitCode } from './exit-codes.ts'
 import { createProgram, run } from './program.ts'
 import { captureTerminal } from './testing/capture-terminal.ts'
 
-/** Of the local servers docs/local-stack.md tells. */
-const elsewhere = ['up', 'down', 'status', 'logs', 'doctor', 'demo', 'help']
+/** The local servers are described in docs/local-stack.md; the last two need no Kafka. */
+const elsewhere = ['up', 'down', 'status', 'logs', 'doctor', 'demo', 'help', 'completion']
 
 function leaves(command: Command, path: readonly string[] = []): { path: readonly string[]; command: Command }[] {
   if (command.commands.length === 0) return [{ path, command }]

@@ -9,6 +9,9 @@ import { LazyCommands } from './lazy-commands.ts'
 import { Terminal } from './terminal.ts'
 import { isUsageError, usageErrorOf } from './usage.ts'
 
+/** What the scripts of `sluice completion` call. */
+const completionCommand = '__complete'
+
 const exitCodesHelp = `
 Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} wrong usage, ${ExitCode.beyondThreshold} threshold exceeded, ${ExitCode.incomplete} shown without what could not be found out, ${ExitCode.interrupted} interrupted.
 Data is kept in .sluice of the project; SLUICE_DATA_DIR moves it.
@@ -28,8 +31,15 @@ export async function run(
   terminal: Terminal = new Terminal(),
 ): Promise<ExitCode> {
   let exitCode: ExitCode = ExitCode.ok
-  const { program } = createProgram({ terminal, env, exitWith: (code) => (exitCode = code) })
+  const context: CommandContext = { terminal, env, exitWith: (code) => (exitCode = code) }
+  const { program, commands } = createProgram(context)
   try {
+    // Words of a line that is being typed, and not a command line yet.
+    if (args[0] === completionCommand) {
+      const { answerShell } = await import('./completion/answer.ts')
+      await answerShell(context, { program, commands }, args.slice(1))
+      return ExitCode.ok
+    }
     await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     return tellError(error, { program, args, terminal })
@@ -71,7 +81,6 @@ export function createProgram(context: CommandContext): { readonly program: Comm
     program.commandsGroup(group.title)
     for (const entry of group.commands) commands.add(program, entry)
   }
-  program.commandsGroup('More:')
   addHelpCommand(program, commands)
   program.hook('preSubcommand', (_, command) => commands.load(command))
   return { program, commands }

@@ -77,8 +77,17 @@ const kafka: readonly CommandEntry[] = [
   },
 ]
 
+const more: readonly CommandEntry[] = [
+  {
+    name: 'completion',
+    description: 'Print a script that completes commands, options and names in bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).configureCompletion,
+  },
+]
+
 /** All commands, in the order in which the help lists them. */
 export const commandGroups: readonly CommandGroup[] = [
   { title: 'Servers on this machine:', commands: servers },
   { title: 'Kafka, here or anywhere:', commands: kafka },
+  { title: 'More:', commands: more },
 ]
