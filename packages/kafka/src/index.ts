@@ -53,7 +53,7 @@ export { json, nullable, SchemaError } from './codecs/json.ts'
 export { text } from './codecs/text.ts'
 export type { Codec, Decoder, Encoder } from './codecs/codec.ts'
 export type { Compression } from './batch/batch.ts'
-export type { DecodedRecord } from './batch/decode.ts'
+export type { DecodedRecord } from './batch/decoded.ts'
 export type { SaslOptions } from './driver/connect-options.ts'
 export type {
   Delivery,
@@ -67,7 +67,8 @@ export type {
 
 export type { Producer } from './producer/producer.ts'
 export type { CloseOptions, SendOptions } from './producer/producer.ts'
-export type { ProducerActivity, ProducerEvents } from './producer/events.ts'
+export type { ProducerEvents } from './producer/events.ts'
+export type { ProducerActivity } from './producer/send/activity.ts'
 export type {
   Acks,
   DeadLetterOptions,
@@ -145,9 +146,10 @@ export type { Refusal } from './failure/refusal.ts'
 export type { ConsumerDeadLetterOptions } from './consumer/failure/dead-letter-options.ts'
 export { deadLetterTopic, isDeadLetterTopic, isRetryTopic, retryTopic } from './failure/topic-names.ts'
 export type { HandlerContext } from './consumer/dispatch/invocation.ts'
-export type { Ownership, PositionStore, StoredPartition } from './consumer/assignment/position-store.ts'
+export type { Ownership, PositionStore, StoredPartition } from './consumer/position-store.ts'
 export type { PrioritySource } from './consumer/dispatch/record-priority.ts'
-export type { ConsumerPressure, PressureState } from './consumer/pressure.ts'
+export type { PressureState } from './consumer/pressure.ts'
+export type { ConsumerPressure } from './consumer/events.ts'
 export type {
   ConsumerGateOptions,
   ConsumerOptions,

@@ -4,7 +4,7 @@ import { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'
 import { answerWithin } from '../async/within.ts'
-import type { AskBroker } from './inquiry.ts'
+import type { AskBroker } from './ask-broker.ts'
 import { defaultAdminTimeoutMs, type AdminCallOptions } from './options.ts'
 
 const silence = new Error('no answer came in this time')

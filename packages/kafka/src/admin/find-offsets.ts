@@ -5,7 +5,8 @@ import type { Isolation, ListedOffset, OffsetQuery } from '../driver/driver.ts'
 import { turnBetween } from '../driver/time-slices.ts'
 import { BrokerError } from '../errors.ts'
 import type { Deadline } from './deadline.ts'
-import type { AskBroker, Inquiry } from './inquiry.ts'
+import type { Inquiry } from './inquiry.ts'
+import type { AskBroker } from './ask-broker.ts'
 
 /** An end of the log, or the first record at or after a time in milliseconds since the epoch. */
 export type OffsetAt = 'earliest' | 'latest' | number

@@ -1,14 +1,11 @@
 import { type Clock, requireInteger, SluiceError, orAborted } from '@sluice/flow'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { BrokerNode } from '../driver/driver.ts'
 import { hedgeMs } from '../driver/any-broker.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'
 import { answerWithin } from '../async/within.ts'
 import { Deadline } from './deadline.ts'
 import type { SurveyOptions } from './options.ts'
-
-/** A question that only this broker can answer. `api` names the request in errors, such as `ListOffsets`. */
-export type AskBroker = <Answer>(broker: BrokerNode, api: string, question: () => Promise<Answer>) => Promise<Answer>
+import type { AskBroker } from './ask-broker.ts'
 
 const defaultSilentMs = 2_000
 

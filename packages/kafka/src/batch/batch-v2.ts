@@ -4,7 +4,7 @@ import { freeMemory } from '../free-memory.ts'
 import { BadChecksumError } from './bad-checksum.ts'
 import type { WireHeaders } from '../record/record.ts'
 import { compressions, decompress } from './compression.ts'
-import type { BatchHeader, DecodedRecord, DecodeLimits, RecordCursor } from './decode.ts'
+import type { BatchHeader, DecodedRecord, DecodeLimits, RecordCursor } from './decoded.ts'
 import { attribute, int64, layout } from './layout.ts'
 
 /** No record is smaller: a length, attributes, two deltas, two lengths and a count, a byte each. */

@@ -6,14 +6,8 @@ import { BatchTooLargeError, CorruptBatchError, HeadersTooLargeError } from '../
 import type { WireHeaders, WireRecord } from '../record/record.ts'
 import type { Compression } from './batch.ts'
 import { compressions } from './compression.ts'
-import {
-  decodeRecords,
-  defaultLimits,
-  openBatch,
-  readBatchHeaders,
-  type BatchHeader,
-  type DecodedRecord,
-} from './decode.ts'
+import { decodeRecords, defaultLimits, openBatch, readBatchHeaders } from './decode.ts'
+import { type BatchHeader, type DecodedRecord } from './decoded.ts'
 import { batchOverheadBytes, encodeBatch, recordSizeUpperBound } from './encode.ts'
 import { layout } from './layout.ts'
 

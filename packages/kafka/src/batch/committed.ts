@@ -1,6 +1,7 @@
 import type { AbortedTransaction } from '../driver/driver.ts'
 import { CorruptBatchError } from '../errors.ts'
-import { decodeRecords, readBatchHeaders, type BatchHeader } from './decode.ts'
+import { decodeRecords, readBatchHeaders } from './decode.ts'
+import { type BatchHeader } from './decoded.ts'
 import { int64, layout } from './layout.ts'
 
 /** What a reader may see of one fetched partition. */

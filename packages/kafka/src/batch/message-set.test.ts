@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BatchTooLargeError, CorruptBatchError } from '../errors.ts'
 import { committedBatches } from './committed.ts'
-import { decodeRecords, readBatchHeaders, type DecodedRecord } from './decode.ts'
+import { decodeRecords, readBatchHeaders } from './decode.ts'
+import { type DecodedRecord } from './decoded.ts'
 import { oldLogs } from './testing/old-logs.ts'
 
 const logs = Object.entries(oldLogs).map(([name, [hex, records]]) => ({ name, log: Buffer.from(hex, 'hex'), records }))

@@ -3,7 +3,7 @@ import { CorruptBatchError } from '../errors.ts'
 import { BadChecksumError } from './bad-checksum.ts'
 import { plainBytes } from './batch-v2.ts'
 import { compressions } from './compression.ts'
-import type { BatchHeader, DecodedRecord, DecodeLimits, RecordCursor } from './decode.ts'
+import type { BatchHeader, DecodedRecord, DecodeLimits, RecordCursor } from './decoded.ts'
 import { attribute, int64, lengthOverhead } from './layout.ts'
 
 /**

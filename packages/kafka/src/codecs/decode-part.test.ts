@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { DecodedRecord } from '../batch/decode.ts'
+import type { DecodedRecord } from '../batch/decoded.ts'
 import { DecodeError } from '../errors.ts'
 import { decodeRecord } from '../reader/decode-record.ts'
 import { topic } from '../record/topic.ts'

@@ -1,5 +1,5 @@
 import type { LetterPart } from '../failure/dead-letter-headers.ts'
-import type { ConsumerPressure } from './pressure.ts'
+
 import type { PartitionPlace, OffsetPlace } from '../record/places.ts'
 import type { UnreadableRange } from '../incoming/unreadable.ts'
 
@@ -83,3 +83,9 @@ export type ConsumerActivity =
   | 'dead_letter'
   | 'retry_topic'
   | 'priority'
+
+/**
+ * `slots`: fewer than two handlers more could run, the normal state of a busy consumer. `handlingTime`: handlers take
+ * more than 5 s in the mean. `memory`: over 0.8 of what the process may have. `cpu`: over 0.9 of its processors.
+ */
+export type ConsumerPressure = 'slots' | 'handlingTime' | 'memory' | 'cpu'

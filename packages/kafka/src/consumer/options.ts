@@ -8,7 +8,8 @@ import {
   requireNumber,
   requireOneOf,
 } from '@sluice/flow'
-import { defaultLimits, type DecodeLimits } from '../batch/decode.ts'
+import { defaultLimits } from '../batch/decode.ts'
+import { type DecodeLimits } from '../batch/decoded.ts'
 import type { Isolation } from '../driver/driver.ts'
 import { bytes } from '../codecs/bytes.ts'
 import { requireKnownFields } from '../known-fields.ts'
@@ -17,7 +18,7 @@ import { requireTopic } from '../record/require-topic.ts'
 import { topicPattern, type TopicPattern } from '../record/topic.ts'
 import type { ConsumerRecord } from '../incoming/consumer-record.ts'
 import { type ConsumerDeadLetterOptions, parseDeadLetters } from './failure/dead-letter-options.ts'
-import type { PositionStore } from './assignment/position-store.ts'
+import type { PositionStore } from './position-store.ts'
 import type { PrioritySource } from './dispatch/record-priority.ts'
 import { unreadablePolicies, type UnreadablePolicy } from '../incoming/unreadable.ts'
 import type { AnyTopic, AnySource } from '../record/sources.ts'

@@ -11,12 +11,7 @@ import {
   type Timer,
 } from '@sluice/flow'
 import type { ConsumerEvents } from './events.ts'
-
-/**
- * `slots`: fewer than two handlers more could run, the normal state of a busy consumer. `handlingTime`: handlers take
- * more than 5 s in the mean. `memory`: over 0.8 of what the process may have. `cpu`: over 0.9 of its processors.
- */
-export type ConsumerPressure = 'slots' | 'handlingTime' | 'memory' | 'cpu'
+import type { ConsumerPressure } from './events.ts'
 
 /** What of the process is measured, 0..1 each. */
 export interface ProcessReadings {

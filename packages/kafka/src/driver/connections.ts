@@ -1,11 +1,11 @@
-import { ClosedError, type Clock } from '@sluice/flow'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { ClosedError } from '@sluice/flow'
 import { ConnectionError, ProtocolError, RequestTimeoutError } from '../errors.ts'
 import type { Api } from './answer.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import { requestFailure } from './failures.ts'
-import type { Address, SaslOptions } from './connect-options.ts'
+import type { Address } from './connect-options.ts'
 import { isLibraryLoaded, library, loadLibrary } from './library.ts'
+import type { ConnectionsOptions } from './connections-options.ts'
 
 /** Requests on one connection are answered in order, so what may wait long must not share one with what may not. */
 export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce' | 'transaction'
@@ -15,19 +15,6 @@ export type Role = 'control' | 'admin' | 'coordinator' | 'fetch' | 'produce' | '
  * transaction for the coordinator of the transaction (KIP-890), for as long as that is away.
  */
 const exclusive: ReadonlySet<Role> = new Set(['fetch', 'transaction'])
-
-export interface ConnectionsOptions {
-  /** Where the cluster is looked for at first: any other address is one that the cluster advertises. */
-  readonly bootstrap: readonly Address[]
-  readonly clientId: string
-  readonly connectTimeoutMs: number
-  readonly requestTimeoutMs: number
-  /** Of one answer, beyond what a fetch asks for. */
-  readonly maxResponseBytes: number
-  readonly tls?: TlsOptions | undefined
-  readonly sasl?: SaslOptions | undefined
-  readonly clock: Clock
-}
 
 /** After so many hang-ups in a row on the same request, each the first of a fresh connection, it is the request. */
 const maxHangups = 10

@@ -1,26 +1,12 @@
 import type { Connection } from '@platformatic/kafka'
-import { messageOf, type Clock, type SluiceError } from '@sluice/flow'
+import { messageOf, type SluiceError } from '@sluice/flow'
 import { AuthenticationError } from '../errors.ts'
 import { answeredBy } from './answer.ts'
 import { brokerError, classify } from './classify.ts'
 import type { SaslOptions } from './connect-options.ts'
 import { ScramExchange, type ScramMechanism } from './scram.ts'
 import { tokenInTime } from './token.ts'
-
-// The library's own login is not used: it parses what a server says outside of any try, escapes a user name only in
-// part, does what number of iterations it is told, and renews sessions by a timer that cannot hold 25 days.
-
-export interface LoginOptions {
-  readonly sasl: SaslOptions
-  readonly address: string
-  readonly connectTimeoutMs: number
-  readonly clock: Clock
-  /**
-   * Aborted when the connection is gone: a token callback is not waited for any longer. With a `ConnectionError` where
-   * the time for the connection is over.
-   */
-  readonly signal: AbortSignal
-}
+import type { LoginOptions } from './login-options.ts'
 
 interface SaslAnswer {
   readonly errorCode: number

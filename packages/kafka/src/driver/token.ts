@@ -1,7 +1,7 @@
 import { messageOf } from '@sluice/flow'
 import { ConnectionError, TokenError } from '../errors.ts'
 import type { SaslOptions } from './connect-options.ts'
-import type { LoginOptions } from './login.ts'
+import type { LoginOptions } from './login-options.ts'
 
 /** Of the time that a connection may take: the rest is for TCP, TLS and the broker's answers. */
 const tokenShare = 0.8

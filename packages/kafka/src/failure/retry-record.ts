@@ -1,4 +1,4 @@
-import type { DecodedRecord } from '../batch/decode.ts'
+import type { DecodedRecord } from '../batch/decoded.ts'
 import { type ConsumerRecord, RecordHeaders } from '../incoming/consumer-record.ts'
 import { giveBackHeaders, keepHeaders } from './kept-headers.ts'
 import type { RetryFacts, OriginalRecord } from '../incoming/original-record.ts'

@@ -1,4 +1,4 @@
-import type { BatchHeader } from '../batch/decode.ts'
+import type { BatchHeader } from '../batch/decoded.ts'
 
 /**
  * What one fetch brought for one partition. Its memory can only go as a whole, with the last batch of it. A class for the

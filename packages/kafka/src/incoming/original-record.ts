@@ -1,4 +1,4 @@
-import type { DecodedRecord } from '../batch/decode.ts'
+import type { DecodedRecord } from '../batch/decoded.ts'
 
 /** What the headers of a record in a retry topic say: where it is from, and when it is to be handled again. */
 export interface RetryFacts {

@@ -1,4 +1,4 @@
-import type { DecodeLimits } from '../batch/decode.ts'
+import type { DecodeLimits } from '../batch/decoded.ts'
 import { UnreadableBatchError } from './errors.ts'
 
 import type { OffsetPlace } from '../record/places.ts'

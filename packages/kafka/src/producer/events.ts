@@ -1,9 +1,7 @@
 import type { BreakerTransition } from '@sluice/flow'
 import type { DeadLettersEvent } from './dead-letters/dead-letters.ts'
 import type { QueueState } from './producer-state.ts'
-
-/** `produce`: a request to write records. `metadata`: the search for topics and for the leaders of partitions. */
-export type ProducerActivity = 'produce' | 'metadata'
+import type { ProducerActivity } from './send/activity.ts'
 
 /** What a producer emits while it runs. What becomes of a record, the promise of `send` tells. */
 export type ProducerEvents = {

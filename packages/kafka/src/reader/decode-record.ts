@@ -1,4 +1,4 @@
-import type { DecodedRecord } from '../batch/decode.ts'
+import type { DecodedRecord } from '../batch/decoded.ts'
 import { decodePart } from '../codecs/decode-part.ts'
 import { ConsumerRecord } from '../incoming/consumer-record.ts'
 import type { AnyTopic } from '../record/sources.ts'

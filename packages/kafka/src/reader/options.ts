@@ -1,5 +1,6 @@
 import { ConfigError, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
-import { defaultLimits, type DecodeLimits } from '../batch/decode.ts'
+import { defaultLimits } from '../batch/decode.ts'
+import { type DecodeLimits } from '../batch/decoded.ts'
 import type { AnyTopic } from '../record/sources.ts'
 import type { OffsetPlace } from '../record/places.ts'
 import { unreadablePolicies, type UnreadablePolicy } from '../incoming/unreadable.ts'

@@ -1,6 +1,7 @@
 import { ClosedError, ConfigError, Emitter, Ring, type Clock } from '@sluice/flow'
 import { committedBatches, type Damage } from '../batch/committed.ts'
-import { openBatch, type BatchHeader, type DecodedRecord, type RecordCursor } from '../batch/decode.ts'
+import { openBatch } from '../batch/decode.ts'
+import { type BatchHeader, type DecodedRecord, type RecordCursor } from '../batch/decoded.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ConsumerRecord } from '../incoming/consumer-record.ts'
 import type { OffsetPlace } from '../record/places.ts'

@@ -11,7 +11,7 @@ import type { Pool } from 'pg'
 import type { Transaction } from '../sql/transaction.ts'
 import type { TableOptions } from '../tables.ts'
 import type { AnyHandler, SinkContext } from './batch-writer.ts'
-import type { Claims } from './claim.ts'
+import type { Claims } from './claims.ts'
 import { tolerant } from './tolerant-codec.ts'
 
 /** The effects of a list of records of one partition, in order, 1 to `batchRecords` of them. */

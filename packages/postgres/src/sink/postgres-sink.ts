@@ -14,7 +14,7 @@ import { outboxRelay, type OutboxRelay, type OutboxRelayState } from '../outbox/
 import { LOCK_TIMEOUT_MS, type TransactionSettings, withConnection } from '../sql/transaction.ts'
 import { explained, tablesOf, type Tables } from '../tables.ts'
 import { BatchWriter } from './batch-writer.ts'
-import { Claims, type ClaimState } from './claim.ts'
+import { Claims, type ClaimState } from './claims.ts'
 import { sinkLines } from './event-lines.ts'
 import type { SinkEvents } from './events.ts'
 import { Offsets } from './offsets.ts'

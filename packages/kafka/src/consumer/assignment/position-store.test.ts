@@ -1,7 +1,7 @@
 import { SluiceError } from '@sluice/flow'
 import { describe, expect, test } from 'vitest'
 import { parseConsumerOptions } from '../options.ts'
-import type { PositionStore, StoredPartition } from './position-store.ts'
+import type { PositionStore, StoredPartition } from '../position-store.ts'
 import { letters, openSession } from '../testing/open-session.ts'
 
 /** Knows these positions by partition, and what it was told. */

@@ -18,7 +18,7 @@ import type { AssignedPartition } from '../partition.ts'
 import type { StoredPositions } from './position-store.ts'
 import { Resets } from './resets.ts'
 import type { Subscription } from '../group/subscription.ts'
-import type { OffsetRange } from '../commit/tracker.ts'
+import type { FoundPosition } from './found-position.ts'
 
 export interface PositionsOptions {
   readonly cluster: Cluster
@@ -32,19 +32,6 @@ export interface PositionsOptions {
   /** The position of these partitions is known now. */
   readonly onFound: (found: readonly FoundPosition[]) => void
   readonly onFatal: (error: Error) => void
-}
-
-export interface FoundPosition {
-  readonly partition: AssignedPartition
-  readonly offset: number
-  /** -1: unknown. */
-  readonly leaderEpoch: number
-  /** Where it was found by the reset policy. */
-  readonly reset: ResetReason | undefined
-  /** Where it is from a store, and the group's commit may be another. */
-  readonly isStored?: boolean
-  /** What lies beyond the offset and is finished, by the offset map of the commit. */
-  readonly finished?: readonly OffsetRange[]
 }
 
 /** Offsets that a transaction holds for so long are told, each time again. */

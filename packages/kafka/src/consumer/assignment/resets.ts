@@ -11,7 +11,7 @@ import type { ConsumerEvents, ResetReason } from '../events.ts'
 import type { FirstSight } from './first-sight.ts'
 import type { ConsumerSettings, ResetPolicy } from '../options.ts'
 import type { AssignedPartition } from '../partition.ts'
-import type { FoundPosition } from './positions.ts'
+import type { FoundPosition } from './found-position.ts'
 
 export interface ResetsOptions {
   readonly cluster: Cluster

@@ -1,5 +1,5 @@
 import { committedBatches, type Damage } from '../../batch/committed.ts'
-import type { BatchHeader } from '../../batch/decode.ts'
+import type { BatchHeader } from '../../batch/decoded.ts'
 import { layout, lengthOverhead } from '../../batch/layout.ts'
 import { CorruptBatchError } from '../../errors.ts'
 import type { FetchedPartition, Isolation } from '../../driver/driver.ts'

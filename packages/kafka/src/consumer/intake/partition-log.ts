@@ -1,11 +1,6 @@
 import { Ring } from '@sluice/flow'
-import {
-  limitsOfCopies,
-  openBatch,
-  type DecodedRecord,
-  type DecodeLimits,
-  type RecordCursor,
-} from '../../batch/decode.ts'
+import { limitsOfCopies, openBatch } from '../../batch/decode.ts'
+import { type DecodedRecord, type DecodeLimits, type RecordCursor } from '../../batch/decoded.ts'
 import { decodePart } from '../../codecs/decode-part.ts'
 import { DecodeError, HeadersTooLargeError } from '../../errors.ts'
 import { BadChecksumError } from '../../batch/bad-checksum.ts'

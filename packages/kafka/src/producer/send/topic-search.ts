@@ -2,7 +2,7 @@ import { topicError, isUnknownTopic, unknownTopicGraceMs } from '../../cluster/t
 import { classify } from '../../driver/classify.ts'
 import { BrokerError, DeliveryError } from '../../errors.ts'
 import type { Accumulator } from '../queue/accumulator.ts'
-import type { ProducerActivity } from '../events.ts'
+import type { ProducerActivity } from './activity.ts'
 import { newBackoff } from '../options.ts'
 import type { ProducerConfig } from '../options.ts'
 import type { PendingRecord } from '../../outgoing/pending-record.ts'

@@ -1,5 +1,5 @@
 import { decodeRecords, readBatchHeaders } from '../../batch/decode.ts'
-import type { BatchHeader } from '../../batch/decode.ts'
+import type { BatchHeader } from '../../batch/decoded.ts'
 import { errorCode } from '../../driver/classify.ts'
 import type { RecordError } from '../../driver/driver.ts'
 import { sequenceAfter } from '../../outgoing/sequence.ts'

@@ -1,6 +1,7 @@
 import type { StoredPartition } from '@sluice/kafka'
 import { describe, expect, it } from 'vitest'
-import { type Claim, Claims } from './claim.ts'
+import { Claims } from './claims.ts'
+import { type Claim } from './claim.ts'
 import type { Offsets } from './offsets.ts'
 
 const assignment = (partition = 0): StoredPartition => ({
