@@ -8,6 +8,7 @@ import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { forgottenExports } from './forgotten-exports.ts'
 import { folderCirclesIn, readSources, violationsIn } from './import-law.ts'
+import { licenceViolations, type LockFile } from './licences.ts'
 import { hiddenDeclarations, ourLibraries, readPublicApi } from './public-api.ts'
 
 /** What a gate found; an empty text means that it is content. */
@@ -23,6 +24,7 @@ const gates: Readonly<Record<string, Gate>> = {
   imports: checkImports,
   api: checkApi,
   packages: checkPackages,
+  licences: checkLicences,
 }
 
 /** Runs a tool of node_modules/.bin on the Node that runs this script. */
@@ -80,6 +82,11 @@ async function checkPackages(): Promise<string> {
     for (const message of messages) found.push(`${manifest}: ${formatMessage(message, pkg) ?? message.code}`)
   }
   return found.join('\n')
+}
+
+function checkLicences(): Promise<string> {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as LockFile
+  return Promise.resolve(licenceViolations(lock).join('\n'))
 }
 
 async function report(name: string, gate: Gate, width: number): Promise<boolean> {
