@@ -9,6 +9,7 @@ import { formatMessage } from 'publint/utils'
 import { forgottenExports } from './forgotten-exports.ts'
 import { folderCirclesIn, readSources, violationsIn } from './import-law.ts'
 import { licenceViolations, type LockFile } from './licences.ts'
+import { incompleteOptions } from './option-docs.ts'
 import { hiddenDeclarations, ourLibraries, readPublicApi } from './public-api.ts'
 
 /** What a gate found; an empty text means that it is content. */
@@ -68,7 +69,7 @@ async function checkApi(): Promise<string> {
   const failedBuild = await build()
   if (failedBuild !== '') return failedBuild
   const api = readPublicApi(ourLibraries(root))
-  return [...forgottenExports(api, root), ...hiddenDeclarations(api)].join('\n')
+  return [...forgottenExports(api, root), ...hiddenDeclarations(api), ...incompleteOptions(api)].join('\n')
 }
 
 /** Reads each package as a consumer's tools would. */

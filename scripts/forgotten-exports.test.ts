@@ -1,27 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { forgottenExports } from './forgotten-exports.ts'
 import { readPublicApi } from './public-api.ts'
-
-let root: string
-
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'sluice-exports-'))
-})
-
-afterEach(() => rmSync(root, { recursive: true, force: true }))
+import { Declarations } from './testing/libraries.ts'
 
 /** Checks a library `a` of these declarations; `b` is one whose users import `a` as well. */
 function check(files: Readonly<Record<string, string>>): string[] {
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true })
-    writeFileSync(join(root, path), text)
-  }
-  const libraries = [{ name: 'a', entry: join(root, 'a/index.d.ts'), beside: [] }]
-  const b = { name: 'b', entry: join(root, 'b/index.d.ts'), beside: ['a'] }
-  return forgottenExports(readPublicApi('b/index.d.ts' in files ? [...libraries, b] : libraries), root)
+  using declarations = new Declarations(files)
+  const libraries = [{ name: 'a', entry: declarations.path('a/index.d.ts'), beside: [] }]
+  const b = { name: 'b', entry: declarations.path('b/index.d.ts'), beside: ['a'] }
+  const api = readPublicApi('b/index.d.ts' in files ? [...libraries, b] : libraries)
+  return forgottenExports(api, declarations.root)
 }
 
 describe('types that a library forgets to export', () => {

@@ -72,6 +72,23 @@ function isPrivateKeyword({ kind }: ts.Modifier): boolean {
   return kind === ts.SyntaxKind.PrivateKeyword
 }
 
+/** Those of the library itself: what it exports of another one is checked there. */
+export function ownDeclarations({ entry }: Library, { declarations = [] }: ts.Symbol): readonly ts.Declaration[] {
+  const folder = entry.slice(0, entry.lastIndexOf('/') + 1)
+  return declarations.filter((declaration) => declaration.getSourceFile().fileName.startsWith(folder))
+}
+
+/** The text of a docstring in one line; empty where there is none. */
+export function docOf(node: ts.Node): string {
+  const owner = ts.isVariableDeclaration(node) ? node.parent.parent : node
+  const docs = ts.getJSDocCommentsAndTags(owner).map((doc) => doc.getText())
+  return docs
+    .join(' ')
+    .replaceAll(/\/\*\*|\*\/|^\s*\*/gm, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+}
+
 /** The path of a declaration from `root`, with forward slashes. */
 export function placeOf(root: string, declaration: ts.Declaration): string {
   return relative(root, declaration.getSourceFile().fileName).split(sep).join('/')

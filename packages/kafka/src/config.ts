@@ -6,15 +6,15 @@ import { parseLogger, type Logger } from './log/logger.ts'
 
 export interface KafkaOptions {
   /**
-   * Where to begin: `host:port` each, port 9092 where none is given; a list, or a text with commas. The others are found
-   * from there. Empty elements are ignored. Kafka: `bootstrap.servers`.
+   * Where to begin: `host:port` each, port 9092 where none is given; a list, or a text with commas. The others are
+   * found from there. Empty elements are ignored. Kafka: `bootstrap.servers`.
    */
   readonly brokers: string | readonly string[]
-  /** What brokers know this client by, in logs, metrics and quotas. Default `sluice`. */
+  /** What brokers know this client by, in logs, metrics and quotas. Default `sluice`. Kafka: `client.id`. */
   readonly clientId?: string | undefined
-  /** For a connection and its first answer, from 1. Default 5,000. */
+  /** For a connection and its first answer, from 1. Default 5,000. Kafka: `socket.connection.setup.timeout.ms`. */
   readonly connectTimeoutMs?: number | undefined
-  /** How long a broker may take to answer, from 1. Default 30,000. */
+  /** How long a broker may take to answer, from 1. Default 30,000. Kafka: `request.timeout.ms`. */
   readonly requestTimeoutMs?: number | undefined
   /**
    * The largest response that is read from a broker, in bytes, on top of what a fetch asks for, from 1,048,576. A larger
@@ -22,7 +22,10 @@ export interface KafkaOptions {
    * librdkafka calls this `receive.message.max.bytes`. Default 134,217,728.
    */
   readonly maxResponseBytes?: number | undefined
-  /** How long what is known of the topics in use may be believed without being told otherwise. Default 300,000. */
+  /**
+   * How long what is known of the topics in use is believed before it is read again, from 1. Default 300,000. Kafka:
+   * `metadata.max.age.ms`.
+   */
   readonly metadataMaxAgeMs?: number | undefined
   /** Encrypts; `{}` trusts the system's authorities. Default: no TLS. */
   readonly tls?: TlsOptions | undefined

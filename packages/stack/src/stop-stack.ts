@@ -8,7 +8,7 @@ import { isAlive, signalProcess } from './machine/identity.ts'
 export interface StopOptions {
   /** Removes the data afterwards. Default false. */
   readonly clean?: boolean
-  /** How long the supervisor may take before it is killed. Default 120,000 ms. */
+  /** How long the supervisor may take before it is killed. From 0. Default 120,000 ms. */
   readonly timeoutMs?: number
   readonly onProgress?: (message: string) => void
 }

@@ -14,13 +14,16 @@ export type BreakerReason = 'failures' | 'trial_failed' | 'trials_passed' | 'ope
 export interface BreakerOptions {
   /** When failures open it: a strategy of cockatiel. Default: more than half of the last 100 calls failed. */
   readonly strategy?: IBreaker
-  /** How long it stays open; a back-off of cockatiel for longer each time in a row. Default 60,000. */
+  /**
+   * How long it stays open: milliseconds from 1, or a back-off of cockatiel for longer each time in a row. Default
+   * 60,000.
+   */
   readonly openMs?: number | IBackoffFactory<unknown>
-  /** Calls that must go well in half-open before it closes. Default 10. */
+  /** Calls that must succeed in half-open before it closes. From 1. Default 10. */
   readonly trialCalls?: number
   /** Which errors of `execute` count as failures. Default: all. */
   readonly isFailure?: (error: unknown) => boolean
-  /** Callers of `ready` that may wait at a time. Default 1,000. */
+  /** Callers of `ready` that may wait at a time. From 0. Default 1,000. */
   readonly maxWaiting?: number
   readonly clock?: Clock
 }

@@ -19,17 +19,17 @@ import type { BreakerInspection, BreakerPermit, BreakerReason, BreakerStateName,
 export interface FlowControllerOptions {
   /** Learns the capacity. Default `stepLimit()`: a window of 100, - 10 over 1,000 ms, + 5 under 100 ms, 10..200. */
   readonly limit?: Limit
-  /** A load over this multiple of the capacity is an overload. Default 1.5. */
+  /** A load over this multiple of the capacity is an overload. From 1. Default 1.5. */
   readonly overloadFactor?: number
-  /** The capacity from an overload until recovery. Default 10. */
+  /** The capacity, in calls, from an overload until recovery. From 1. Default 10. */
   readonly emergencyCapacity?: number
-  /** Items in work and queued at most. Default 1,000. */
+  /** Items in work and queued at most. From 1. Default 1,000. */
   readonly maxRecords?: number
-  /** How long an overload or failures keep all but high out. Default 60,000. */
+  /** How long an overload or failures keep all but high out. From 1. Default 60,000. */
   readonly openMs?: number
-  /** Calls that must go well before all is as before. Default 10. */
+  /** Calls that must succeed before all is as before. From 1. Default 10. */
   readonly trialCalls?: number
-  /** A trial that takes longer has failed. Default 1,000. */
+  /** A trial that takes longer has failed. From 0; Infinity: never. Default 1,000. */
   readonly slowTrialMs?: number
   /** When failures open the breaker. Default: more than half of the last 100 failed. */
   readonly strategy?: IBreaker

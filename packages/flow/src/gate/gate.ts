@@ -8,7 +8,7 @@ import { Watermarks } from './watermarks.ts'
 import type { WatermarkOptions } from './watermarks.ts'
 
 export interface GateOptions extends WatermarkOptions {
-  /** Callers of `acquire` and of `ready` that may wait at a time, each. Default 1,000. */
+  /** Callers of `acquire` and of `ready` that may wait at a time, each. From 0. Default 1,000. */
   readonly maxWaiting?: number
   readonly clock?: Clock
   /** Called when the usage reaches the high watermark. */
@@ -18,10 +18,12 @@ export interface GateOptions extends WatermarkOptions {
 }
 
 export interface AcquireOptions {
-  /** Default 1. */
+  /** How many records are admitted together. From 0. Default 1. */
   readonly records?: number
   readonly signal?: AbortSignal | undefined
-  /** Rejects with `BackpressureError('timeout_drop')` after this time. Default: waits until the gate is closed. */
+  /**
+   * Rejects with `BackpressureError('timeout_drop')` after this time. From 0. Default: waits until the gate is closed.
+   */
   readonly timeoutMs?: number | undefined
 }
 

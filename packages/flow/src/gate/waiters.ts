@@ -5,7 +5,7 @@ import type { Linked } from '../linked-list.ts'
 export interface WaitOptions {
   /** Leaves the line, rejecting with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Leaves the line after this time, rejecting with `timeoutError()`. Default: no limit. */
+  /** Leaves the queue after this time, rejecting with `timeoutError()`. From 0. Default Infinity: never. */
   readonly timeoutMs?: number | undefined
   readonly timeoutError?: () => Error
 }

@@ -6,9 +6,15 @@ export interface WatermarkOptions {
   readonly maxRecords: number
   /** Bytes inside at most. At least 1; Infinity: bytes do not count. Default Infinity. */
   readonly maxBytes?: number
-  /** Throttled from here on, in records; the same share of `maxBytes` counts too. Default 80 % of `maxRecords`. */
+  /**
+   * Throttled from here on, in records; the same share of `maxBytes` counts too. From 1 to `maxRecords`. Default 80 %
+   * of `maxRecords`.
+   */
   readonly highWatermark?: number
-  /** No longer throttled from here down, in records. Less than `highWatermark`. Default 20 % of `maxRecords`. */
+  /**
+   * No longer throttled from here down, in records. From 0, and less than `highWatermark`. Default 20 % of
+   * `maxRecords`.
+   */
   readonly lowWatermark?: number
 }
 

@@ -14,7 +14,7 @@ import { StuckHeads } from './stuck-head.ts'
 import type { StuckHead } from './stuck-head.ts'
 
 export interface LanesOptions<T> {
-  /** An item that has waited this long is as important as any. Default 30,000; Infinity: never. */
+  /** An item that has waited this long is as important as any. From 0; Infinity: never. Default 30,000. */
   readonly ageingMs?: number
   /**
    * While fewer high items run than this says, a high lane goes first, whatever else has waited how long. Default: none
@@ -23,7 +23,7 @@ export interface LanesOptions<T> {
   readonly highFirstBelow?: () => number
   /** Called when something can be taken that could not a moment ago. */
   readonly onReady?: () => void
-  /** A running item is a stuck head after this time. Default 30,000. */
+  /** A running item is a stuck head after this time. From 1; Infinity: never. Default 30,000. */
   readonly stuckAfterMs?: number
   /** Told once of each stuck head. */
   readonly onStuck?: (stuck: StuckHead<T>) => void

@@ -12,7 +12,7 @@ import { defaultShares, nextByShare, requireShares } from './shares.ts'
 import type { Shares } from './shares.ts'
 
 export interface LimiterOptions {
-  /** A number stays as it is; a `Limit` learns. */
+  /** Calls at a time: a number, from 1, stays as it is; a `Limit` learns. */
   readonly limit: number | Limit
   /** Default 0.5 high, 0.3 medium, 0.2 low. */
   readonly shares?: Shares
@@ -20,7 +20,7 @@ export interface LimiterOptions {
   readonly cap?: () => number
   /** Whether our own event loop is saturated just now: a sample taken then cannot raise the limit. */
   readonly isSaturated?: () => boolean
-  /** Callers of `acquire` that may wait at a time. Default 1,000. */
+  /** Callers of `acquire` that may wait at a time. From 0. Default 1,000. */
   readonly maxWaiting?: number
   /** Told of each change of the limit in whole slots. */
   readonly onLimit?: (change: LimitChange) => void
@@ -36,7 +36,10 @@ export interface LimiterAcquireOptions {
   /** Default medium. */
   readonly priority?: Priority
   readonly signal?: AbortSignal | undefined
-  /** Rejects with `BackpressureError('timeout_drop')` after this time. Default: waits until the limiter is closed. */
+  /**
+   * Rejects with `BackpressureError('timeout_drop')` after this time. From 0. Default: waits until the limiter is
+   * closed.
+   */
   readonly timeoutMs?: number | undefined
 }
 

@@ -3,9 +3,9 @@ import { clamp, mayRaise, requireBounds, requireSample } from './limit.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
 
 export interface AimdOptions extends Partial<LimitBounds> {
-  /** A time over this counts as dropped. Default 5,000. */
+  /** A time over this counts as dropped. From 0. Default 5,000. */
   readonly timeoutMs?: number
-  /** What a drop multiplies the limit by; from 0.5 to below 1. Default 0.9. */
+  /** What a drop multiplies the limit by. From 0.5 to 0.999. Default 0.9. */
   readonly backoffRatio?: number
 }
 

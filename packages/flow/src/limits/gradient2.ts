@@ -5,17 +5,17 @@ import type { WindowedState } from './windowed.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
 
 export interface GradientOptions extends Partial<LimitBounds> {
-  /** Samples whose mean is one measure. Default 100. */
+  /** Samples whose mean is one measure. From 1. Default 100. */
   readonly window?: number
-  /** How much slower than usual is still no reason to ask less. Default 1.5. */
+  /** How much slower than usual is still no reason to lower the limit, as a factor. From 1. Default 1.5. */
   readonly tolerance?: number
-  /** Measures in the moving average that says what is usual. Default 600. */
+  /** Measures in the moving average that says what is usual. From 1. Default 600. */
   readonly longWindow?: number
-  /** Share of a new estimate in the limit; above 0, at most 1. Default 0.2. */
+  /** Share of a new estimate in the limit. From 0.001 to 1. Default 0.2. */
   readonly smoothing?: number
-  /** What the limit allows to queue in the backend, so that it can find out about more. Default 4. */
+  /** Calls that the limit allows to queue in the backend, so that it can find out about more. From 0. Default 4. */
   readonly queueSize?: number
-  /** What a drop multiplies the limit by; from 0.5 to below 1. Default 0.9. */
+  /** What a drop multiplies the limit by. From 0.5 to 0.999. Default 0.9. */
   readonly backoffRatio?: number
 }
 

@@ -30,8 +30,11 @@ export interface Limit<State extends LimitState = LimitState> {
 }
 
 export interface LimitBounds {
+  /** The lowest limit. From 1. The default is the algorithm's. */
   readonly min: number
+  /** The highest limit. From `min`, at least 1. The default is the algorithm's. */
   readonly max: number
+  /** The limit before anything was measured. From `min` to `max`. The default is the algorithm's. */
   readonly start: number
 }
 

@@ -4,15 +4,15 @@ import { mayRaise, requireBounds, requireSample } from './limit.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
 
 export interface StepOptions extends Partial<LimitBounds> {
-  /** Samples a decision. Default 100. */
+  /** Samples per decision. From 1. Default 100. */
   readonly window?: number
-  /** A mean over this lowers the limit. Default 1,000. */
+  /** A mean over this lowers the limit. From 0. Default 1,000. */
   readonly slowMs?: number
-  /** A mean under this raises the limit. Default 100. */
+  /** A mean under this raises the limit. From 0, and below `slowMs`. Default 100. */
   readonly fastMs?: number
-  /** Default 10. */
+  /** What a slow mean takes off the limit. From 0. Default 10. */
   readonly stepDown?: number
-  /** Default 5. */
+  /** What a fast mean adds to the limit. From 0. Default 5. */
   readonly stepUp?: number
 }
 

@@ -4,9 +4,14 @@ import { requireNumber } from '../require.ts'
 import type { Priority } from './priority.ts'
 
 export interface OverflowOptions {
-  /** How long a high item waits for room where it can evict nobody. Default 120,000 (a delivery timeout). */
+  /**
+   * How long a high item waits for room where it can evict nobody. From 0; Infinity: as long as it takes. Default
+   * 120,000 (a delivery timeout).
+   */
   readonly highWaitMs?: number
-  /** How long a medium item waits for room. Default 1,000. A low one never waits. */
+  /**
+   * How long a medium item waits for room. From 0; Infinity: as long as it takes. Default 1,000. A low one never waits.
+   */
   readonly mediumWaitMs?: number
 }
 

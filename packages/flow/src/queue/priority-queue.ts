@@ -19,7 +19,7 @@ import type { PerPriority, Priority } from './priority.ts'
 export interface PriorityQueueOptions<T> extends WatermarkOptions, OverflowOptions {
   /** What `take` gives first: the most important (default), or what came first. */
   readonly takeOrder?: 'priority' | 'arrival'
-  /** Callers of `push` that may wait at a time. Default 1,000. */
+  /** Callers of `push` that may wait at a time. From 0. Default 1,000. */
   readonly maxWaiting?: number
   /** Told of each item that was accepted and then had to go. Its owner must hear of it, so this is required. */
   readonly onShed: (shed: Shed<T>) => void
@@ -36,7 +36,7 @@ export interface Shed<T> {
 export interface PushOptions {
   /** Default medium. */
   readonly priority?: Priority
-  /** Default 0. */
+  /** What the item counts in bytes. From 0. Default 0. */
   readonly bytes?: number
   readonly signal?: AbortSignal | undefined
 }

@@ -3,15 +3,15 @@ import { clamp } from '../limits/limit.ts'
 import { requireInteger, requireNumber } from '../require.ts'
 
 export interface BatchSizeOptions {
-  /** Default 10. */
+  /** The smallest size, in records. From 1. Default 10. */
   readonly min?: number
-  /** Default 500. */
+  /** The largest size, in records. From 1, and at least `min`. Default 500. */
   readonly max?: number
-  /** Default 100, or what of `min` and `max` is nearest to it. */
+  /** The first size, in records. From `min` to `max`. Default 100, or the one of them that is nearest to it. */
   readonly start?: number
-  /** What a decrease multiplies by; above 0, below 1. Default 0.5. */
+  /** What a decrease multiplies by. From 0.01 to 0.99. Default 0.5. */
   readonly factor?: number
-  /** What an increase adds. Default 10. */
+  /** What an increase adds, in records. From 1. Default 10. */
   readonly step?: number
 }
 

@@ -5,15 +5,15 @@ import { Waiters } from '../gate/waiters.ts'
 import { requireInteger, requireNumber, requireOneOf } from '../require.ts'
 
 export interface RateLimiterOptions {
-  /** So many elements ... At least 1. */
+  /** How many elements are admitted in `perMs`. At least 1. */
   readonly elements: number
-  /** ... in so much time. Default 1,000. */
+  /** The time in which `elements` are admitted. From 1. Default 1,000. */
   readonly perMs?: number
-  /** How many may come at once after a pause. At least 1. Default: `elements`. */
+  /** How many may be admitted at once after a pause. From 1. Default: `elements`. */
   readonly burst?: number
   /** shaping (default): who is too fast waits. enforcing: who is too fast gets a `RateLimitError`. */
   readonly mode?: 'shaping' | 'enforcing'
-  /** Callers that may wait at a time. Default 1,000. */
+  /** Callers that may wait at a time. From 0. Default 1,000. */
   readonly maxWaiting?: number
   readonly clock?: Clock
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { requireNumber } from '../require.ts'
 
 export interface CpuSensorOptions {
-  /** What is 1: see `readResourceLimits().cpus`. */
+  /** How many CPUs are a load of 1: see `readResourceLimits().cpus`. From 0.001. */
   readonly cpus: number
   /** Processor time used so far, in microseconds. Default: of this process. */
   readonly usedUs?: () => number

@@ -8,7 +8,7 @@ export interface MemoryUse {
 }
 
 export interface MemorySensorOptions {
-  /** What the process may have: see `readResourceLimits().memoryBytes`. */
+  /** What the process may have: see `readResourceLimits().memoryBytes`. From 1. */
   readonly limitBytes: number
   /** Default: of this process. */
   readonly use?: () => MemoryUse

@@ -16,9 +16,9 @@ export interface PressureCondition {
 
 export interface PressureSensorOptions<Name extends string> {
   readonly conditions: Readonly<Record<Name, PressureCondition>>
-  /** A condition counts, and no longer counts, after it has been so for this long. Default 5,000. */
+  /** A condition begins, and ends, to count once it has been so for this long. From 0. Default 5,000. */
   readonly holdMs?: number
-  /** Time between looks. Default 1,000. */
+  /** Time between looks. From 1. Default 1,000. */
   readonly intervalMs?: number
   readonly clock?: Clock
 }

@@ -1,6 +1,6 @@
 /** How long an admin call may take. */
 export interface AdminCallOptions {
-  /** From 1. Default 30,000. */
+  /** How long the call may take in all, waits included. From 1, default 30,000. Kafka: `default.api.timeout.ms`. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
 }

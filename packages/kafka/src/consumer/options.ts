@@ -50,7 +50,7 @@ export interface HandlerRetryOptions {
   readonly attempts?: number
   /** Wait before the second attempt; doubles with each further one. From 0, default 100. */
   readonly initialMs?: number
-  /** Longest wait between attempts. Default 10,000. */
+  /** Longest wait between attempts. From `initialMs`, default 10,000. */
   readonly maxMs?: number
   /**
    * A wait of at least so long is spent in the group's retry topic for the topic (`<topic>.<group>.retry`, made where
@@ -69,7 +69,7 @@ export interface HandlerRetryOptions {
 export type DeadLetterListener = (record: ConsumerRecord, error: unknown) => unknown
 
 export interface ConsumerOptions<T extends AnySource = AnyTopic> {
-  /** The consumer group: 1 to 249 characters. */
+  /** The consumer group: 1 to 249 characters. Kafka: `group.id`. */
   readonly group: string
   /**
    * Topics, and patterns of their names (`topicPattern`, or a RegExp for bytes). A pattern finds topics that come into
@@ -77,14 +77,14 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    * Kafka's own topics. A topic that is named as well is read with its own codecs.
    */
   readonly topics: readonly T[]
-  /** How often patterns are held against the topics there are. From 100, default 30,000. */
+  /** How often patterns are matched against the topics of the cluster. From 100, default 30,000. */
   readonly patternRefreshMs?: number
-  /** Default `read_committed`: records of aborted and open transactions are not seen. */
+  /** Default `read_committed`: records of aborted and open transactions are not seen. Kafka: `isolation.level`. */
   readonly isolation?: Isolation
   /**
    * Where a partition starts for which the group has no offset, or one that is no longer in the log: Kafka's
-   * `auto.offset.reset`. Default `latest`, with a warning where a new group so passes over records. A partition that was
-   * added after the group began starts at its first record.
+   * `auto.offset.reset`. Default `latest`, with a warning where a new group so passes over records. A partition that
+   * was added after the group began starts at its first record.
    */
   readonly reset?: ResetPolicy
   /**
@@ -108,12 +108,12 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    * they use less than a quarter of the slots the next free one is theirs.
    */
   readonly topicPriority?: Readonly<Record<string, Priority>>
-  /** A record that is handled for so long is told by a `stuck` event. From 1, default 30,000. */
+  /** A record that has been handled for this long is reported by a `stuck` event. From 1, default 30,000. */
   readonly stuckAfterMs?: number
   readonly gate?: ConsumerGateOptions
   /**
    * Records of one partition before the next partition's turn, and at most in one batch; under pressure fewer. From 1,
-   * default 100.
+   * default 100. Kafka: `max.poll.records`.
    */
   readonly maxPollRecords?: number
   /**
@@ -121,9 +121,12 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    * never less than a batch; told by `pressure` events. Default true.
    */
   readonly pressure?: boolean
-  /** From 1, Infinity: never. Default 30,000. */
+  /**
+   * How long a call of the handler may take before its signal is aborted and it counts as failed. From 1, Infinity:
+   * never. Default 30,000.
+   */
   readonly handlerTimeoutMs?: number
-  /** How long a timed-out handler keeps its partition before it is abandoned. Default 30,000. */
+  /** How long a timed-out handler keeps its partition before it is abandoned. From 0, default 30,000. */
   readonly abandonAfterMs?: number
   readonly retry?: HandlerRetryOptions
   /**
@@ -139,25 +142,34 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    * `@opentelemetry/api` and an SDK is registered before `run`. Default true.
    */
   readonly tracing?: boolean
-  /** From 10, default 1,000. */
+  /** How often finished offsets are committed. From 10, default 1,000. Kafka: `auto.commit.interval.ms`. */
   readonly commitIntervalMs?: number
-  /** How long the group waits for this member to give a partition back; half of it is for handlers. Default 300,000. */
+  /**
+   * How long the group waits for this member to give a partition back; half of it is for handlers. From 100, default
+   * 300,000. Kafka: `max.poll.interval.ms`.
+   */
   readonly rebalanceTimeoutMs?: number
-  /** Nothing new is handled when no heartbeat was answered for so long. Default 45,000, as the broker's. */
+  /**
+   * No handler begins once no heartbeat was answered for this long. From 1,000, default 45,000, as the broker's. Kafka:
+   * `session.timeout.ms`.
+   */
   readonly sessionTimeoutMs?: number
   /**
-   * The broker's interval or this one, whichever is shorter. From 50 and less than `sessionTimeoutMs`, default 500:
-   * a hand-over waits for it.
+   * The broker's interval or this one, whichever is shorter. From 50 and less than `sessionTimeoutMs`, default 500: a
+   * hand-over waits for it. Kafka: `heartbeat.interval.ms`.
    */
   readonly heartbeatIntervalMs?: number
   /**
-   * How long a broker holds a fetch that finds nothing; a resumed partition waits for it. 0 to 10,000 and to
-   * half of `requestTimeoutMs`, default 250 or that half.
+   * How long a broker holds a fetch that finds nothing; a resumed partition waits for it. 0 to 10,000 and to half of
+   * `requestTimeoutMs`, default 250 or that half. Kafka: `fetch.max.wait.ms`.
    */
   readonly fetchMaxWaitMs?: number
-  /** From one partition in one fetch. From 1 KiB, default 1 MiB; a single larger batch still comes whole. */
+  /**
+   * From one partition in one fetch. From 1 KiB, default 1 MiB; a single larger batch still comes whole. Kafka:
+   * `max.partition.fetch.bytes`.
+   */
   readonly partitionMaxBytes?: number
-  /** From all partitions of a broker in one fetch. From 1 KiB, default 4 MiB. */
+  /** From all partitions of a broker in one fetch. From 1 KiB, default 4 MiB. Kafka: `fetch.max.bytes`. */
   readonly fetchMaxBytes?: number
   /** A batch that decompresses to more cannot be read. From 1 KiB, default 64 MiB. */
   readonly maxDecodedBytes?: number
@@ -172,13 +184,13 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
    * kind. `stop`: the consumer ends with an UnreadableBatchError, and they are not committed. Default `skip`.
    */
   readonly unreadable?: UnreadablePolicy
-  /** Static membership: the group keeps this member's partitions while it restarts. */
+  /** Static membership: the group keeps this member's partitions while it restarts. Kafka: `group.instance.id`. */
   readonly instanceId?: string
   /**
    * Where this consumer runs, in the words of the brokers' `broker.rack`: partitions are fetched from a replica in the
    * same rack where there is one, if the brokers' `replica.selector.class` is `RackAwareReplicaSelector`, and from the
    * leader again when that replica fails. The group's assignor gets it as well. Kafka: `client.rack`. 1 to 4,096
-   * characters. Default: none, every fetch goes to the leader.
+   * characters. Default: none, every fetch goes to the leader. Kafka: `client.rack`.
    */
   readonly rackId?: string
   /**

@@ -30,9 +30,9 @@ export interface ReplayOptions extends LetterFilter {
    * are about are sent. A client that may write letters must not choose where they go.
    */
   readonly toTopic?: string | undefined
-  /** At most so many a second, from 1. Default: as fast as Kafka takes them. */
+  /** Letters sent per second at most, from 1. Default: as fast as Kafka takes them. */
   readonly ratePerSecond?: number | undefined
-  /** Ends after so many were sent, from 1. */
+  /** Ends after this number of letters was sent, from 1. Default: all of them. */
   readonly limit?: number | undefined
   /** Also those of which nobody knows whether they are in their topic already. Default false: they would double. */
   readonly includeUnknown?: boolean | undefined

@@ -6,6 +6,7 @@ export interface Address {
 }
 
 export interface SaslOptions {
+  /** How it logs in. Kafka: `sasl.mechanism`. */
   readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
   readonly username?: string
   readonly password?: string

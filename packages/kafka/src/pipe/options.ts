@@ -56,20 +56,27 @@ export interface PipeOptions<
   readonly handler: PipeHandler<From, To>
   /** As of a consumer, but they are always written: in the transaction that finishes their record. */
   readonly deadLetters?: true | ConsumerDeadLetterOptions
-  /** How long outputs wait for others to share their transaction. From 10, default 100. */
+  /**
+   * How long outputs wait for others to share their transaction. From 10, default 100. Kafka Streams:
+   * `commit.interval.ms`.
+   */
   readonly commitIntervalMs?: number
   /**
-   * With so many, or with half of `gate.maxBytes`, a transaction is due at once; while as many more wait no handler
-   * begins. From 1, default 2,000.
+   * With this many outputs, or with half of `gate.maxBytes`, a transaction is due at once; while as many more wait no
+   * handler begins. From 1 to 1,000,000, default 2,000.
    */
   readonly maxOutputs?: number
   /**
    * Has to be the same after a restart, and different for each instance that runs at the same time. Default: the group
    * and the instance's name (`instanceName`, else `instanceId`, else `default`): a deployment of several instances sets
-   * one of these three for each, to what stays with it, such as the name of a pod of a stateful set.
+   * one of these three for each, to what stays with it, such as the name of a pod of a stateful set. Kafka:
+   * `transactional.id`.
    */
   readonly transactionalId?: string
-  /** After so long the brokers abort a transaction. From 1,000, default 10,000. */
+  /**
+   * The brokers abort a transaction that is open for longer. From 1,000, default 10,000. Kafka:
+   * `transaction.timeout.ms`.
+   */
   readonly transactionTimeoutMs?: number
   /** Of the outputs. Default lz4, which all their readers have to know: kafkajs does not without its LZ4 plugin. */
   readonly compression?: Compression

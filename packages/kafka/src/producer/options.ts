@@ -10,41 +10,55 @@ import type { AddHeadersOptions, AddHeadersConfig } from '../outgoing/added-head
 export type Acks = 'all' | 1 | 0
 
 export interface ProducerOptions {
-  /** Default `'all'`. 1 and 0 can lose acknowledged records, and need `idempotent: false` beside them. */
+  /**
+   * Default `'all'`. 1 and 0 can lose acknowledged records, and need `idempotent: false` beside them. Kafka: `acks`.
+   */
   readonly acks?: Acks | undefined
-  /** Lets brokers refuse duplicates and gaps (KIP-98). Default true. */
+  /** Lets brokers refuse duplicates and gaps (KIP-98). Default true. Kafka: `enable.idempotence`. */
   readonly idempotent?: boolean | undefined
   /**
    * How long an open batch may wait for more records, 0 or more and below `deliveryTimeoutMs`. Default 10. Nothing
-   * lingers while the queue is throttled or somebody waits.
+   * lingers while the queue is throttled or somebody waits. Kafka: `linger.ms`.
    */
   readonly lingerMs?: number | undefined
-  /** Size of a batch before compression, at least 1. Default 65,536. A larger record has a batch of its own. */
+  /**
+   * Size of a batch before compression, at least 1. Default 65,536. A larger record has a batch of its own. Kafka:
+   * `batch.size`.
+   */
   readonly batchBytes?: number | undefined
   /**
    * Kafka's `compression.type`. Default `'lz4'`. All readers of the topic have to know it: kafkajs reads `none` and
-   * `gzip` alone unless it is given plugins, and ends at the first batch that it cannot read.
+   * `gzip` alone unless it is given plugins, and ends at the first batch that it cannot read. Kafka:
+   * `compression.type`.
    */
   readonly compression?: Compression | undefined
-  /** From acceptance into the queue until the record is given up, at least 1. Default 120,000. */
+  /**
+   * From acceptance into the queue until the record is given up, at least 1. Default 120,000. Kafka:
+   * `delivery.timeout.ms`.
+   */
   readonly deliveryTimeoutMs?: number | undefined
   /**
    * How long a broker may wait for the acknowledgements of its replicas, at least 1. Default 30,000. How long an answer
-   * may take in all is the `requestTimeoutMs` of `Kafka`.
+   * may take in all is the `requestTimeoutMs` of `Kafka`. Kafka: `request.timeout.ms` of a producer.
    */
   readonly requestTimeoutMs?: number | undefined
-  /** Attempts after the first one, 0 or more. Default Infinity: the delivery timeout alone decides. */
+  /**
+   * Attempts after the first one, 0 or more. Default Infinity: the delivery timeout alone decides. Kafka: `retries`.
+   */
   readonly retries?: number | undefined
   /**
-   * Pause before the first retry, at least 1; doubles with each further one, and is shortened by up to a half at random.
-   * Default 100.
+   * Pause before the first retry, at least 1; doubles with each further one, and is shortened by up to a half at
+   * random. Default 100. Kafka: `retry.backoff.ms`.
    */
   readonly retryBackoffMs?: number | undefined
-  /** The longest pause between retries, at least `retryBackoffMs`. Default 1,000. */
+  /** The longest pause between retries, at least `retryBackoffMs`. Default 1,000. Kafka: `retry.backoff.max.ms`. */
   readonly maxRetryBackoffMs?: number | undefined
-  /** Requests without an answer a broker, at least 1. Default 5. A partition has one batch in flight at a time. */
+  /**
+   * Requests per broker that are not answered yet, at least 1. Default 5. A partition has one batch in flight at a
+   * time. Kafka: `max.in.flight.requests.per.connection`.
+   */
   readonly maxInFlightRequests?: number | undefined
-  /** Size of a request, at least `batchBytes` and `maxRecordBytes`. Default 1,048,576. */
+  /** Size of a request, at least `batchBytes` and `maxRecordBytes`. Default 1,048,576. Kafka: `max.request.size`. */
   readonly maxRequestBytes?: number | undefined
   /** Size of one record with its batch header, before compression, at least 1. Default 1,048,576. A larger one is refused. */
   readonly maxRecordBytes?: number | undefined
@@ -63,17 +77,22 @@ export interface ProducerOptions {
 
 /** Bounds of what was accepted and is not settled yet. */
 export interface QueueOptions {
-  /** At least 1. Default 1,000. */
+  /** Records in the queue, at least 1. Default 1,000. */
   readonly maxRecords?: number | undefined
-  /** At least 1. Default 33,554,432. A record that is larger passes alone. */
+  /**
+   * Bytes in the queue, at least 1. Default 33,554,432. A record that is larger passes alone. Kafka: `buffer.memory`.
+   */
   readonly maxBytes?: number | undefined
-  /** Throttled from here on, in records (the same share of `maxBytes` counts too). Default 80 % of `maxRecords`. */
+  /**
+   * Throttled from here on, in records, from 1 to `maxRecords` (the same share of `maxBytes` counts too). Default 80 %
+   * of `maxRecords`.
+   */
   readonly highWatermark?: number | undefined
-  /** No longer throttled from here down, in records. Default 20 % of `maxRecords`. */
+  /** No longer throttled from here down, in records, from 0 and below `highWatermark`. Default 20 % of `maxRecords`. */
   readonly lowWatermark?: number | undefined
   /** Calls of `send` that may wait for room at a time, 0 or more. Default 1,000. */
   readonly maxWaiting?: number | undefined
-  /** How long `send` waits for room, 0 or more. Default 1,000. */
+  /** How long `send` waits for room, 0 or more. Default 1,000. Kafka: `max.block.ms`. */
   readonly maxWaitMs?: number | undefined
   /** A pause for callers that poll `throttled`, 0 or more; nothing in here polls. Default 50. */
   readonly throttleSleepMs?: number | undefined

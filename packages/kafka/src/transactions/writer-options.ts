@@ -7,17 +7,23 @@ import { requireBoolean } from '../producer/options.ts'
 export interface TransactionOptions {
   /**
    * Who writes: whoever opens the same id fences the one before, also a process that was killed or frozen. So it has to
-   * be the same after a restart, and different for each process that runs at the same time.
+   * be the same after a restart, and different for each process that runs at the same time. Kafka: `transactional.id`.
    */
   readonly transactionalId: string
   /**
-   * After so long the brokers abort a transaction; it is open for as long as its records are written, not while they are
-   * made. From 1,000 to the brokers' `transaction.max.timeout.ms`, default 10,000.
+   * The brokers abort a transaction that is open for longer; it is open while its records are written, not while they
+   * are made. From 1,000 to the brokers' `transaction.max.timeout.ms`, default 10,000. Kafka: `transaction.timeout.ms`.
    */
   readonly timeoutMs?: number | undefined
-  /** Default lz4, which all readers of the topics have to know: kafkajs does not without its LZ4 plugin. */
+  /**
+   * Default lz4, which all readers of the topics have to know: kafkajs does not without its LZ4 plugin. Kafka:
+   * `compression.type`.
+   */
   readonly compression?: Compression | undefined
-  /** Of one batch before compression, at most; a topic's `max.message.bytes` makes it less. Default 262,144. */
+  /**
+   * Size of one batch before compression; a topic's `max.message.bytes` makes it less. From 1 to 67,108,864, default
+   * 262,144. Kafka: `batch.size`.
+   */
   readonly batchBytes?: number | undefined
   /** Records carry the trace that is active when they are given, where the application has `@opentelemetry/api`. Default true. */
   readonly tracing?: boolean | undefined

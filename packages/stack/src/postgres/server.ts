@@ -21,7 +21,7 @@ export interface PostgresServer {
 }
 
 export interface PostgresOptions {
-  /** Default: 5432 of a project, else a free one; a random one in tests. */
+  /** From 1 to 65,535. Default: 5432 of a project, else a free one; a random one in tests. */
   readonly port?: number
   /** Server settings over ours, such as `max_connections`. */
   readonly settings?: Readonly<Record<string, string | number>>

@@ -1,10 +1,12 @@
 /** How long to wait before a crashed process is started again. */
 export interface RestartBackOff {
-  /** Wait before the first restart. Default 250 ms. */
+  /** Wait before the first restart. From 0. Default 250 ms. */
   readonly firstMs: number
-  /** Longest wait. Default 10,000 ms. */
+  /** Longest wait. At least `firstMs`. Default 10,000 ms. */
   readonly maxMs: number
-  /** A process that ran for this long has proved itself: the next wait is the first again. Default 30,000 ms. */
+  /**
+   * A process that ran for this long has proved itself: the next wait is the first again. From 0. Default 30,000 ms.
+   */
   readonly resetAfterMs: number
 }
 

@@ -13,9 +13,9 @@ export interface ProcessSpec {
   readonly cwd?: string
   /** Sent to stop it. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
-  /** How long a stop may take before KILL. Default 10,000 ms. */
+  /** How long a stop may take before KILL. From 0. Default 10,000 ms. */
   readonly stopTimeoutMs?: number
-  /** How long it may take to stop once we are gone. Default: the stop timeout. */
+  /** How long it may take to stop once we are gone. From 0. Default: the stop timeout. */
   readonly orphanGraceMs?: number
   /** Whether it is started again when it ends unasked: always, only with a failure, or never. Default never. */
   readonly restart?: 'always' | 'on-failure' | 'never'
@@ -26,7 +26,7 @@ export interface ProcessSpec {
   readonly url?: string
   /** Resolves when it can be used. Default: it is ready once it runs. */
   readonly ready?: (attempt: ReadinessAttempt) => Promise<void>
-  /** How long it may take to be ready. Default 60,000 ms. */
+  /** How long it may take to be ready. From 0. Default 60,000 ms. */
   readonly readyTimeoutMs?: number
   /** Resolves when it has answered: asked again and again while it runs, and shown by `status`. Default: nothing is asked. */
   readonly answers?: () => Promise<void>

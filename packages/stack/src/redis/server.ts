@@ -11,7 +11,7 @@ export interface RedisServer {
 }
 
 export interface RedisOptions {
-  /** Default: 6379 of a project, else a free one; a random one in tests. */
+  /** From 1 to 65,535. Default: 6379 of a project, else a free one; a random one in tests. */
   readonly port?: number
 }
 

@@ -4,9 +4,9 @@ import { Channel } from '../channel.ts'
 import { Puller } from '../puller.ts'
 
 export interface RetryOptions {
-  /** How often it starts again at most. Default 3. */
+  /** How often it starts again at most. From 0; Infinity: always. Default 3. */
   readonly retries?: number
-  /** Before each new start: milliseconds, or a back-off of cockatiel. Default 0. */
+  /** The wait before each new start: milliseconds from 0, or a back-off of cockatiel. Default 0. */
   readonly delayMs?: number | IBackoffFactory<unknown>
   /** Which failures are worth it. Default: all. */
   readonly isRetryable?: (error: unknown) => boolean

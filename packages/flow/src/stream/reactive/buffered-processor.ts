@@ -6,13 +6,15 @@ import { refuseSubscriber } from './flow-publisher.ts'
 import type { Processor, Subscriber, Subscription } from './types.ts'
 
 export interface BufferedProcessorOptions {
-  /** Elements held at most. Default 100. */
+  /** Elements held at most. From 1. Default 100. */
   readonly bufferSize?: number
-  /** Requested when it is subscribed. Default 10. */
+  /** Requested when it is subscribed. From 1 to `bufferSize`. Default 10, or that. */
   readonly firstRequest?: number
-  /** Requested at a time after that. Default 10. */
+  /** Requested at a time after that. From 1 to `bufferSize`. Default 10, or that. */
   readonly refill?: number
-  /** Requests more while less than this is held or on its way. Default 50. */
+  /**
+   * Requests more while less than this is held or on its way. From 1 to `bufferSize - refill + 1`. Default 50, or that.
+   */
   readonly refillBelow?: number
 }
 
