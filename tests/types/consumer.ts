@@ -24,6 +24,9 @@ import {
 import { Outbox, postgresSink, type PostgresSink, type PostgresSinkState } from '@sluice/postgres'
 import { startStack, type Stack } from '@sluice/stack'
 
+/** Only compiled, never run. */
+declare function print(...values: readonly unknown[]): void
+
 interface Order {
   readonly id: string
   readonly amount: number
@@ -41,8 +44,8 @@ function describe(record: RecordOf<typeof orders> | RecordOf<typeof payments>): 
 export async function consume(kafka: Kafka): Promise<ConsumerState> {
   const limit: Limit = gradientLimit()
   const consumer = await kafka.consumer({ group: 'shop', topics: [orders, payments], concurrency: limit })
-  const off = consumer.on('deadLettered', ({ topic, partition, offset }) => console.log(topic, partition, offset))
-  await consumer.run((record, { signal, attempt }) => console.log(describe(record), signal.aborted, attempt))
+  const off = consumer.on('deadLettered', ({ topic, partition, offset }) => print(topic, partition, offset))
+  await consumer.run((record, { signal, attempt }) => print(describe(record), signal.aborted, attempt))
   off()
   return consumer.inspect()
 }
@@ -70,7 +73,7 @@ export async function pipe(kafka: Kafka): Promise<PipeState> {
 
 export async function read(kafka: Kafka): Promise<ReaderState> {
   await using reader = await kafka.reader({ topics: [orders], from: 'earliest' })
-  for await (const record of reader) console.log(record.value.amount)
+  for await (const record of reader) print(record.value.amount)
   return reader.inspect()
 }
 
@@ -91,7 +94,7 @@ export async function sink(
 }
 
 export async function control(clock: Clock): Promise<FlowControllerState> {
-  const waiting = new PriorityQueue<string>({ maxRecords: 10, clock, onShed: ({ error }) => console.log(error.code) })
+  const waiting = new PriorityQueue<string>({ maxRecords: 10, clock, onShed: ({ error }) => print(error.code) })
   const controller = new FlowController({ clock })
   await controller.run(async () => waiting.push('one'))
   return controller.inspect()
