@@ -28,6 +28,9 @@ const confined: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['bench/', 'tests/system/'],
 }
 
+/** What our packages share: users have no part in it. */
+const internalEntry = '@sluice/flow/internal'
+
 const specifierPattern =
   /(?:^|[\s;}])(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1|import\.meta\.resolve\((['"])([^'"\n]+)\3/gm
 
@@ -65,7 +68,8 @@ function objection(path: string, specifier: string): string | undefined {
   const allowed = workspace.startsWith('services/') ? servicesMayImport : mayImport[workspace]
   if (allowed && !allowed.includes(name))
     return `is not among what ${workspace} may import (${allowed.join(', ') || 'nothing'})`
-  return isLibrary(name) && specifier !== name ? 'is a deep import: a library has one public entry' : undefined
+  const isDeep = isLibrary(name) && specifier !== name && specifier !== internalEntry
+  return isDeep ? 'is a deep import: a library has one public entry' : undefined
 }
 
 function packageName(specifier: string): string {

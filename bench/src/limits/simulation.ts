@@ -1,4 +1,5 @@
-import { Limiter, ManualClock, Ring } from '@sluice/flow'
+import { Limiter, ManualClock } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { Limit, Token } from '@sluice/flow'
 import { exponential, seededRandom } from './random.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { Emitter } from './index.ts'
+import { Emitter } from './internal.ts'
 
 interface Events extends Record<string, unknown> {
   full: number

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { ConfigError, requireFunction, requireInteger, requireNumber, requireOneOf } from './index.ts'
+import { ConfigError } from './index.ts'
+import { requireFunction, requireInteger, requireNumber, requireOneOf } from './internal.ts'
 
 test('a number within its range comes back', () => {
   expect(requireNumber('ratio', 0.5, { min: 0, max: 1 })).toBe(0.5)

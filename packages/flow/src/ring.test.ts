@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Ring } from './index.ts'
+import { Ring } from './internal.ts'
 import { numRuns } from './testing/runs.ts'
 
 test('behaves like an array under any sequence of operations', () => {

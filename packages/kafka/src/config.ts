@@ -1,4 +1,5 @@
-import { ConfigError, requireInteger, systemClock, type Clock } from '@sluice/flow'
+import { ConfigError, systemClock, type Clock } from '@sluice/flow'
+import { requireInteger } from '@sluice/flow/internal'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Address, SaslOptions } from './driver/connect-options.ts'
 import { requireKnownFields } from './known-fields.ts'

@@ -1,4 +1,5 @@
-import { SluiceError, type SluiceErrorOptions, messageOf } from '@sluice/flow'
+import { SluiceError, type SluiceErrorOptions } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 
 /** Whether a record that was given up can still be in the log: `refused` not, `unknown` maybe. */

@@ -27,7 +27,6 @@ export type {
   LimitBounds,
   LimitSample,
   LimitState,
-  Observer,
   PerPriority,
   Priority,
   SluiceErrorOptions,
@@ -43,7 +42,7 @@ export type { KafkaCloseReport } from './close-parts.ts'
 export type { KafkaOptions } from './config.ts'
 export type { LogFacts, Logger, LogLevel } from './log/logger.ts'
 export type { Log, LogLine } from './log/log.ts'
-export type { Line, LinesOf } from './log/lines.ts'
+export type { EventLog, Line, LinesOf } from './log/lines.ts'
 export type { Environment } from './environment/environment.ts'
 export { requireTopic } from './record/require-topic.ts'
 export { requireTopicName, topic, topicPattern } from './record/topic.ts'

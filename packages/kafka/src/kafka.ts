@@ -1,4 +1,5 @@
-import { ClosedError, ConfigError, requireNumber } from '@sluice/flow'
+import { ClosedError, ConfigError } from '@sluice/flow'
+import { requireNumber } from '@sluice/flow/internal'
 import { Admin } from './admin/admin.ts'
 import { Cluster, type ClusterState } from './cluster/cluster.ts'
 import { closeParts, type KafkaCloseReport } from './close-parts.ts'

@@ -1,4 +1,5 @@
-import { ConfigError, messageOf } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 

@@ -1,4 +1,5 @@
-import { SluiceError, messageOf } from '@sluice/flow'
+import { SluiceError } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 
 /** The tables are not there: `migrate` makes them. */
 export class TablesMissingError extends SluiceError<'tables_missing'> {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Lanes, ManualClock, priorities } from '../index.ts'
+import { Lanes, ManualClock } from '../index.ts'
+import { priorities } from '../internal.ts'
 import type { LaneTask, Priority } from '../index.ts'
 import { numRuns } from '../testing/runs.ts'
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { laneOf, Lanes, ManualClock } from '../index.ts'
+import { Lanes, ManualClock } from '../index.ts'
+import { laneOf } from '../internal.ts'
 import type { LanesOptions, Order, Priority, StuckHead } from '../index.ts'
 
 function makeLanes(options: LanesOptions<string> = {}) {

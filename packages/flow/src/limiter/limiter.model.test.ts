@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { aimdLimit, Limiter, ManualClock, priorities } from '../index.ts'
+import { aimdLimit, Limiter, ManualClock } from '../index.ts'
+import { priorities } from '../internal.ts'
 import type { Priority, Token } from '../index.ts'
 import { numRuns } from '../testing/runs.ts'
 

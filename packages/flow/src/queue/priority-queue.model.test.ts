@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ManualClock, priorities, PriorityQueue } from '../index.ts'
+import { ManualClock, PriorityQueue } from '../index.ts'
+import { priorities } from '../internal.ts'
 import type { Priority, QueueEntry } from '../index.ts'
 import { numRuns } from '../testing/runs.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '@sluice/flow'
-import { requireInteger, orAborted } from '@sluice/flow'
+import { requireInteger, orAborted } from '@sluice/flow/internal'
 import { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'

@@ -1,4 +1,5 @@
-import { type Clock, requireInteger, SluiceError, orAborted } from '@sluice/flow'
+import { type Clock, SluiceError } from '@sluice/flow'
+import { requireInteger, orAborted } from '@sluice/flow/internal'
 import type { Cluster } from '../cluster/cluster.ts'
 import { hedgeMs } from '../driver/any-broker.ts'
 import { ClusterTimeoutError, RequestTimeoutError } from '../errors.ts'

@@ -1,4 +1,5 @@
-import { ConfigError, requireInteger } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireInteger } from '@sluice/flow/internal'
 import type { Cluster } from '../cluster/cluster.ts'
 import { brokerError, errorCode } from '../driver/classify.ts'
 import type { NewTopic, PartitionMetadata, TopicMetadata, TopicResult } from '../driver/driver.ts'

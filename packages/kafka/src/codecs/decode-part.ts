@@ -1,4 +1,4 @@
-import { promiseOf } from '@sluice/flow'
+import { promiseOf } from '@sluice/flow/internal'
 import type { Codec } from './codec.ts'
 
 /** What a codec reads. @throws what it throws; TypeError for a promise, which nobody waits for */

@@ -1,4 +1,5 @@
-import { ConfigError, promiseOf } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { promiseOf } from '@sluice/flow/internal'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Codec } from './codec.ts'
 

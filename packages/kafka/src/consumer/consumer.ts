@@ -1,4 +1,5 @@
-import { ClosedError, ConfigError, Emitter, requireNumber, systemClock, type Clock } from '@sluice/flow'
+import { ClosedError, ConfigError, systemClock, type Clock } from '@sluice/flow'
+import { Emitter, requireNumber } from '@sluice/flow/internal'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { ConsumerEvents } from './events.ts'
 import { consumerLines } from './event-lines.ts'

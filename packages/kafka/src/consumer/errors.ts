@@ -1,4 +1,5 @@
-import { SluiceError, messageOf } from '@sluice/flow'
+import { SluiceError } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import type { ResetReason } from './events.ts'
 import { describePlace, type OffsetPlace, type PartitionPlace } from '../record/places.ts'
 

@@ -1,4 +1,4 @@
-import { messageOf, nameOf } from '@sluice/flow'
+import { messageOf, nameOf } from '@sluice/flow/internal'
 import { isInstance } from '../is-instance.ts'
 import { mayPass, type LinesOf } from '../log/lines.ts'
 import { PostponedError } from './errors.ts'

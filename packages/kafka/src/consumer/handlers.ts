@@ -1,4 +1,5 @@
-import { ConfigError, requireFunction } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireFunction } from '@sluice/flow/internal'
 import type { ConsumerRecord } from '../incoming/consumer-record.ts'
 import { UnknownEventTypeError } from './errors.ts'
 import type { HandlerContext } from './dispatch/invocation.ts'

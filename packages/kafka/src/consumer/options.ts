@@ -1,13 +1,5 @@
-import {
-  ConfigError,
-  type Limit,
-  type Priority,
-  priorities,
-  requireFunction,
-  requireInteger,
-  requireNumber,
-  requireOneOf,
-} from '@sluice/flow'
+import { ConfigError, type Limit, type Priority } from '@sluice/flow'
+import { priorities, requireFunction, requireInteger, requireNumber, requireOneOf } from '@sluice/flow/internal'
 import { defaultLimits } from '../batch/decode.ts'
 import { type DecodeLimits } from '../batch/decoded.ts'
 import type { Isolation } from '../driver/driver.ts'

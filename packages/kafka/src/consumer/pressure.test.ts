@@ -1,4 +1,5 @@
-import { Emitter, ManualClock } from '@sluice/flow'
+import { ManualClock } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { expect, test } from 'vitest'
 import type { ConsumerEvents } from './events.ts'
 import { HandlingTimes } from './dispatch/handling-times.ts'

@@ -7,9 +7,9 @@ import {
   standardConditions,
   type Clock,
   type ConditionState,
-  type Emitter,
   type Timer,
 } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import type { ConsumerEvents } from './events.ts'
 import type { ConsumerPressure } from './events.ts'
 

@@ -1,4 +1,5 @@
-import { RateLimiter, requireInteger, requireNumber, requireOneOf, type Clock } from '@sluice/flow'
+import { RateLimiter, type Clock } from '@sluice/flow'
+import { requireInteger, requireNumber, requireOneOf } from '@sluice/flow/internal'
 import { Admin } from '../admin/admin.ts'
 import { defaultLimits, limitsOfCopies } from '../batch/decode.ts'
 import type { Cluster } from '../cluster/cluster.ts'

@@ -1,4 +1,5 @@
-import { messageOf, type Clock, type RateLimiter } from '@sluice/flow'
+import { type Clock, type RateLimiter } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import type { ConsumerRecord } from '../incoming/consumer-record.ts'
 import type { OffsetPlace } from '../record/places.ts'
 import { type DeadLetter, originalHeaders, readDeadLetter, replayHeader } from '../failure/dead-letter-headers.ts'

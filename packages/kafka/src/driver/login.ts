@@ -1,5 +1,6 @@
 import type { Connection } from '@platformatic/kafka'
-import { messageOf, type SluiceError } from '@sluice/flow'
+import { type SluiceError } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import { AuthenticationError } from '../errors.ts'
 import { answeredBy } from './answer.ts'
 import { brokerError, classify } from './classify.ts'

@@ -1,4 +1,4 @@
-import { messageOf } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import { ConnectionError, TokenError } from '../errors.ts'
 import type { SaslOptions } from './connect-options.ts'
 import type { LoginOptions } from './login-options.ts'

@@ -1,4 +1,4 @@
-import { orAborted } from '@sluice/flow'
+import { orAborted } from '@sluice/flow/internal'
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../async/backoff.ts'
 

@@ -1,4 +1,5 @@
-import { SluiceError, messageOf } from '@sluice/flow'
+import { SluiceError } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import { describePlace, type OffsetPlace } from '../record/places.ts'
 
 /**

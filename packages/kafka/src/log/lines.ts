@@ -12,6 +12,9 @@ export interface Line<Event> {
   readonly kind?: (event: Event) => string
 }
 
+/** Logs an event of an emitter; `isHeard`: a listener has been given it. */
+export type EventLog<Events> = <Name extends keyof Events>(name: Name, event: Events[Name], isHeard: boolean) => void
+
 /** What is tried again after so long a wait that the wait itself is worth a line. */
 const longWaits = new Set<unknown>(['request_timed_out', 'cluster_timed_out'])
 

@@ -1,4 +1,5 @@
-import { Emitter, ManualClock } from '@sluice/flow'
+import { ManualClock } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Log, type LogLine } from './log.ts'
 import { parseLogger, type LogFacts, type LogLevel } from './logger.ts'

@@ -1,5 +1,6 @@
-import { stackOf, systemClock, type Clock, type Observer } from '@sluice/flow'
-import { factsOf, type LinesOf } from './lines.ts'
+import { systemClock, type Clock } from '@sluice/flow'
+import { stackOf } from '@sluice/flow/internal'
+import { type EventLog, factsOf, type LinesOf } from './lines.ts'
 import type { LogFacts, Logger, LogLevel } from './logger.ts'
 
 export interface LogLine {
@@ -61,7 +62,7 @@ export class Log {
   }
 
   /** For an Emitter: logs each event as its line says. `facts` stand in each line, such as the group. */
-  observer<Events extends Record<string, unknown>>(lines: LinesOf<Events>, facts: LogFacts): Observer<Events> {
+  observer<Events extends Record<string, unknown>>(lines: LinesOf<Events>, facts: LogFacts): EventLog<Events> {
     const subject = Object.values(facts).join(' ')
     return (name, event, isHeard) => {
       const { level, say, warns: mayWarn = false, kind, isBrief } = lines[name]

@@ -1,4 +1,4 @@
-import { Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 
 interface Reading {
   readonly atMs: number

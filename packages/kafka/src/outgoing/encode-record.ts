@@ -1,4 +1,5 @@
-import { ConfigError, priorities, promiseOf, requireOneOf } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { priorities, promiseOf, requireOneOf } from '@sluice/flow/internal'
 import { batchOverheadBytes } from '../batch/encode.ts'
 import type { Encoder } from '../codecs/codec.ts'
 import { EncodeError, RecordTooLargeError } from '../errors.ts'

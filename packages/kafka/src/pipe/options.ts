@@ -1,4 +1,5 @@
-import { ConfigError, requireFunction, requireInteger } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireFunction, requireInteger } from '@sluice/flow/internal'
 import type { HandlerContext } from '../consumer/dispatch/invocation.ts'
 import type { ConsumerDeadLetterOptions } from '../consumer/failure/dead-letter-options.ts'
 import type { ConsumerOptions, ResetPolicy } from '../consumer/options.ts'

@@ -1,4 +1,5 @@
-import { Emitter, messageOf, promiseOf, type Clock } from '@sluice/flow'
+import { type Clock } from '@sluice/flow'
+import { Emitter, messageOf, promiseOf } from '@sluice/flow/internal'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Output, OutputSource } from '../outgoing/output.ts'
 import { Consumer, type CloseOptions, type PauseTarget } from '../consumer/consumer.ts'

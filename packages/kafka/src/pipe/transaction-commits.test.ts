@@ -1,4 +1,5 @@
-import { Emitter, ManualClock } from '@sluice/flow'
+import { ManualClock } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { describe, expect, test } from 'vitest'
 import { text } from '../codecs/text.ts'
 import type { CommitEntry } from '../consumer/commit/commit-route.ts'

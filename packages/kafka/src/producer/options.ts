@@ -1,4 +1,5 @@
-import { ConfigError, requireInteger, requireNumber, requireOneOf, systemClock } from '@sluice/flow'
+import { ConfigError, systemClock } from '@sluice/flow'
+import { requireInteger, requireNumber, requireOneOf } from '@sluice/flow/internal'
 import type { Clock } from '@sluice/flow'
 import { Backoff } from '../async/backoff.ts'
 import type { Compression } from '../batch/batch.ts'

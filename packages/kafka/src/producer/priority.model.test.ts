@@ -1,4 +1,4 @@
-import { priorities } from '@sluice/flow'
+import { priorities } from '@sluice/flow/internal'
 import type { Priority } from '@sluice/flow'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

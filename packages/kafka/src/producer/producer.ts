@@ -1,4 +1,5 @@
-import { ClosedError, Emitter, Gate, requireNumber, orAborted } from '@sluice/flow'
+import { ClosedError, Gate } from '@sluice/flow'
+import { Emitter, requireNumber, orAborted } from '@sluice/flow/internal'
 import type { Breaker, BreakerTransition, PerPriority } from '@sluice/flow'
 import type { LetterSink } from './dead-letters/letter-sink.ts'
 import type { Delivery, OutgoingRecord, TargetTopic } from '../record/record.ts'

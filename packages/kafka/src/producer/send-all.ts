@@ -1,4 +1,4 @@
-import { requireInteger, Ring, messageOf } from '@sluice/flow'
+import { requireInteger, Ring, messageOf } from '@sluice/flow/internal'
 import type { Delivery } from '../record/record.ts'
 
 export interface SendAllOptions {

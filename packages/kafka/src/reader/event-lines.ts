@@ -1,4 +1,4 @@
-import { messageOf } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import { mayPass, type LinesOf } from '../log/lines.ts'
 import type { ReaderEvents } from './events.ts'
 

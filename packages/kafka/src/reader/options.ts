@@ -1,4 +1,5 @@
-import { ConfigError, requireInteger, requireNumber, requireOneOf } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireInteger, requireNumber, requireOneOf } from '@sluice/flow/internal'
 import { defaultLimits } from '../batch/decode.ts'
 import { type DecodeLimits } from '../batch/decoded.ts'
 import type { AnyTopic } from '../record/sources.ts'

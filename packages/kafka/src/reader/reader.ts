@@ -1,4 +1,5 @@
-import { ClosedError, ConfigError, Emitter, Ring, type Clock } from '@sluice/flow'
+import { ClosedError, ConfigError, type Clock } from '@sluice/flow'
+import { Emitter, Ring } from '@sluice/flow/internal'
 import { committedBatches, type Damage } from '../batch/committed.ts'
 import { openBatch } from '../batch/decode.ts'
 import { type BatchHeader, type DecodedRecord, type RecordCursor } from '../batch/decoded.ts'

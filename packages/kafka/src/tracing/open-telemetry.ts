@@ -1,4 +1,4 @@
-import { messageOf, nameOf, stackOf } from '@sluice/flow'
+import { messageOf, nameOf, stackOf } from '@sluice/flow/internal'
 
 /** What is used of `@opentelemetry/api`, which is present only where the application has it. */
 export interface OpenTelemetry {

@@ -1,4 +1,5 @@
-import { SluiceError, messageOf } from '@sluice/flow'
+import { SluiceError } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 
 /** What became of a transaction that failed: `aborted`, nothing of it will ever be seen; `unknown`, all of it may be. */
 export type TransactionOutcome = 'aborted' | 'unknown'

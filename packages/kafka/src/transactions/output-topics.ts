@@ -1,4 +1,5 @@
-import { ConfigError, type Clock, orAborted } from '@sluice/flow'
+import { ConfigError, type Clock } from '@sluice/flow'
+import { orAborted } from '@sluice/flow/internal'
 import { Backoff } from '../async/backoff.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { missingPartition } from '../cluster/missing-partition.ts'

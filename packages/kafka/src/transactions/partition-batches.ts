@@ -1,4 +1,4 @@
-import { Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { Compression } from '../batch/batch.ts'
 import { batchOverheadBytes, encodeBatch } from '../batch/encode.ts'
 import type { Cluster } from '../cluster/cluster.ts'

@@ -1,4 +1,5 @@
-import { ClosedError, type Clock, orAborted } from '@sluice/flow'
+import { ClosedError, type Clock } from '@sluice/flow'
+import { orAborted } from '@sluice/flow/internal'
 import { Backoff } from '../async/backoff.ts'
 import type { Compression } from '../batch/batch.ts'
 import type { Cluster } from '../cluster/cluster.ts'

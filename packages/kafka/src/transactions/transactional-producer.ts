@@ -1,4 +1,5 @@
-import { ClosedError, ConfigError, requireNumber, type Clock, orAborted } from '@sluice/flow'
+import { ClosedError, ConfigError, type Clock } from '@sluice/flow'
+import { requireNumber, orAborted } from '@sluice/flow/internal'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetPlace } from '../record/places.ts'
 import { requireKnownFields } from '../known-fields.ts'

@@ -1,4 +1,5 @@
-import { ConfigError, requireInteger, requireOneOf } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireInteger, requireOneOf } from '@sluice/flow/internal'
 import type { Compression } from '../batch/batch.ts'
 import { compressions } from '../batch/compression.ts'
 import { requireBoolean } from '../producer/options.ts'

@@ -1,4 +1,5 @@
-import { requireInteger, requireNumber, systemClock, type Clock } from '@sluice/flow'
+import { systemClock, type Clock } from '@sluice/flow'
+import { requireInteger, requireNumber } from '@sluice/flow/internal'
 import type { Pool } from 'pg'
 import { LOCK_TIMEOUT_MS, inTransaction, lend, type Transaction } from '../sql/transaction.ts'
 import { explained, tablesOf, type TableOptions } from '../tables.ts'

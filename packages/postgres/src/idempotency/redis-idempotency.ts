@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { ConfigError, requireFunction, requireInteger, messageOf } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireFunction, requireInteger, messageOf } from '@sluice/flow/internal'
 import { ClaimHeldError, RedisUnavailableError } from '../errors.ts'
 import { EXPIRY_MS, type Handled, type IdempotencyStore, type Mark } from './store.ts'
 

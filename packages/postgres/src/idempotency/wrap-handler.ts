@@ -1,4 +1,5 @@
-import { ConfigError, requireFunction, systemClock } from '@sluice/flow'
+import { ConfigError, systemClock } from '@sluice/flow'
+import { requireFunction } from '@sluice/flow/internal'
 import { type ConsumerRecord, type HandlerContext, noteDuplicate, PostponedError } from '@sluice/kafka'
 import { TransactionTimeoutError } from '../errors.ts'
 import { faultOf, isOfData, isOfServer } from '../sql/fault.ts'

@@ -1,4 +1,4 @@
-import { messageOf } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import type { LinesOf } from '@sluice/kafka'
 import type { OutboxRelayEvents } from './events.ts'
 

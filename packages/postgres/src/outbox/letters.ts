@@ -1,4 +1,5 @@
-import { ConfigError, requireOneOf, type Clock } from '@sluice/flow'
+import { ConfigError, type Clock } from '@sluice/flow'
+import { requireOneOf } from '@sluice/flow/internal'
 import {
   deadLetterHeader,
   type ConsumerDeadLetterOptions,

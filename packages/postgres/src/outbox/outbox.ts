@@ -1,4 +1,4 @@
-import { requireInteger } from '@sluice/flow'
+import { requireInteger } from '@sluice/flow/internal'
 import {
   requireTopic,
   requireTopicName,

@@ -1,15 +1,5 @@
-import {
-  ClosedError,
-  ConfigError,
-  Emitter,
-  requireInteger,
-  requireNumber,
-  systemClock,
-  type Clock,
-  messageOf,
-  nameOf,
-  orAborted,
-} from '@sluice/flow'
+import { ClosedError, ConfigError, systemClock, type Clock } from '@sluice/flow'
+import { Emitter, requireInteger, requireNumber, messageOf, nameOf, orAborted } from '@sluice/flow/internal'
 import type { ConsumerDeadLetterOptions, Kafka } from '@sluice/kafka'
 import type { Pool, PoolClient } from 'pg'
 import { crashPoint } from '../crash-points.ts'

@@ -1,4 +1,5 @@
-import { orAborted, type Clock, type Emitter } from '@sluice/flow'
+import { type Clock } from '@sluice/flow'
+import { orAborted, type Emitter } from '@sluice/flow/internal'
 import {
   HandlerError,
   isDeadLetterTopic,

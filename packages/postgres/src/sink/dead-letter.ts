@@ -1,4 +1,4 @@
-import { messageOf, nameOf } from '@sluice/flow'
+import { messageOf, nameOf } from '@sluice/flow/internal'
 import { DecodeError, deadLetterHeaders, deadLetterTopic, replaysOf, type ConsumerRecord } from '@sluice/kafka'
 import type { OutboxRow } from '../outbox/row.ts'
 

@@ -1,4 +1,4 @@
-import { messageOf, nameOf } from '@sluice/flow'
+import { messageOf, nameOf } from '@sluice/flow/internal'
 import type { LinesOf } from '@sluice/kafka'
 import type { SinkEvents } from './events.ts'
 

@@ -1,4 +1,4 @@
-import { messageOf } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 
 /**
  * What a handler threw, as something that can be looked at: a proxy, or an error with a getter that throws, would throw

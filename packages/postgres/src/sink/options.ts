@@ -1,4 +1,5 @@
-import { ConfigError, requireFunction, requireInteger } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireFunction, requireInteger } from '@sluice/flow/internal'
 import type {
   AnySource,
   ConsumerDeadLetterOptions,

@@ -1,4 +1,5 @@
-import { Emitter, systemClock, type Clock, messageOf } from '@sluice/flow'
+import { systemClock, type Clock } from '@sluice/flow'
+import { Emitter, messageOf } from '@sluice/flow/internal'
 import {
   HandlerError,
   type AnySource,

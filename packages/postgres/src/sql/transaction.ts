@@ -1,4 +1,5 @@
-import { ClosedError, orAborted, type Clock } from '@sluice/flow'
+import { ClosedError, type Clock } from '@sluice/flow'
+import { orAborted } from '@sluice/flow/internal'
 import type { ClientBase, Pool, PoolClient } from 'pg'
 import {
   CommitInDoubtError,

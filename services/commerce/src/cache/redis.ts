@@ -1,5 +1,6 @@
 import { createClient } from '@redis/client'
-import { SluiceError, messageOf, systemClock } from '@sluice/flow'
+import { SluiceError, systemClock } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import type { Logger } from 'pino'
 import type { RedisConfig } from '../config/servers.ts'
 

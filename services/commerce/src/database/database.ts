@@ -1,5 +1,6 @@
 import pg from 'pg'
-import { SluiceError, messageOf } from '@sluice/flow'
+import { SluiceError } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import type { Logger } from 'pino'
 import type { PostgresConfig } from '../config/servers.ts'
 

@@ -1,4 +1,5 @@
-import { Ring, type Clock } from '@sluice/flow'
+import { type Clock } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { OutgoingRecord, TargetTopic } from '@sluice/kafka'
 import type { Logger } from 'pino'
 import type { Ledger } from './ledger.ts'

@@ -1,4 +1,5 @@
-import { ConfigError, SluiceError, systemClock, messageOf } from '@sluice/flow'
+import { ConfigError, SluiceError, systemClock } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import pino, { type Logger } from 'pino'
 import type { ServiceConfig } from '../config/config.ts'
 import type { Variables } from '../config/environment.ts'

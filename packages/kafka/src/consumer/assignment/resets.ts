@@ -1,4 +1,5 @@
-import type { Clock, Emitter } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import { Backoff } from '../../async/backoff.ts'
 import { ByPlace } from '../../record/by-place.ts'
 import type { Cluster } from '../../cluster/cluster.ts'

@@ -1,4 +1,5 @@
-import type { Clock, Emitter } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { brokerError, classify, errorCode } from '../../driver/classify.ts'
 import type { PartitionResult } from '../../driver/driver.ts'

@@ -1,4 +1,5 @@
-import { promiseOf, type Clock, type Emitter } from '@sluice/flow'
+import { type Clock } from '@sluice/flow'
+import { promiseOf, type Emitter } from '@sluice/flow/internal'
 import { Deadlines } from './deadlines.ts'
 import { HandlerTimeoutError } from '../errors.ts'
 import type { ConsumerEvents } from '../events.ts'

@@ -1,4 +1,5 @@
-import { Emitter, ManualClock } from '@sluice/flow'
+import { ManualClock } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { describe, expect, test, vi } from 'vitest'
 import { readBatchHeaders } from '../../batch/decode.ts'
 import { encodeBatch } from '../../batch/encode.ts'

@@ -1,4 +1,5 @@
-import type { Clock, Emitter } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import { Calls } from './calls.ts'
 import type { OutputSink } from '../commit/commit-route.ts'
 import type { Output } from '../../outgoing/output.ts'

@@ -1,12 +1,5 @@
-import {
-  type Clock,
-  type Emitter,
-  type LaneItemOptions,
-  type LaneKey,
-  Lanes,
-  type LaneTask,
-  type Priority,
-} from '@sluice/flow'
+import { type Clock, type LaneItemOptions, type LaneKey, Lanes, type LaneTask, type Priority } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import type { RetryBacklog } from '../failure/retry-backlog.ts'
 import { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'

@@ -1,4 +1,4 @@
-import { messageOf, nameOf, stackOf } from '@sluice/flow'
+import { messageOf, nameOf, stackOf } from '@sluice/flow/internal'
 import type { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { HandlerContext, Invocation } from './invocation.ts'
 import type { HeadersInput } from '../../record/record.ts'

@@ -1,4 +1,5 @@
-import { type Clock, type Priority, Ring, priorities } from '@sluice/flow'
+import { type Clock, type Priority } from '@sluice/flow'
+import { Ring, priorities } from '@sluice/flow/internal'
 import type { AssignedPartition } from '../partition.ts'
 
 /** A partition of a less important topic that has waited this long goes before all that came after it. */

@@ -1,4 +1,4 @@
-import { Emitter } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { expect, test } from 'vitest'
 import { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'

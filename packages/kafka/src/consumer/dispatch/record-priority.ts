@@ -1,4 +1,5 @@
-import { ConfigError, type Emitter, type Priority, priorities } from '@sluice/flow'
+import { ConfigError, type Priority } from '@sluice/flow'
+import { type Emitter, priorities } from '@sluice/flow/internal'
 import type { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'
 

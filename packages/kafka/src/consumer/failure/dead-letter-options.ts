@@ -1,4 +1,5 @@
-import { ConfigError, requireOneOf } from '@sluice/flow'
+import { ConfigError } from '@sluice/flow'
+import { requireOneOf } from '@sluice/flow/internal'
 import type { OversizePolicy } from '../../dead-letters/deliver-letter.ts'
 import { requireKnownFields } from '../../known-fields.ts'
 

@@ -1,5 +1,6 @@
-import { messageOf, nameOf } from '@sluice/flow'
-import type { Clock, Emitter } from '@sluice/flow'
+import { messageOf, nameOf } from '@sluice/flow/internal'
+import type { Clock } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'
 import { LaneRetries, type Failure, type FailureRoute, type Next } from './failure-route.ts'

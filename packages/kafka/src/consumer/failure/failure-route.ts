@@ -1,4 +1,4 @@
-import { stackOf } from '@sluice/flow'
+import { stackOf } from '@sluice/flow/internal'
 import type { Compression } from '../../batch/batch.ts'
 import { DecodeError } from '../../errors.ts'
 import { isInstance } from '../../is-instance.ts'

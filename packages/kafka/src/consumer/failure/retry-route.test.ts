@@ -1,4 +1,5 @@
-import { Emitter, ManualClock } from '@sluice/flow'
+import { ManualClock } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { describe, expect, test } from 'vitest'
 import { bytes } from '../../codecs/bytes.ts'
 import { ConsumerRecord } from '../../incoming/consumer-record.ts'

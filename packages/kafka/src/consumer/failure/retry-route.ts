@@ -1,4 +1,5 @@
-import type { Clock, Emitter } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import type { Output } from '../../outgoing/output.ts'
 import { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { ConsumerEvents } from '../events.ts'

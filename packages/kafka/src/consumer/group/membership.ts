@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { ClosedError, type Clock, type Emitter } from '@sluice/flow'
+import { ClosedError, type Clock } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { classify } from '../../driver/classify.ts'
 import type { HeartbeatResponse, TopicPartitions } from '../../driver/driver.ts'

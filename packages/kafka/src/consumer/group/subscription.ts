@@ -1,4 +1,5 @@
-import type { Clock, Emitter, Timer } from '@sluice/flow'
+import type { Clock, Timer } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import type { Cluster } from '../../cluster/cluster.ts'
 import type { TopicMetadata } from '../../driver/driver.ts'
 import type { TopicPattern } from '../../record/topic.ts'

@@ -1,4 +1,5 @@
-import { Emitter, ManualClock } from '@sluice/flow'
+import { ManualClock } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { describe, expect, test, vi } from 'vitest'
 import { Cluster } from '../../cluster/cluster.ts'
 import type { FetchResponse } from '../../driver/driver.ts'

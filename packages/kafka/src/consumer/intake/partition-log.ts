@@ -1,4 +1,4 @@
-import { Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import { limitsOfCopies, openBatch } from '../../batch/decode.ts'
 import { type DecodedRecord, type DecodeLimits, type RecordCursor } from '../../batch/decoded.ts'
 import { decodePart } from '../../codecs/decode-part.ts'

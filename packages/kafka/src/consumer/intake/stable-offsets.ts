@@ -1,4 +1,5 @@
-import type { Clock, Emitter } from '@sluice/flow'
+import type { Clock } from '@sluice/flow'
+import type { Emitter } from '@sluice/flow/internal'
 import type { FetchedPartition } from '../../driver/driver.ts'
 import type { ConsumerEvents } from '../events.ts'
 import type { AssignedPartition } from '../partition.ts'

@@ -1,4 +1,5 @@
-import { ClosedError, ConfigError, InvariantError, Ring } from '@sluice/flow'
+import { ClosedError, ConfigError, InvariantError } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { ConsumerRecord } from '../../incoming/consumer-record.ts'
 import type { HandlerContext, Invocation } from '../dispatch/invocation.ts'
 import { StreamElement } from './stream-element.ts'

@@ -1,4 +1,5 @@
-import { Emitter, ManualClock } from '@sluice/flow'
+import { ManualClock } from '@sluice/flow'
+import { Emitter } from '@sluice/flow/internal'
 import { Cluster } from '../../cluster/cluster.ts'
 import { text } from '../../codecs/text.ts'
 import { topic } from '../../record/topic.ts'

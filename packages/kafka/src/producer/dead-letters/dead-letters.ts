@@ -1,4 +1,5 @@
-import { Gate, messageOf, orAborted } from '@sluice/flow'
+import { Gate } from '@sluice/flow'
+import { messageOf, orAborted } from '@sluice/flow/internal'
 import type { Clock } from '@sluice/flow'
 import type { DeliveryError, DeliveryOutcome } from '../../errors.ts'
 import { deadLetterHeaders } from '../../failure/dead-letter-headers.ts'

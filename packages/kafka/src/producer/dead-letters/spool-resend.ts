@@ -1,4 +1,5 @@
-import { type Clock, messageOf } from '@sluice/flow'
+import { type Clock } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import type { DeadLetterRecord } from '../../failure/dead-letter-record.ts'
 import type { Spool } from './spool.ts'
 

@@ -1,4 +1,4 @@
-import { Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { PendingRecord } from '../../outgoing/pending-record.ts'
 
 /** What became of the records that were accepted: delivered + refused + unknown + pending = accepted. */

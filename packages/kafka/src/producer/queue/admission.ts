@@ -1,4 +1,5 @@
-import { BackpressureError, messageOf, perPriority, priorities, Waiters } from '@sluice/flow'
+import { BackpressureError } from '@sluice/flow'
+import { messageOf, perPriority, priorities, Waiters } from '@sluice/flow/internal'
 import type { BackpressureReason, Clock, Gate, PerPriority, Priority } from '@sluice/flow'
 import type { Delivery } from '../../record/record.ts'
 import type { Eviction } from './eviction.ts'

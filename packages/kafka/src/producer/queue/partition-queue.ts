@@ -1,4 +1,4 @@
-import { Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { Backoff } from '../../async/backoff.ts'
 import type { PendingRecord } from '../../outgoing/pending-record.ts'
 import { RecordBatch } from './record-batch.ts'

@@ -1,4 +1,4 @@
-import { Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { Priority } from '@sluice/flow'
 import { missingPartition } from '../../cluster/missing-partition.ts'
 import type { TopicMetadata } from '../../driver/driver.ts'

@@ -1,4 +1,4 @@
-import { Ring } from '@sluice/flow'
+import { Ring } from '@sluice/flow/internal'
 import type { Breaker, BreakerPermit, Timer } from '@sluice/flow'
 import type { Backoff } from '../../async/backoff.ts'
 import type { BrokerNode, ProduceRequest, ProduceResponse, ProduceResult } from '../../driver/driver.ts'

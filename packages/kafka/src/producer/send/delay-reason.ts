@@ -1,4 +1,4 @@
-import { messageOf } from '@sluice/flow'
+import { messageOf } from '@sluice/flow/internal'
 import { classify, errorCode } from '../../driver/classify.ts'
 import { BrokerError } from '../../errors.ts'
 import type { BrokerSender } from './broker-sender.ts'
