@@ -11,6 +11,7 @@ import { folderCirclesIn, readSources, violationsIn } from './import-law.ts'
 import { licenceViolations, type LockFile } from './licences.ts'
 import { incompleteOptions } from './option-docs.ts'
 import { hiddenDeclarations, ourLibraries, readPublicApi } from './public-api.ts'
+import { undocumented } from './undocumented.ts'
 
 /** What a gate found; an empty text means that it is content. */
 type Gate = () => Promise<string>
@@ -69,7 +70,12 @@ async function checkApi(): Promise<string> {
   const failedBuild = await build()
   if (failedBuild !== '') return failedBuild
   const api = readPublicApi(ourLibraries(root))
-  return [...forgottenExports(api, root), ...hiddenDeclarations(api), ...incompleteOptions(api)].join('\n')
+  return [
+    ...forgottenExports(api, root),
+    ...hiddenDeclarations(api),
+    ...incompleteOptions(api),
+    ...undocumented(api),
+  ].join('\n')
 }
 
 /** Reads each package as a consumer's tools would. */

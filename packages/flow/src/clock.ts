@@ -12,6 +12,7 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>
 }
 
+/** A timer of a `Clock`. */
 export interface Timer {
   /** Idempotent, and harmless after the timer has run. */
   cancel(): void

@@ -3,10 +3,12 @@ import { messageOf } from './thrown.ts'
 /** The facts of an error, kept as own readonly fields of it. */
 export type ErrorFacts = Readonly<Record<string, unknown>>
 
+/** What an error has beside its code and its message. */
 export interface SluiceErrorOptions {
   /** Whether trying the same thing again later can succeed. Default false. */
   readonly retriable?: boolean
   readonly cause?: unknown
+  /** Fields of the error, such as the topic. */
   readonly facts?: ErrorFacts
 }
 
@@ -29,8 +31,10 @@ export class SluiceError<Code extends string = string> extends Error {
  * secret it is left out: see {@link ConfigError.hidden}.
  */
 export class ConfigError extends SluiceError<'config_invalid'> {
+  /** The name of the setting. */
   readonly field: string
   readonly value: unknown
+  /** What it may be. */
   readonly allowed: string
 
   /** @param message in place of "field is value, but must be allowed" */
@@ -62,6 +66,7 @@ export type BackpressureReason = 'old_message_dropped' | 'timeout_drop' | 'low_p
 
 /** There was no room, and the policy said not to wait (any longer). */
 export class BackpressureError extends SluiceError<'backpressure'> {
+  /** Why there was no room. */
   readonly reason: BackpressureReason
 
   constructor(reason: BackpressureReason, message: string, facts?: ErrorFacts, cause?: unknown) {

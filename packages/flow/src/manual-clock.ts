@@ -18,10 +18,12 @@ export class ManualClock implements Clock {
     this.#wallOffsetMs = requireNumber('startMs', startMs)
   }
 
+  /** Milliseconds since the epoch, as set. */
   now(): number {
     return this.#wallOffsetMs + this.#monotonicMs
   }
 
+  /** Milliseconds that only `advance` moves. */
   monotonicMs(): number {
     return this.#monotonicMs
   }
@@ -41,6 +43,7 @@ export class ManualClock implements Clock {
     this.#wallOffsetMs += requireNumber('byMs', byMs)
   }
 
+  /** Runs when the clock has been moved that far. */
   setTimeout(run: () => void, delayMs: number): Timer {
     const dueMs = this.#monotonicMs + requireNumber('delayMs', delayMs, { min: 0, max: Infinity })
     const entry: Entry = { dueMs, run, cancel: () => this.#remove(entry) }
@@ -48,6 +51,7 @@ export class ManualClock implements Clock {
     return entry
   }
 
+  /** Resolves when the clock has been moved that far. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, delayMs, signal)
   }

@@ -5,6 +5,7 @@ import type { Address, SaslOptions } from './driver/connect-options.ts'
 import { requireKnownFields } from './known-fields.ts'
 import { parseLogger, type Logger } from './log/logger.ts'
 
+/** What `new Kafka` takes: where the cluster is, how to log in, and the times for all requests. */
 export interface KafkaOptions {
   /**
    * Where to begin: `host:port` each, port 9092 where none is given; a list, or a text with commas. The others are
@@ -30,6 +31,7 @@ export interface KafkaOptions {
   readonly metadataMaxAgeMs?: number | undefined
   /** Encrypts; `{}` trusts the system's authorities. Default: no TLS. */
   readonly tls?: TlsOptions | undefined
+  /** How to log in. Default: without. */
   readonly sasl?: SaslOptions | undefined
   /**
    * Where the client says what happens: pino, a `Console`, or anything with `debug`, `info`, `warn` and `error` that

@@ -51,6 +51,7 @@ export class TokenError extends SluiceError<'token_failed'> {
 /** A broker is too old for this runtime: it lacks a version of an API that is needed. */
 export class UnsupportedBrokerError extends SluiceError<'broker_unsupported'> {
   declare readonly address: string
+  /** What the broker does not support. */
   declare readonly missing: readonly string[]
 
   constructor(address: string, missing: readonly string[]) {
@@ -64,6 +65,7 @@ export class UnsupportedBrokerError extends SluiceError<'broker_unsupported'> {
 /** An answer that could not be understood, or a request that a broker never answers but by hanging up. */
 export class ProtocolError extends SluiceError<'protocol_violated'> {
   declare readonly address: string
+  /** The request whose answer makes no sense. */
   declare readonly api: string
 
   constructor(address: string, api: string, message: string, cause?: unknown) {
@@ -74,6 +76,7 @@ export class ProtocolError extends SluiceError<'protocol_violated'> {
 /** A broker did not answer within the request timeout. What it did with the request is unknown. */
 export class RequestTimeoutError extends SluiceError<'request_timed_out'> {
   declare readonly address: string
+  /** The time that was over. */
   declare readonly timeoutMs: number
 
   constructor(address: string, api: string, timeoutMs: number, cause?: unknown) {
@@ -87,7 +90,9 @@ export class RequestTimeoutError extends SluiceError<'request_timed_out'> {
 
 /** A broker answered with an error. `apiError` is its name in Kafka's protocol, such as `TOPIC_ALREADY_EXISTS`. */
 export class BrokerError extends SluiceError<'broker_refused'> {
+  /** Kafka's name of the error, such as `TOPIC_ALREADY_EXISTS`. */
   declare readonly apiError: string
+  /** Kafka's number of the error. */
   declare readonly apiCode: number
 
   constructor(apiError: string, apiCode: number, message: string, options: SluiceErrorOptions = {}) {
@@ -100,6 +105,7 @@ export class BrokerError extends SluiceError<'broker_refused'> {
  * what was wrong last, which is the `cause`.
  */
 export class ClusterTimeoutError extends SluiceError<'cluster_timed_out'> {
+  /** The time that was over. */
   declare readonly timeoutMs: number
 
   constructor(what: string, timeoutMs: number, cause?: unknown) {
@@ -118,6 +124,7 @@ export type DeliveryBlame = 'record' | 'batch'
 export class DeliveryError extends SluiceError<'delivery_failed'> {
   declare readonly topic: string
   declare readonly partition: number
+  /** Whether the record can be in the log. */
   readonly outcome: DeliveryOutcome
   /** Undefined where the content of no record is the reason. */
   readonly blame: DeliveryBlame | undefined
@@ -142,6 +149,7 @@ export class RecordTooLargeError extends SluiceError<'record_too_large'> {
   declare readonly topic: string
   /** Its size in a batch before compression, at most. */
   declare readonly bytes: number
+  /** The most that is allowed. */
   declare readonly maxRecordBytes: number
 
   constructor(topic: string, bytes: number, maxRecordBytes: number) {
@@ -158,7 +166,9 @@ export class RecordTooLargeError extends SluiceError<'record_too_large'> {
 /** A codec could not turn a key or a value into bytes. */
 export class EncodeError extends SluiceError<'encode_failed'> {
   declare readonly topic: string
+  /** The key or the value. */
   declare readonly part: RecordPart
+  /** The name of the codec. */
   declare readonly codec: string
   /** What the schema has against the value; undefined where none was asked. */
   declare readonly issues: readonly StandardSchemaV1.Issue[] | undefined
@@ -176,7 +186,9 @@ export class DecodeError extends SluiceError<'decode_failed'> {
   declare readonly topic: string
   declare readonly partition: number
   declare readonly offset: number
+  /** The key or the value. */
   declare readonly part: RecordPart
+  /** The name of the codec. */
   declare readonly codec: string
   /** What the schema has against the value; undefined where none was asked. */
   declare readonly issues: readonly StandardSchemaV1.Issue[] | undefined
@@ -217,6 +229,7 @@ export class CorruptBatchError extends SluiceError<'batch_corrupt'> {
 
 /** A batch that would take more memory decompressed than it may. */
 export class BatchTooLargeError extends SluiceError<'batch_too_large'> {
+  /** The most that is allowed. */
   declare readonly maxBytes: number
 
   constructor(maxBytes: number, cause?: unknown) {
@@ -231,6 +244,7 @@ export class BatchTooLargeError extends SluiceError<'batch_too_large'> {
 export class HeadersTooLargeError extends SluiceError<'headers_too_large'> {
   declare readonly offset: number
   declare readonly headers: number
+  /** What its headers take. */
   declare readonly headerBytes: number
 
   constructor(

@@ -39,12 +39,17 @@ export interface KafkaState {
   /** The brokers that it was given, as host:port. */
   readonly bootstrap: readonly string[]
   readonly clientId: string
+  /** What is known of the cluster. */
   readonly cluster: ClusterState
   /** How many it has opened that are not closed. */
   readonly producers: number
+  /** Open consumers. */
   readonly consumers: number
+  /** Open pipes. */
   readonly pipes: number
+  /** Open transactional producers. */
   readonly transactionalProducers: number
+  /** Open readers. */
   readonly readers: number
 }
 

@@ -3,6 +3,7 @@ import { messageOf } from '@sluice/flow/internal'
 
 /** The tables are not there: `migrate` makes them. */
 export class TablesMissingError extends SluiceError<'tables_missing'> {
+  /** The table that was looked for. */
   declare readonly table: string
 
   constructor(table: string, cause: unknown) {
@@ -85,6 +86,7 @@ export class RedisUnavailableError extends SluiceError<'redis_unavailable'> {
 
 /** A transaction did not end in time, and its connection was closed. */
 export class TransactionTimeoutError extends SluiceError<'transaction_timed_out'> {
+  /** The time that was over. */
   declare readonly timeoutMs: number
 
   constructor(timeoutMs: number, cause?: unknown) {

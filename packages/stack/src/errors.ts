@@ -21,11 +21,14 @@ export const stackErrorCodes = [
   'closed',
 ] as const
 
+/** What kept a server from running. */
 export type StackErrorCode = (typeof stackErrorCodes)[number]
 
+/** What a StackError has beside its code, its message and its remedy. */
 export interface StackErrorOptions {
   readonly retriable?: boolean
   readonly cause?: unknown
+  /** Fields of the error, such as the port that is taken. */
   readonly facts?: Readonly<Record<string, unknown>>
 }
 
@@ -36,6 +39,7 @@ export interface StackErrorOptions {
  */
 export class StackError extends Error {
   readonly code: StackErrorCode
+  /** What to do about it. */
   readonly remedy: string
   readonly retriable: boolean
 

@@ -1,1 +1,2 @@
+/** The Kafka that the stack runs. */
 export const kafkaVersion = '4.3.1'

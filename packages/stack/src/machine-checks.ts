@@ -15,6 +15,7 @@ export interface MachineCheck {
   readonly name: string
   /** ok; `note`: works all the same; `missing`: has to be mended first. */
   readonly verdict: 'ok' | 'note' | 'missing'
+  /** What was found. */
   readonly detail: string
   /** What to do, where it is not ok. */
   readonly remedy?: string

@@ -36,18 +36,31 @@ export class Stack implements AsyncDisposable {
     this.#watch.unref()
   }
 
+  /** The folder of its data. */
   get dataDir(): string {
     return this.#folder.path
   }
 
+  /**
+   * The Kafka of the stack.
+   * @throws StackError where the stack has no Kafka
+   */
   get kafka(): KafkaServers {
     return this.#kafka ?? missing('kafka')
   }
 
+  /**
+   * The PostgreSQL of the stack.
+   * @throws StackError where the stack has no PostgreSQL
+   */
   get postgres(): PostgresServer {
     return this.#postgres ?? missing('postgres')
   }
 
+  /**
+   * The Redis of the stack.
+   * @throws StackError where the stack has no Redis
+   */
   get redis(): RedisServer {
     return this.#redis ?? missing('redis')
   }

@@ -14,9 +14,13 @@ import { Supervisor } from './process/supervisor.ts'
 import { type RedisOptions, type RedisServer, startRedis } from './redis/server.ts'
 import { Stack } from './stack.ts'
 
+/** Which servers a stack has, and where their data is. */
 export interface StackOptions {
+  /** Kafka, with these options. Default false. */
   readonly kafka?: boolean | KafkaOptions
+  /** PostgreSQL, with these options. Default false. */
   readonly postgres?: boolean | PostgresOptions
+  /** Redis, with these options. Default false. */
   readonly redis?: boolean | RedisOptions
   /**
    * Where the data is kept, such as {@link projectDataDir}. Default: a throw-away instance in a temporary folder, on
@@ -33,6 +37,7 @@ export interface StackOptions {
   readonly environment?: 'use' | 'ignore'
   /** Whether a server that crashes is started again by itself. Default: with a `dataDir` yes, else no. */
   readonly keepRunning?: boolean
+  /** Called with what is being done, a line each, while servers start. */
   readonly onProgress?: (message: string) => void
 }
 

@@ -7,17 +7,23 @@ import { readJson, writeJson } from './folder/json-file.ts'
 import { type Secrets, secretsFile } from './folder/secrets.ts'
 import { join } from 'node:path'
 
+/** How far a stack is. */
 export type StackState = 'stopped' | 'starting' | 'running' | 'stopping'
 
 /** Where things are: what `sluice status --json` prints. What does not run is null. */
 export interface StackStatus {
   readonly state: StackState
+  /** The folder of its data. */
   readonly dataDir: string
   /** `security` where the cluster is secured: how to log in, without the password (see {@link kafkaEnvironment}). */
   readonly kafka: { readonly bootstrapServers: string; readonly security?: KafkaSecurity } | null
+  /** With its password: see `withoutPassword`. */
   readonly postgres: { readonly url: string } | null
+  /** With its password: see `withoutPassword`. */
   readonly redis: { readonly url: string } | null
+  /** Where people look at it in a browser. */
   readonly console: { readonly url: string } | null
+  /** In the order in which they were added. */
   readonly processes: readonly ProcessStatus[]
 }
 

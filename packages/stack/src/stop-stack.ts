@@ -5,11 +5,13 @@ import { isStackFolder, refuseForeignFolder, refuseUntrustedFolder } from './fol
 import { RunRecords } from './folder/run-records.ts'
 import { isAlive, signalProcess } from './machine/identity.ts'
 
+/** What `stopStack` takes. */
 export interface StopOptions {
   /** Removes the data afterwards. Default false. */
   readonly clean?: boolean
   /** How long the supervisor may take before it is killed. From 0. Default 120,000 ms. */
   readonly timeoutMs?: number
+  /** Called with what is being done, a line each, while servers stop. */
   readonly onProgress?: (message: string) => void
 }
 

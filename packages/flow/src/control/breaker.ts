@@ -8,9 +8,12 @@ import { Waiters } from '../gate/waiters.ts'
 import { askSafely } from '../listener.ts'
 import { requireInteger, requireNumber } from '../require.ts'
 
+/** Whether calls are made, refused, or tried. */
 export type BreakerStateName = 'closed' | 'open' | 'half-open'
+/** Why a breaker changed its state. */
 export type BreakerReason = 'failures' | 'trial_failed' | 'trials_passed' | 'open_time_over' | (string & {})
 
+/** What a breaker takes. */
 export interface BreakerOptions {
   /** When failures open it: a strategy of cockatiel. Default: more than half of the last 100 calls failed. */
   readonly strategy?: IBreaker
@@ -28,9 +31,13 @@ export interface BreakerOptions {
   readonly clock?: Clock
 }
 
+/** A breaker changed its state. */
 export interface BreakerTransition {
+  /** The state before. */
   readonly from: BreakerStateName
+  /** The state now. */
   readonly to: BreakerStateName
+  /** Why. */
   readonly reason: BreakerReason
 }
 
@@ -40,18 +47,24 @@ interface BreakerEvents extends Record<string, unknown> {
 
 /** Leave to make one call. The first outcome counts, any later one does nothing. */
 export interface BreakerPermit {
+  /** The call succeeded. */
   success(): void
+  /** The call failed. */
   failure(): void
   /** It says nothing about the other side; a trial may be made in its place. */
   ignore(): void
 }
 
+/** What `inspect()` of a breaker returns. */
 export interface BreakerInspection {
   readonly state: BreakerStateName
   /** Until half-open; 0 unless open. */
   readonly openForMs: number
+  /** Trials since it became half-open. */
   readonly trialsStarted: number
+  /** Trials that succeeded since then. */
   readonly trialsPassed: number
+  /** Callers of `ready` that wait. */
   readonly waiting: number
 }
 
@@ -95,6 +108,7 @@ export class Breaker implements Disposable {
     return this.#state.name
   }
 
+  /** Returns the function that takes the listener off again. */
   on(name: 'transition', listener: (transition: BreakerTransition) => void): () => void {
     return this.#emitter.on(name, listener)
   }
@@ -155,6 +169,7 @@ export class Breaker implements Disposable {
     this.#change({ name: 'open', untilMs: this.#clock.monotonicMs() + openMs, timer }, reason)
   }
 
+  /** What a call is refused with while it is open. */
   openError(): CircuitOpenError {
     const { openForMs, state } = this.inspect()
     return new CircuitOpenError(`The circuit is ${state}`, openForMs, { state })

@@ -16,6 +16,7 @@ import { requireFunction, requireInteger, requireNumber } from '../require.ts'
 import { Breaker } from './breaker.ts'
 import type { BreakerInspection, BreakerPermit, BreakerReason, BreakerStateName, BreakerTransition } from './breaker.ts'
 
+/** What a FlowController takes. */
 export interface FlowControllerOptions {
   /** Learns the capacity. Default `stepLimit()`: a window of 100, - 10 over 1,000 ms, + 5 under 100 ms, 10..200. */
   readonly limit?: Limit
@@ -40,14 +41,20 @@ export interface FlowControllerOptions {
   readonly clock?: Clock
 }
 
+/** An overload or failures: the controller lets only high work in from here on. */
 export interface FlowAlert {
   readonly message: string
+  /** Why. */
   readonly reason: BreakerReason
+  /** Calls that ran and waited. */
   readonly load: number
+  /** How many calls were allowed at once. */
   readonly capacity: number
 }
 
+/** A FlowController changed its state. */
 export interface FlowTransition extends BreakerTransition {
+  /** Calls that ran and waited. */
   readonly load: number
   /** Before the transition. */
   readonly capacity: number
@@ -55,10 +62,13 @@ export interface FlowTransition extends BreakerTransition {
 
 /** The events of a FlowController. */
 export interface FlowControllerEvents extends Record<string, unknown> {
+  /** It changed its state. */
   transition: FlowTransition
+  /** The capacity was learned anew. */
   capacity: LimitChange
 }
 
+/** What `run` takes beside the work. */
 export interface RunOptions {
   /** Default medium. */
   readonly priority?: Priority
@@ -66,12 +76,18 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `inspect()` of a FlowController returns. */
 export interface FlowControllerState {
   readonly state: BreakerStateName
+  /** Calls that run and wait. */
   readonly load: number
+  /** How many calls may run at once. */
   readonly capacity: number
+  /** Calls that run. */
   readonly running: number
+  /** Calls that wait. */
   readonly queue: PriorityQueueState
+  /** Whether calls are made, refused, or tried. */
   readonly breaker: BreakerInspection
 }
 
@@ -124,10 +140,12 @@ export class FlowController implements Disposable {
     this.#breaker.on('transition', (transition) => this.#onTransition(transition))
   }
 
+  /** Calls that run and wait. */
   get load(): number {
     return this.#limiter.inFlight + this.#queue.length + this.#queue.waiting
   }
 
+  /** How many calls may run at once. */
   get capacity(): number {
     return this.#limiter.limit
   }
@@ -141,6 +159,7 @@ export class FlowController implements Disposable {
     return this.load >= this.capacity
   }
 
+  /** Returns the function that takes the listener off again. */
   on<Name extends keyof FlowControllerEvents>(
     name: Name,
     listener: (event: FlowControllerEvents[Name]) => void,

@@ -7,6 +7,7 @@ import { Waiters } from './waiters.ts'
 import { Watermarks } from './watermarks.ts'
 import type { WatermarkOptions } from './watermarks.ts'
 
+/** What a gate takes. */
 export interface GateOptions extends WatermarkOptions {
   /** Callers of `acquire` and of `ready` that may wait at a time, each. From 0. Default 1,000. */
   readonly maxWaiting?: number
@@ -17,6 +18,7 @@ export interface GateOptions extends WatermarkOptions {
   readonly onReleased?: (state: GateState) => void
 }
 
+/** What `acquire` of a gate takes beside the bytes. */
 export interface AcquireOptions {
   /** How many records are admitted together. From 0. Default 1. */
   readonly records?: number
@@ -27,18 +29,28 @@ export interface AcquireOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** What `inspect()` of a gate returns. */
 export interface GateState {
   readonly records: number
+  /** Bytes inside. */
   readonly bytes: number
+  /** The option of this name. */
   readonly maxRecords: number
+  /** The option of this name. */
   readonly maxBytes: number
+  /** The option of this name. */
   readonly highWatermark: number
+  /** The option of this name. */
   readonly lowWatermark: number
   /** The larger of the shares of records and of bytes, 0..1. */
   readonly usage: number
+  /** From the high watermark on, until the low one is reached. */
   readonly throttled: boolean
+  /** Callers of `acquire` that wait. */
   readonly waiting: number
+  /** Callers of `ready` that wait. */
   readonly waitingReady: number
+  /** It admits nothing more. */
   readonly closed: boolean
 }
 
@@ -85,6 +97,7 @@ export class Gate implements Disposable {
     return this.#records
   }
 
+  /** Bytes inside. */
   get bytes(): number {
     return this.#bytes
   }
@@ -94,6 +107,7 @@ export class Gate implements Disposable {
     return this.#watermarks.usage(this.#records, this.#bytes)
   }
 
+  /** From the high watermark on, until the low one is reached. */
   get throttled(): boolean {
     return this.#throttled
   }
@@ -132,6 +146,7 @@ export class Gate implements Disposable {
     this.#updateThrottled()
   }
 
+  /** Gives room back. */
   release(bytes: number, records = 1): void {
     requireAmounts(bytes, records)
     if (bytes > this.#bytes || records > this.#records) {

@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.ts'
 import { requireInteger, requireNumber } from '../require.ts'
 
+/** How much may be inside, and where throttling begins and ends. */
 export interface WatermarkOptions {
   /** Records inside at most. At least 1. */
   readonly maxRecords: number

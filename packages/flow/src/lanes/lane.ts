@@ -7,13 +7,17 @@ import type { HeapItem } from './ready-heap.ts'
 
 /** An item that was taken and is not done. */
 export interface LaneTask<T> {
+  /** What was pushed. */
   readonly item: T
+  /** The lane it is in. */
   readonly lane: LaneKey
+  /** Its priority. */
   readonly priority: Priority
   /** 1 at first; one more each time it was to run again. */
   readonly attempt: number
   /** Monotonic, as is `startedMs`. */
   readonly enteredMs: number
+  /** When it was taken, on the monotonic clock. */
   readonly startedMs: number
 }
 

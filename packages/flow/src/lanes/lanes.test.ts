@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { Lanes, ManualClock } from '../index.ts'
 import { laneOf } from '../internal.ts'
-import type { LanesOptions, Order, Priority, StuckHead } from '../index.ts'
+import type { Order } from '../internal.ts'
+import type { LanesOptions, Priority, StuckHead } from '../index.ts'
 
 function makeLanes(options: LanesOptions<string> = {}) {
   const clock = new ManualClock()

@@ -13,6 +13,7 @@ import { ReadyHeap } from './ready-heap.ts'
 import { StuckHeads } from './stuck-head.ts'
 import type { StuckHead } from './stuck-head.ts'
 
+/** What a set of lanes takes. */
 export interface LanesOptions<T> {
   /** An item that has waited this long is as important as any. From 0; Infinity: never. Default 30,000. */
   readonly ageingMs?: number
@@ -30,6 +31,7 @@ export interface LanesOptions<T> {
   readonly clock?: Clock
 }
 
+/** What `push` of lanes takes beside the item. */
 export interface LaneItemOptions {
   /** Items of one lane run one at a time, in the order they came. Default: a lane of its own. */
   readonly lane?: LaneKey
@@ -37,15 +39,21 @@ export interface LaneItemOptions {
   readonly priority?: Priority
 }
 
+/** What `inspect()` of lanes returns. */
 export interface LanesState {
+  /** Lanes with items. */
   readonly lanes: number
+  /** Items that wait, by priority. */
   readonly waiting: PerPriority<number>
+  /** Items that were taken and are not done. */
   readonly running: number
   /** Lanes whose first item could be taken now, by the lane's importance. */
   readonly ready: PerPriority<number>
   /** Lanes whose first item waits for its delay to pass. */
   readonly held: number
+  /** How long the oldest item has waited. */
   readonly oldestWaitMs: number
+  /** How long the oldest running item has run. */
   readonly longestRunMs: number
 }
 
@@ -87,6 +95,7 @@ export class Lanes<T> implements Disposable {
     return this.#waiting.high + this.#waiting.medium + this.#waiting.low
   }
 
+  /** Items that were taken and are not done. */
   get running(): number {
     return this.#running.length
   }

@@ -6,6 +6,7 @@ export type Order = 'partition' | 'key' | 'unordered'
 /** What names a lane. Undefined: a lane of its own for this item alone, so it waits for nobody. */
 export type LaneKey = string | number | undefined
 
+/** An item by its partition and its key. */
 export interface Ordered {
   readonly partition: number
   /** Without a key an item is unordered where the order is by key. */

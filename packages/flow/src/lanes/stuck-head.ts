@@ -6,9 +6,13 @@ import type { LaneKey } from './order.ts'
 
 /** An item that runs so long that everything behind it in its lane waits for it alone. */
 export interface StuckHead<T> {
+  /** What is stuck. */
   readonly item: T
+  /** The lane that waits behind it. */
   readonly lane: LaneKey
+  /** How long it has run. */
   readonly runningMs: number
+  /** 1 for the first time. */
   readonly attempt: number
 }
 

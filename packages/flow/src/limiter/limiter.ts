@@ -11,6 +11,7 @@ import { requireFunction, requireInteger, requireNumber, requireOneOf } from '..
 import { defaultShares, nextByShare, requireShares } from './shares.ts'
 import type { Shares } from './shares.ts'
 
+/** What a limiter takes. */
 export interface LimiterOptions {
   /** Calls at a time: a number, from 1, stays as it is; a `Limit` learns. */
   readonly limit: number | Limit
@@ -27,11 +28,15 @@ export interface LimiterOptions {
   readonly clock?: Clock
 }
 
+/** A limit that was learned. */
 export interface LimitChange {
+  /** The limit before. */
   readonly from: number
+  /** The limit now. */
   readonly to: number
 }
 
+/** What `acquire` of a limiter takes. */
 export interface LimiterAcquireOptions {
   /** Default medium. */
   readonly priority?: Priority
@@ -43,6 +48,7 @@ export interface LimiterAcquireOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** What `run` of a limiter takes beside the work. */
 export interface LimiterRunOptions extends LimiterAcquireOptions {
   /** Which errors say that the backend refused it or did not answer in time. Default: none. */
   readonly isDrop?: (error: unknown) => boolean
@@ -50,6 +56,7 @@ export interface LimiterRunOptions extends LimiterAcquireOptions {
 
 /** A slot in use. The first outcome frees it and counts; any later one does nothing, so a `finally` may `ignore`. */
 export interface Token {
+  /** Whose share it is of. */
   readonly priority: Priority
   /** It ended well: its time is a sample. */
   success(): void
@@ -59,15 +66,21 @@ export interface Token {
   dropped(): void
 }
 
+/** What `inspect()` of a limiter returns. */
 export interface LimiterState {
+  /** The name of the limit. */
   readonly algorithm: string
   /** In force, in whole slots. */
   readonly limit: number
   /** What was learnt, before the cap. */
   readonly learntLimit: number
+  /** Calls that run. */
   readonly inFlight: number
+  /** Calls that run, by priority. */
   readonly inFlightBy: PerPriority<number>
+  /** Callers that wait, by priority. */
   readonly waiting: PerPriority<number>
+  /** It gives no more tokens. */
   readonly closed: boolean
 }
 
@@ -143,10 +156,12 @@ export class Limiter implements Disposable {
     return Math.max(1, Math.floor(Math.min(this.#state.limit, this.#capNow())))
   }
 
+  /** Calls that run. */
   get inFlight(): number {
     return this.#inFlight.high + this.#inFlight.medium + this.#inFlight.low
   }
 
+  /** Callers that wait. */
   get waiting(): number {
     return this.#waiters.high.length + this.#waiters.medium.length + this.#waiters.low.length
   }
@@ -159,6 +174,10 @@ export class Limiter implements Disposable {
     return this.#newToken(priority)
   }
 
+  /**
+   * Waits for a token.
+   * @throws BackpressureError, ClosedError, or the signal's reason
+   */
   async acquire(options: LimiterAcquireOptions = noOptions): Promise<Token> {
     requireCall(options)
     const { priority = 'medium' } = options

@@ -2,6 +2,7 @@ import { requireNumber } from '../require.ts'
 import { clamp, mayRaise, requireBounds, requireSample } from './limit.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
 
+/** What `aimdLimit` takes. */
 export interface AimdOptions extends Partial<LimitBounds> {
   /** A time over this counts as dropped. From 0. Default 5,000. */
   readonly timeoutMs?: number

@@ -4,6 +4,7 @@ import { windowedLimit } from './windowed.ts'
 import type { WindowedState } from './windowed.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
 
+/** What `gradientLimit` takes. */
 export interface GradientOptions extends Partial<LimitBounds> {
   /** Samples whose mean is one measure. From 1. Default 100. */
   readonly window?: number
@@ -19,6 +20,7 @@ export interface GradientOptions extends Partial<LimitBounds> {
   readonly backoffRatio?: number
 }
 
+/** What a gradient limit has learned. */
 export interface GradientState extends LimitState {
   /** Exponential moving average of the measures, over `longWindow` of them. */
   readonly longMs: number

@@ -13,6 +13,7 @@ export interface LimitSample {
   readonly saturated?: boolean
 }
 
+/** The state of a limit: what it allows now. */
 export interface LimitState {
   /** Allowed in flight; may have a fraction, of which whoever enforces it takes the floor. */
   readonly limit: number
@@ -26,9 +27,11 @@ export interface Limit<State extends LimitState = LimitState> {
   readonly name: string
   /** A state that has learnt nothing yet. Default: at the configured start. */
   start(limit?: number): State
+  /** The state after a sample. */
   next(state: State, sample: LimitSample): State
 }
 
+/** The range of a limit that learns, and where it begins. */
 export interface LimitBounds {
   /** The lowest limit. From 1. The default is the algorithm's. */
   readonly min: number

@@ -3,6 +3,7 @@ import { requireInteger, requireNumber } from '../require.ts'
 import { mayRaise, requireBounds, requireSample } from './limit.ts'
 import type { Limit, LimitBounds, LimitSample, LimitState } from './limit.ts'
 
+/** What `stepLimit` takes. */
 export interface StepOptions extends Partial<LimitBounds> {
   /** Samples per decision. From 1. Default 100. */
   readonly window?: number
@@ -16,8 +17,11 @@ export interface StepOptions extends Partial<LimitBounds> {
   readonly stepUp?: number
 }
 
+/** What a step limit has learned. */
 export interface StepState extends LimitState {
+  /** Samples of the decision under way. */
   readonly samples: number
+  /** The sum of their times. */
   readonly sumMs: number
   /** Samples of the window that could argue for more. */
   readonly raising: number

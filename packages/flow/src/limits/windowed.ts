@@ -2,12 +2,19 @@ import { requireInteger } from '../require.ts'
 import { requireSample } from './limit.ts'
 import type { Limit, LimitSample, LimitState } from './limit.ts'
 
+/** What a windowed limit has gathered. */
 export interface WindowedState<Inner extends LimitState> extends LimitState {
+  /** The state of the limit that is fed by windows. */
   readonly inner: Inner
+  /** Samples of the window under way. */
   readonly samples: number
+  /** The sum of their times. */
   readonly sumMs: number
+  /** The most calls that ran at once in it. */
   readonly maxInFlight: number
+  /** Samples of it that were dropped. */
   readonly drops: number
+  /** Samples of it in which the process itself was the bottleneck. */
   readonly saturated: number
 }
 

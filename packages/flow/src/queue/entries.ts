@@ -5,8 +5,11 @@ import type { PerPriority, Priority } from './priority.ts'
 
 /** An item's place in the queue. It counts until it is released or shed. */
 export interface QueueEntry<T> {
+  /** What was pushed. */
   readonly item: T
+  /** Its priority. */
   readonly priority: Priority
+  /** What it counts. */
   readonly bytes: number
   /** queued: may still be evicted. sealed: in work, counts, cannot be evicted. gone: released or shed. */
   readonly state: 'waiting' | 'queued' | 'sealed' | 'gone'

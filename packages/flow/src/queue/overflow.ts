@@ -3,6 +3,7 @@ import type { BackpressureReason, ErrorFacts } from '../errors.ts'
 import { requireNumber } from '../require.ts'
 import type { Priority } from './priority.ts'
 
+/** How long an item waits for room in a full queue, by priority. */
 export interface OverflowOptions {
   /**
    * How long a high item waits for room where it can evict nobody. From 0; Infinity: as long as it takes. Default

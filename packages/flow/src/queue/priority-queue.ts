@@ -16,6 +16,7 @@ import type { OverflowOptions, OverflowRules } from './overflow.ts'
 import { perPriority, priorities } from './priority.ts'
 import type { PerPriority, Priority } from './priority.ts'
 
+/** What a priority queue takes. */
 export interface PriorityQueueOptions<T> extends WatermarkOptions, OverflowOptions {
   /** What `take` gives first: the most important (default), or what came first. */
   readonly takeOrder?: 'priority' | 'arrival'
@@ -23,16 +24,21 @@ export interface PriorityQueueOptions<T> extends WatermarkOptions, OverflowOptio
   readonly maxWaiting?: number
   /** Told of each item that was accepted and then had to go. Its owner must hear of it, so this is required. */
   readonly onShed: (shed: Shed<T>) => void
+  /** Called at the high watermark. */
   readonly onThrottled?: (state: GateState) => void
+  /** Called at the low watermark. */
   readonly onReleased?: (state: GateState) => void
   readonly clock?: Clock
 }
 
+/** An item that had to leave a full or closed queue. */
 export interface Shed<T> {
+  /** The item, with its priority. */
   readonly entry: QueueEntry<T>
   readonly error: BackpressureError
 }
 
+/** What `push` takes beside the item. */
 export interface PushOptions {
   /** Default medium. */
   readonly priority?: Priority
@@ -41,8 +47,11 @@ export interface PushOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `inspect()` of a priority queue returns. */
 export interface PriorityQueueState extends GateState {
+  /** Items that wait to be taken, by priority. */
   readonly queued: PerPriority<number>
+  /** Callers of `push` that wait for room. */
   readonly waitingPushes: PerPriority<number>
   /** Since the start, by reason. */
   readonly shed: Readonly<Record<BackpressureReason, number>>
@@ -87,6 +96,7 @@ export class PriorityQueue<T> implements Disposable {
     return this.#queued.length
   }
 
+  /** From the high watermark on, until the low one is reached. */
   get throttled(): boolean {
     return this.#gate.throttled
   }

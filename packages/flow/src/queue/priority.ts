@@ -1,6 +1,7 @@
 /** From the most important to the least. */
 export const priorities = ['high', 'medium', 'low'] as const
 
+/** Who gives way where there is no room for all. */
 export type Priority = (typeof priorities)[number]
 
 /** Position of a priority in `priorities`: 0 is the most important. */

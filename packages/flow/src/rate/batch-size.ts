@@ -2,6 +2,7 @@ import { ConfigError } from '../errors.ts'
 import { clamp } from '../limits/limit.ts'
 import { requireInteger, requireNumber } from '../require.ts'
 
+/** What an AdaptiveBatchSize takes. */
 export interface BatchSizeOptions {
   /** The smallest size, in records. From 1. Default 10. */
   readonly min?: number
@@ -18,7 +19,9 @@ export interface BatchSizeOptions {
 /** What `inspect()` of an AdaptiveBatchSize returns. */
 export interface BatchSizeState {
   readonly size: number
+  /** The smallest size. */
   readonly min: number
+  /** The largest size. */
   readonly max: number
 }
 
@@ -43,10 +46,12 @@ export class AdaptiveBatchSize {
     return this.#size
   }
 
+  /** Under pressure: multiplies the size by `factor`, down to `min`. */
   decrease(): number {
     return (this.#size = Math.max(this.#min, Math.floor(this.#size * this.#factor)))
   }
 
+  /** Without pressure: adds `step`, up to `max`. */
   increase(): number {
     return (this.#size = Math.min(this.#max, this.#size + this.#step))
   }

@@ -4,6 +4,7 @@ import { BackpressureError, ClosedError, RateLimitError } from '../errors.ts'
 import { Waiters } from '../gate/waiters.ts'
 import { requireInteger, requireNumber, requireOneOf } from '../require.ts'
 
+/** What a rate limiter takes. */
 export interface RateLimiterOptions {
   /** How many elements are admitted in `perMs`. At least 1. */
   readonly elements: number
@@ -18,11 +19,15 @@ export interface RateLimiterOptions {
   readonly clock?: Clock
 }
 
+/** What `inspect()` of a rate limiter returns. */
 export interface RateLimiterState {
   /** What could be taken at once now; may have a fraction. */
   readonly tokens: number
+  /** How many may be admitted at once after a pause. */
   readonly burst: number
+  /** How many are admitted per second. */
   readonly ratePerSecond: number
+  /** Callers that wait. */
   readonly waiting: number
 }
 

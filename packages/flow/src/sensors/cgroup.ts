@@ -4,11 +4,13 @@ import { dirname, join } from 'node:path'
 
 /** What this process may use: its container's limits, or the machine where there are none. */
 export interface ResourceLimits {
+  /** Memory that the process may use. */
   readonly memoryBytes: number
   /** May have a fraction. */
   readonly cpus: number
 }
 
+/** Where the files of cgroups are. Default: as Linux has them. */
 export interface CgroupPaths {
   /** Default /sys/fs/cgroup. */
   readonly root?: string

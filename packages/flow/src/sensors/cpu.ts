@@ -2,6 +2,7 @@ import { systemClock } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { requireNumber } from '../require.ts'
 
+/** What `cpuSensor` takes. */
 export interface CpuSensorOptions {
   /** How many CPUs are a load of 1: see `readResourceLimits().cpus`. From 0.001. */
   readonly cpus: number

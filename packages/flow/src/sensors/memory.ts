@@ -1,12 +1,17 @@
 import { getHeapStatistics } from 'node:v8'
 import { requireNumber } from '../require.ts'
 
+/** What a process uses of memory. */
 export interface MemoryUse {
+  /** Memory of the process, as the system counts it. */
   readonly rssBytes: number
+  /** V8's heap. */
   readonly heapBytes: number
+  /** What V8's heap may grow to. */
   readonly heapLimitBytes: number
 }
 
+/** What `memorySensor` takes. */
 export interface MemorySensorOptions {
   /** What the process may have: see `readResourceLimits().memoryBytes`. From 1. */
   readonly limitBytes: number

@@ -7,6 +7,7 @@ import { requireFunction, requireNumber } from '../require.ts'
 
 /** What is measured, and when it is pressure. */
 export interface PressureCondition {
+  /** The value as of now. */
   readonly read: () => number
   /** Pressure from here on: above it, or below it where `offAt` is above. */
   readonly onAt: number
@@ -14,7 +15,9 @@ export interface PressureCondition {
   readonly offAt: number
 }
 
+/** What a pressure sensor takes. */
 export interface PressureSensorOptions<Name extends string> {
+  /** What is looked at, by name. */
   readonly conditions: Readonly<Record<Name, PressureCondition>>
   /** A condition begins, and ends, to count once it has been so for this long. From 0. Default 5,000. */
   readonly holdMs?: number
@@ -23,15 +26,20 @@ export interface PressureSensorOptions<Name extends string> {
   readonly clock?: Clock
 }
 
+/** A condition began or ended to count. */
 export interface PressureChange<Name extends string> {
+  /** Its name. */
   readonly condition: Name
+  /** It counts now. */
   readonly active: boolean
   readonly value: number
 }
 
+/** A condition as it was when looked at last. */
 export interface ConditionState {
   /** At the last look; NaN: none yet, or it could not be read. */
   readonly value: number
+  /** It counts: it has held for `holdMs`. */
   readonly active: boolean
 }
 
@@ -99,6 +107,7 @@ export class PressureSensor<Name extends string> implements Disposable {
     return this.#watched.filter(({ active }) => active).map(({ name }) => name)
   }
 
+  /** Returns the function that takes the listener off again. */
   on(name: 'change', listener: (change: PressureChange<Name>) => void): () => void {
     return this.#emitter.on(name, listener)
   }
@@ -126,6 +135,7 @@ export class PressureSensor<Name extends string> implements Disposable {
     >
   }
 
+  /** Stops looking. */
   close(): void {
     this.#timer?.cancel()
     this.#timer = undefined

@@ -4,7 +4,9 @@ import { requireFunction } from '../require.ts'
 
 /** What somebody waits for until it is handled, such as a record of a consumer: one of the two has to be called. */
 export interface Acknowledgeable {
+  /** It is done with. */
   ack(): void
+  /** It could not be done. */
   fail(error: unknown): void
 }
 

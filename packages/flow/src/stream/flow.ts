@@ -28,10 +28,12 @@ import type { SinkOptions } from './sinks.ts'
 import { openSource, requireSource, tickSource } from './sources.ts'
 import type { FlowSource } from './sources.ts'
 
+/** What a flow takes beside its source. */
 export interface FlowOptions {
   readonly clock?: Clock
 }
 
+/** How many inner sources are read at once, and how far ahead. */
 export interface FlatMapConcurrency {
   /** Inner sources open at a time. Default 256. */
   readonly concurrency?: number
@@ -76,6 +78,7 @@ export class Flow<T> implements AsyncIterable<T> {
     return Flow.from({ [Symbol.iterator]: () => rangeIterator(first, count) }, options)
   }
 
+  /** Each element, changed. */
   map<R>(mapper: (value: T) => R): Flow<R> {
     return this.#step(requireFunction('mapper', mapper))
   }
@@ -244,10 +247,12 @@ export class Flow<T> implements AsyncIterable<T> {
     return all
   }
 
+  /** A Node stream in object mode, which pulls as it is read. */
   toNodeStream(): Readable {
     return Readable.from(this)
   }
 
+  /** A web stream, which pulls as it is read. */
   toWebStream(): ReadableStream<T> {
     return ReadableStream.from(this)
   }

@@ -1,6 +1,7 @@
 import { promiseOf } from '../promise-of.ts'
 import { closeSource, leaveClosing, warnOfFailedClose } from './puller.ts'
 
+/** What the ends of a flow take. */
 export interface SinkOptions {
   /** Ends the flow, rejecting with the signal's reason. */
   readonly signal?: AbortSignal | undefined

@@ -10,6 +10,7 @@ import type {
 } from '../driver/driver.ts'
 import type { Inquiry } from './inquiry.ts'
 
+/** A group, as its coordinator describes it. */
 export interface GroupDescription {
   readonly group: string
   /** `classic`: of the protocol before KIP-848, as clients of other languages still use it. */
@@ -18,7 +19,9 @@ export interface GroupDescription {
   readonly state: string
   /** -1 for a classic group. */
   readonly epoch: number
+  /** What assigns partitions to its members. */
   readonly assignor: string
+  /** Its members. */
   readonly members: readonly MemberDescription[]
 }
 
@@ -36,9 +39,11 @@ export interface MemberDescription {
   readonly target: readonly OwnedTopic[]
 }
 
+/** A topic, with partitions of it that a member owns. */
 export interface OwnedTopic {
   /** The topic's id where it was deleted meanwhile. */
   readonly topic: string
+  /** Numbers of partitions. */
   readonly partitions: readonly number[]
 }
 
@@ -50,7 +55,9 @@ export interface UnknownBroker {
 
 /** The groups of the brokers that answered, sorted by name, and the brokers that did not. */
 export interface GroupListing {
+  /** The groups of the brokers that answered. */
   readonly groups: readonly ListedGroup[]
+  /** The brokers that did not. */
   readonly unknown: readonly UnknownBroker[]
 }
 

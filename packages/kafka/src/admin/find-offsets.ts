@@ -11,11 +11,13 @@ import type { AskBroker } from './ask-broker.ts'
 /** An end of the log, or the first record at or after a time in milliseconds since the epoch. */
 export type OffsetAt = 'earliest' | 'latest' | number
 
+/** An offset of a partition. */
 export interface PartitionOffset {
   readonly topic: string
   readonly partition: number
   /** -1: no record at or after the time asked for. */
   readonly offset: number
+  /** Of the record there; -1 where it is not known. */
   readonly leaderEpoch: number
 }
 

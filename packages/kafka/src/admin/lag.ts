@@ -37,10 +37,15 @@ export interface PartitionLag {
 export interface UnknownLag {
   readonly topic: string
   readonly partition: number
+  /** As of a PartitionLag; null: not known either. */
   readonly committed: number | null
+  /** As of a PartitionLag; null: not known either. */
   readonly start: number | null
+  /** As of a PartitionLag; null: not known either. */
   readonly end: number | null
+  /** Not known. */
   readonly held: null
+  /** Not known. */
   readonly lag: null
   readonly error: Error
 }

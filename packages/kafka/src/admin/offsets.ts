@@ -30,7 +30,9 @@ export async function offsetsOf(
 
 /** The offsets that could be found out, and why the others could not. Sorted by topic and partition. */
 export interface OffsetSurvey {
+  /** Those that could be found out. */
   readonly offsets: readonly PartitionOffset[]
+  /** Partitions whose offset could not, and why. */
   readonly unknown: readonly UnknownPartition[]
 }
 

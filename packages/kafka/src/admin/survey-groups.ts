@@ -31,6 +31,7 @@ export interface GroupSurvey {
 
 /** Groups, and why the others are missing. */
 export interface GroupsSurvey {
+  /** What is known of each group. */
   readonly groups: readonly GroupSurvey[]
   /** Groups of other protocols, such as `share`: they commit no offsets. */
   readonly others: readonly ListedGroup[]

@@ -9,10 +9,13 @@ import type { UnknownTopic } from './lag.ts'
 export interface TopicSurvey {
   readonly name: string
   readonly id: string
+  /** It is one of Kafka's own. */
   readonly internal: boolean
+  /** What is known of each partition. */
   readonly partitions: readonly PartitionSurvey[]
 }
 
+/** What is known of a partition. */
 export interface PartitionSurvey extends PartitionMetadata {
   /** Null: see `error`. */
   readonly start: number | null
@@ -24,7 +27,9 @@ export interface PartitionSurvey extends PartitionMetadata {
 
 /** Topics, sorted by name, and those of which nothing could be found out. */
 export interface TopicsSurvey {
+  /** What is known of each topic. */
   readonly topics: readonly TopicSurvey[]
+  /** What could not be found out, and why. */
   readonly unknown: readonly UnknownTopic[]
 }
 

@@ -17,16 +17,20 @@ export interface TopicSpec {
   readonly configs?: Readonly<Record<string, string>>
 }
 
+/** A topic that was created, or was there. */
 export interface CreatedTopic {
   readonly name: string
   /** False: it was there already. */
   readonly created: boolean
 }
 
+/** A topic, as the cluster describes it. */
 export interface TopicDescription {
   readonly name: string
   readonly id: string
+  /** It is one of Kafka's own. */
   readonly internal: boolean
+  /** Its partitions. */
   readonly partitions: readonly PartitionMetadata[]
   /** All settings as they hold for it; empty where they were not asked for. */
   readonly configs: Readonly<Record<string, string | null>>

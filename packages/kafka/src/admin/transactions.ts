@@ -16,7 +16,9 @@ import { askCoordinator, placesIn } from './offsets.ts'
 
 /** A transactional id with its latest transaction, as its coordinator knows it. */
 export interface TransactionDescription {
+  /** Kafka: `transactional.id`. */
   readonly transactionalId: string
+  /** Of the producer that writes it. */
   readonly producerId: bigint
   readonly epoch: number
   /** As Kafka says it: `Ongoing`, `PrepareCommit`, `PrepareAbort`, `CompleteCommit`, `CompleteAbort`, `Empty` ... */
@@ -33,18 +35,22 @@ export interface TransactionDescription {
 
 /** The transactions of the brokers that answered, by their ids, and the brokers that did not. */
 export interface TransactionsSurvey {
+  /** Those of the brokers that answered. */
   readonly transactions: readonly TransactionDescription[]
+  /** The brokers that did not. */
   readonly unknown: readonly UnknownBroker[]
 }
 
 /** A transaction that is open in a partition, as the partition's leader knows it. */
 export interface OpenTransaction extends PartitionKey {
+  /** Of the producer that writes it. */
   readonly producerId: bigint
   readonly epoch: number
   /** Of the coordinator that wrote the producer's last marker here; null: none did yet. */
   readonly coordinatorEpoch: number | null
   /** Of its first record. Readers of committed records cannot pass it. */
   readonly startOffset: number
+  /** The timestamp of its newest record there, in milliseconds since the epoch. */
   readonly lastTimestampMs: number
 }
 

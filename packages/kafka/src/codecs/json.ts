@@ -61,6 +61,7 @@ function check(schema: StandardSchemaV1, value: unknown): unknown {
 
 /** What a schema has against a value. */
 export class SchemaError extends TypeError {
+  /** What the schema objects to, each with the path to it. */
   readonly issues: readonly StandardSchemaV1.Issue[]
 
   constructor(issues: readonly StandardSchemaV1.Issue[]) {

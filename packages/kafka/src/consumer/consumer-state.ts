@@ -12,16 +12,21 @@ import type { SkippedRecords } from '../incoming/unreadable.ts'
 export interface ConsumerState extends Partial<ConsumerSessionState> {
   readonly group: string
   readonly state: 'open' | 'running' | 'closing' | 'closed'
+  /** How many dead letters it has written. */
   readonly deadLetters: LetterCounts
 }
 
 /** The part of a consumer's state that begins with `run` or `stream`. */
 export interface ConsumerSessionState {
+  /** The member of the group. */
   readonly membership: ConsumerMembershipState
   /** The memory budget of fetched records. */
   readonly gate: ConsumerGateState
+  /** Where records are fetched. */
   readonly fetcher: FetchLoopsState
+  /** The calls of handlers. */
   readonly dispatcher: ConsumerDispatcherState
+  /** The commits. */
   readonly committer: ConsumerCommitterState
   /** Undefined where the option `pressure` is false. */
   readonly pressure: PressureState | undefined
@@ -61,6 +66,7 @@ export interface ConsumerDispatcherState {
   readonly algorithm: string
   /** Calls that run on after their timeout or the loss of their partition: their result no longer counts. */
   readonly abandoned: number
+  /** Records whose handler has succeeded. */
   readonly handledRecords: number
   /** The call that has run for the longest time. */
   readonly oldest: OldestCall | undefined
@@ -76,12 +82,15 @@ export interface ConsumerDispatcherState {
 export interface OldestCall extends OffsetPlace {
   /** 1 for the first attempt. */
   readonly attempt: number
+  /** How long it has run. */
   readonly runningMs: number
 }
 
 /** The commits of a consumer. */
 export interface ConsumerCommitterState {
+  /** The option of this name. */
   readonly commitIntervalMs: number
+  /** Commits that succeeded. */
   readonly commits: number
   /** Commits that failed; what can be tried again was. */
   readonly failures: number
@@ -93,7 +102,9 @@ export interface ConsumerCommitterState {
 export interface ConsumerPartitionState extends PartitionPlace, Readonly<Usage> {
   /** Grows with each assignment of the partition to this consumer. */
   readonly incarnation: number
+  /** Where it is between assignment and release. */
   readonly phase: PartitionPhase
+  /** By `pause`. */
   readonly paused: boolean
   /** The next offset to fetch. */
   readonly position: number
@@ -101,6 +112,7 @@ export interface ConsumerPartitionState extends PartitionPlace, Readonly<Usage> 
   readonly finishedTo: number
   /** Finished records beyond `finishedTo`. */
   readonly finishedAhead: number
+  /** The offset that was committed last. */
   readonly committed: number
   /** The end of the partition, as of the last fetch. */
   readonly highWatermark: number

@@ -23,15 +23,18 @@ import { ProcessTracing } from './dispatch/process-tracing.ts'
 import type { ConsumerState } from './consumer-state.ts'
 import type { RecordOf } from '../incoming/record-of.ts'
 
+/** Handles one record. The record is finished when it returns, or what it returns is settled. */
 export type RecordHandler<T extends AnySource> = (record: RecordOf<T>, context: HandlerContext) => unknown
 /** Records of one partition, in order, from 1 to `maxPollRecords`. */
 export type BatchHandler<T extends AnySource> = (records: readonly RecordOf<T>[], context: HandlerContext) => unknown
 
+/** What `run` takes beside the handler. */
 export interface RunOptions {
   /** Closes the consumer when it is aborted. */
   readonly signal?: AbortSignal
 }
 
+/** What `run` takes for a handler of single records. */
 export type RecordRunOptions<T extends AnySource> = RunOptions & {
   readonly batch?: false
   /** For handlers by type: the header that says the type, default `event-type`; or a function of the record. */
@@ -49,6 +52,7 @@ export interface PauseTarget {
   readonly partition?: number
 }
 
+/** What `close` of a consumer, or a pipe, takes. */
 export interface CloseOptions {
   /**
    * For all that closing does: handlers end by themselves, then what is finished is committed and the group is left.
@@ -199,6 +203,10 @@ export class Consumer<T extends AnySource = AnyTopic> implements AsyncDisposable
     this.#setPaused(which, true)
   }
 
+  /**
+   * Ends the pause of these partitions, topics, or all.
+   * @throws ConfigError for one that is not assigned to this consumer
+   */
   resume(which?: readonly PauseTarget[]): void {
     this.#setPaused(which, false)
   }

@@ -9,6 +9,7 @@ export class HandlerError extends SluiceError<'handler_failed'> {
   declare readonly partition: number
   /** Of the first record of the batch, where the handler takes batches. */
   declare readonly offset: number
+  /** Calls of the handler, in all. */
   declare readonly attempts: number
 
   constructor(place: OffsetPlace, attempts: number, cause: unknown) {
@@ -24,6 +25,7 @@ export class HandlerTimeoutError extends SluiceError<'handler_timed_out'> {
   declare readonly topic: string
   declare readonly partition: number
   declare readonly offset: number
+  /** The `handlerTimeoutMs` that was over. */
   declare readonly timeoutMs: number
 
   constructor(place: OffsetPlace, timeoutMs: number) {
@@ -59,6 +61,7 @@ export class RevokedError extends SluiceError<'partition_revoked'> {
 
 /** More handlers ignore their aborted signal than the consumer has slots. */
 export class AbandonedHandlersError extends SluiceError<'handlers_abandoned'> {
+  /** Handlers that ran on after they were given up. */
   declare readonly abandoned: number
 
   constructor(abandoned: number, concurrency: number) {
@@ -97,6 +100,7 @@ export class UnknownEventTypeError extends SluiceError<'event_type_unknown'> {
 /** Partitions have no position in the log, and the reset policy is `none`. */
 export class NoPositionError extends SluiceError<'position_missing'> {
   declare readonly group: string
+  /** Partitions without a committed offset. */
   declare readonly partitions: readonly PartitionPlace[]
 
   constructor(group: string, partitions: readonly PartitionPlace[], reason: ResetReason) {
@@ -119,6 +123,7 @@ export class OffsetOutsideLogError extends SluiceError<'offset_outside_log'> {
   declare readonly offset: number
   /** -1: unknown, the log of another leader was longer. */
   declare readonly logStart: number
+  /** The end of the log, as the broker says. */
   declare readonly logEnd: number
 
   constructor(place: OffsetPlace, logStart: number, logEnd: number) {

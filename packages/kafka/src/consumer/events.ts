@@ -71,7 +71,9 @@ export type ConsumerEvents = {
   error: { readonly during: ConsumerActivity; readonly error: unknown }
 }
 
+/** Why a position had to be reset. */
 export type ResetReason = 'no_committed_offset' | 'offset_out_of_range' | 'log_diverged'
+/** What a consumer was doing when something failed. */
 export type ConsumerActivity =
   | 'metadata'
   | 'heartbeat'

@@ -1,5 +1,6 @@
 import type { ConsumerEvents } from './events.ts'
 
+/** The dead letters of a consumer. */
 export interface LetterCounts {
   /** Dead letters that are in their topics, also those of `reduced`. */
   readonly written: number

@@ -15,6 +15,7 @@ import type { PrioritySource } from './dispatch/record-priority.ts'
 import { unreadablePolicies, type UnreadablePolicy } from '../incoming/unreadable.ts'
 import type { AnyTopic, AnySource } from '../record/sources.ts'
 
+/** Which records wait for which: those of a partition, those of a key in it, or none. */
 export type ConsumerOrder = 'partition' | 'key' | 'unordered'
 
 /**
@@ -30,6 +31,7 @@ export type ResetPolicy =
   /** So long before the moment of the reset. */
   | { readonly agoMs: number }
 
+/** The memory budget of a consumer. */
 export interface ConsumerGateOptions {
   /** Records in memory; what one fetch brings may pass it by a batch. 1 to 10,000,000, default 1,000. */
   readonly maxRecords?: number
@@ -37,6 +39,7 @@ export interface ConsumerGateOptions {
   readonly maxBytes?: number
 }
 
+/** When a record whose handler failed is handled again. */
 export interface HandlerRetryOptions {
   /** Calls of the handler for one record, in all. From 1, default 3. */
   readonly attempts?: number
@@ -60,6 +63,7 @@ export interface HandlerRetryOptions {
  */
 export type DeadLetterListener = (record: ConsumerRecord, error: unknown) => unknown
 
+/** What `kafka.consumer` takes. */
 export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   /** The consumer group: 1 to 249 characters. Kafka: `group.id`. */
   readonly group: string
@@ -102,6 +106,7 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   readonly topicPriority?: Readonly<Record<string, Priority>>
   /** A record that has been handled for this long is reported by a `stuck` event. From 1, default 30,000. */
   readonly stuckAfterMs?: number
+  /** The memory budget for records that are fetched and not finished. */
   readonly gate?: ConsumerGateOptions
   /**
    * Records of one partition before the next partition's turn, and at most in one batch; under pressure fewer. From 1,
@@ -120,12 +125,14 @@ export interface ConsumerOptions<T extends AnySource = AnyTopic> {
   readonly handlerTimeoutMs?: number
   /** How long a timed-out handler keeps its partition before it is abandoned. From 0, default 30,000. */
   readonly abandonAfterMs?: number
+  /** When a record whose handler failed is handled again. */
   readonly retry?: HandlerRetryOptions
   /**
    * Whether a record that fails for good, or cannot be decoded, becomes a dead letter in `<topic>.dlq`, and is finished
    * then. False: the consumer stops with the error instead. Default true, as `{ oversize: 'omit' }`.
    */
   readonly deadLetters?: boolean | ConsumerDeadLetterOptions
+  /** Called with a record after it was written as a dead letter. */
   readonly onDeadLetter?: DeadLetterListener
   /** Where positions are kept, together with the handler's effects. Not with `retry.topicAfterMs`. Default: the group's commits. */
   readonly positionStore?: PositionStore

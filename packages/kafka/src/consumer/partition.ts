@@ -13,13 +13,17 @@ export type PartitionPhase = 'starting' | 'active' | 'draining' | 'released'
 
 /** What one partition has in memory, and what it may get from the fetch under way. */
 export interface Usage {
+  /** Records in memory. */
   heldRecords: number
+  /** Bytes in memory. */
   heldBytes: number
   /** Of the held bytes, those that decompression added. */
   expandedBytes: number
   /** Of the held bytes, those of record objects and their headers. */
   objectBytes: number
+  /** Records that the fetch under way may bring. */
   reservedRecords: number
+  /** Bytes that the fetch under way may bring. */
   reservedBytes: number
 }
 

@@ -31,10 +31,15 @@ export interface PressureOptions {
   readonly readings?: ProcessReadings | undefined
 }
 
+/** The pressure that a consumer is under. */
 export interface PressureState {
+  /** The conditions that hold. */
   readonly active: readonly ConsumerPressure[]
+  /** All conditions. */
   readonly conditions: Readonly<Record<ConsumerPressure, ConditionState>>
+  /** `maxPollRecords`, or less under pressure. */
   readonly pollRecords: number
+  /** The share of the memory budget that is used: 1, or less under pressure. */
   readonly budgetShare: number
 }
 

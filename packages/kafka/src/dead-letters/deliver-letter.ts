@@ -9,6 +9,7 @@ import { untilDone } from '../failure/until-done.ts'
 /** What becomes of a dead letter that its topic is too small for: written without its value, or the consumer stops. */
 export type OversizePolicy = 'omit' | 'stop'
 
+/** What `write` takes beside the letter. */
 export interface LetterOptions {
   /** Ends the attempts; what is under way is not waited for. */
   readonly signal: AbortSignal
@@ -20,7 +21,9 @@ export interface LetterOptions {
   readonly onVisible?: ((letter: WrittenLetter) => void) | undefined
 }
 
+/** Where a dead letter was written, and what of it was left out. */
 export interface WrittenLetter {
+  /** Where it is. */
   readonly to: string
   /** What its topic did not take. */
   readonly omitted: readonly LetterPart[]

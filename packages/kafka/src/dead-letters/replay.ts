@@ -15,11 +15,13 @@ export interface FoundLetter {
   readonly letter: DeadLetter | undefined
 }
 
+/** Which dead letters are meant. */
 export interface LetterFilter {
   /** Default: all. */
   readonly where?: ((found: FoundLetter) => boolean) | undefined
 }
 
+/** What `replay` takes. */
 export interface ReplayOptions extends LetterFilter {
   /**
    * `retry`: to the retry topic of the group that failed, so that no other group sees them again; letters that no group
@@ -42,10 +44,13 @@ export interface ReplayOptions extends LetterFilter {
   /** Counts, and sends nothing. */
   readonly dryRun?: boolean | undefined
   readonly signal?: AbortSignal | undefined
+  /** Called now and then with the report as it is. */
   readonly onProgress?: ((report: ReplayReport) => void) | undefined
 }
 
+/** What a replay did. */
 export interface ReplayReport {
+  /** Letters that were looked at. */
   readonly read: number
   /** Sent to their topics and acknowledged; with `dryRun` those that would have been. */
   readonly replayed: number
@@ -77,6 +82,7 @@ export interface ReplayFailure {
   readonly offset: number
   /** Where it should have gone. */
   readonly topic: string
+  /** Why the letter was not sent. */
   readonly reason: string
 }
 

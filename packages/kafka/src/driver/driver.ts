@@ -49,8 +49,10 @@ export interface Driver {
 }
 
 export type CoordinatorKind = 'group' | 'transaction'
+/** Kafka: `isolation.level`. */
 export type Isolation = 'read_committed' | 'read_uncommitted'
 
+/** A broker, as the cluster advertises it. */
 export interface BrokerNode {
   readonly id: number
   readonly host: string
@@ -74,13 +76,18 @@ export interface TopicMetadata {
   readonly partitions: readonly PartitionMetadata[]
 }
 
+/** Where a partition is. */
 export interface PartitionMetadata {
   readonly partition: number
+  /** Of Kafka; 0: none. */
   readonly errorCode: number
   /** -1: none. */
   readonly leader: number
+  /** Grows with each new leader. */
   readonly leaderEpoch: number
+  /** Ids of the brokers that hold it. */
   readonly replicas: readonly number[]
+  /** Ids of the brokers that are up to date. */
   readonly inSync: readonly number[]
 }
 
@@ -306,13 +313,17 @@ export interface FetchOffsetsRequest {
   readonly topics: ReadonlyArray<{ readonly topic: string; readonly partitions: readonly number[] }> | null
 }
 
+/** What a group has committed for a partition. */
 export interface CommittedOffset {
   readonly topic: string
   readonly partition: number
+  /** Of Kafka; 0: none. */
   readonly errorCode: number
   /** -1: nothing committed. */
   readonly offset: number
+  /** Of the record before it; -1 where it is not known. */
   readonly leaderEpoch: number
+  /** The text that was committed with it. */
   readonly metadata: string
 }
 
@@ -371,6 +382,7 @@ export interface TopicConfigs extends TopicResult {
   readonly ownConfigs: Readonly<Record<string, string | null>>
 }
 
+/** A partition of a topic. */
 export interface PartitionKey {
   readonly topic: string
   readonly partition: number
@@ -390,9 +402,11 @@ export interface GroupResult {
   readonly errorCode: number
 }
 
+/** A group, as a broker lists it. */
 export interface ListedGroup {
   readonly group: string
   readonly state: string
+  /** The protocol of the group. */
   readonly type: string
 }
 

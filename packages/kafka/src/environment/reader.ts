@@ -1,5 +1,6 @@
 import { ConfigError } from '@sluice/flow'
 
+/** Variables of an environment, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Reads variables; an error names the variable. */

@@ -20,7 +20,9 @@ export interface DeadLetter {
   readonly attempts: number
   /** Ours: `handler`, `decode`, or `delivery` for one that could not be written. */
   readonly stage: string
+  /** The name of the error, such as `CardRefused`. */
   readonly errorClass: string
+  /** The message of the error. */
   readonly errorMessage: string
   /** When it failed: milliseconds since the epoch, -1 unknown. */
   readonly failedAtMs: number

@@ -2,13 +2,16 @@ import { SluiceError } from '@sluice/flow'
 import { messageOf } from '@sluice/flow/internal'
 import type { Refusal } from './refusal.ts'
 
+/** A dead letter that its topic does not take. */
 export interface RefusedLetter {
   /** Where it should have gone: a topic of dead letters, or of retries. */
   readonly to: string
   readonly topic: string
   readonly partition: number
   readonly offset?: number | undefined
+  /** What its topic objects to. */
   readonly refusal: Refusal
+  /** What to change so that it can be written. */
   readonly advice: string
 }
 
@@ -22,6 +25,7 @@ export class DeadLetterRefusedError extends SluiceError<'dead_letter_refused'> {
   /** Where the record is from. */
   declare readonly topic: string
   declare readonly partition: number
+  /** What the topic of dead letters objects to. */
   declare readonly refusal: Refusal
 
   constructor({ to, topic, partition, offset, refusal, advice }: RefusedLetter, cause: unknown) {

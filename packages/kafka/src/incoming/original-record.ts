@@ -16,5 +16,6 @@ export interface RetryFacts {
 
 /** A record that was read from a retry topic, as it was in the topic that it is from. */
 export interface OriginalRecord extends DecodedRecord {
+  /** What the retry topic says of it; left out where it was read from its own topic. */
   readonly retry?: RetryFacts
 }

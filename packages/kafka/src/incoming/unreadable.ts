@@ -17,6 +17,7 @@ export interface UnreadablesOptions {
 /** How often something of a topic could not be read and was skipped: each time a record, or the rest of a batch. */
 export interface SkippedRecords {
   readonly topic: string
+  /** How often. */
   readonly skipped: number
 }
 
@@ -51,6 +52,7 @@ export class Unreadables {
 
 /** Offsets that cannot be read, from `offset` up to `endOffset`, which is not one of them. */
 export interface UnreadableRange extends OffsetPlace {
+  /** The first offset behind them. */
   readonly endOffset: number
   /** Its `cause` says why. */
   readonly error: UnreadableBatchError

@@ -2,7 +2,9 @@ import type { LogFacts, LogLevel } from './logger.ts'
 
 /** How an event is logged. */
 export interface Line<Event> {
+  /** The level, or a function of the event. */
   readonly level: LogLevel | ((event: Event) => LogLevel)
+  /** The message. */
   readonly say: (event: Event) => string
   /** Where nobody listens to the event and there is no logger, it becomes a process warning. Default: it does not. */
   readonly warns?: boolean | ((event: Event) => boolean)

@@ -3,11 +3,14 @@ import { stackOf } from '@sluice/flow/internal'
 import { type EventLog, factsOf, type LinesOf } from './lines.ts'
 import type { LogFacts, Logger, LogLevel } from './logger.ts'
 
+/** What a client logs. */
 export interface LogLine {
   /** Lines of one kind are limited together, such as `deadLettered`. */
   readonly kind: string
+  /** Its level, unless it may pass by itself. */
   readonly level: LogLevel
   readonly message: string
+  /** Fields of the line, such as the group. */
   readonly facts: LogFacts
   /** Without a logger it becomes a process warning. */
   readonly warns: boolean
@@ -50,6 +53,7 @@ export class Log {
     this.#clock = clock
   }
 
+  /** Writes a line, unless lines of its kind are too frequent or nobody would see it. */
   write(line: LogLine): void {
     if (this.#logger === undefined && !line.warns) return
     const level = line.isBrief === true && !this.#hasLasted(line.kind) ? 'debug' : line.level

@@ -1,6 +1,7 @@
 import { Console } from 'node:console'
 import { ConfigError } from '@sluice/flow'
 
+/** The levels of a logger, as pino and others have them. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** The facts of a line. `event` is its kind, `err` the error where there is one. */

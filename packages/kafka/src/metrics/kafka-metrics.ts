@@ -10,6 +10,7 @@ import type { Readings, Sample } from './sample.ts'
 
 /** What is needed of a registry of `prom-client`. */
 export interface MetricRegistry {
+  /** Adds a metric, as `prom-client` does. */
   registerMetric(metric: never): void
 }
 

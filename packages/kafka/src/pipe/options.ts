@@ -31,6 +31,7 @@ export type OneOutput<To> = TopicOutput | (To extends TargetTopic<infer K, infer
 /** A record, several, or none; those of other topics by `outputTo`. */
 export type PipeOutput<To> = OneOutput<To> | ReadonlyArray<OneOutput<To>> | null | undefined | void
 
+/** Handles one record of a pipe and returns what is to be written. */
 export type PipeHandler<From extends AnyTopic, To> = (
   record: RecordOf<From>,
   context: HandlerContext,
@@ -41,10 +42,12 @@ const decided = ['topics', 'isolation', 'positionStore'] as const
 /** The options of a consumer that a pipe takes as they are. */
 export type PipeConsumerOptions = Omit<ConsumerOptions, (typeof decided)[number] | 'commitIntervalMs' | 'deadLetters'>
 
+/** What `kafka.pipe` takes: options of a consumer, and where outputs are written. */
 export interface PipeOptions<
   From extends AnyTopic,
   To extends AnyTopic | undefined = undefined,
 > extends PipeConsumerOptions {
+  /** The topics to read. */
   readonly from: From | readonly From[]
   /**
    * Where a partition starts for which the group has no offset: Kafka's `auto.offset.reset`. Default `earliest`: what

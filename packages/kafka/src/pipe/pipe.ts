@@ -23,6 +23,7 @@ export type PipeEvents = Omit<ConsumerEvents, 'committed'> & TransactionEvents
 
 /** What `inspect()` of a pipe returns. */
 export interface PipeState extends ConsumerState {
+  /** Its transactions. */
   readonly transactions: TransactionsState
 }
 
@@ -122,6 +123,10 @@ export class Pipe implements AsyncDisposable {
     this.#consumer.pause(which)
   }
 
+  /**
+   * As of a consumer.
+   * @throws ConfigError for one that is not assigned to this pipe
+   */
   resume(which?: readonly PauseTarget[]): void {
     this.#consumer.resume(which)
   }

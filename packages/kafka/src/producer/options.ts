@@ -10,6 +10,7 @@ import type { AddHeadersOptions, AddHeadersConfig } from '../outgoing/added-head
 /** What the leader waits for before it acknowledges: all in-sync replicas, itself alone, or nothing at all. */
 export type Acks = 'all' | 1 | 0
 
+/** What `kafka.producer` takes. */
 export interface ProducerOptions {
   /**
    * Default `'all'`. 1 and 0 can lose acknowledged records, and need `idempotent: false` beside them. Kafka: `acks`.
@@ -63,7 +64,9 @@ export interface ProducerOptions {
   readonly maxRequestBytes?: number | undefined
   /** Size of one record with its batch header, before compression, at least 1. Default 1,048,576. A larger one is refused. */
   readonly maxRecordBytes?: number | undefined
+  /** Bounds of the queue in front of the brokers. */
   readonly queue?: QueueOptions | undefined
+  /** When a broker that fails is left alone. */
   readonly breaker?: ProducerBreakerOptions | undefined
   /** Default true: as the fields of `AddHeadersOptions` say. False: none, save what a record asks for itself. */
   readonly addHeaders?: boolean | AddHeadersOptions | undefined
@@ -118,6 +121,7 @@ export interface ProducerBreakerOptions {
   readonly trialRequests?: number | undefined
 }
 
+/** What becomes of records that a producer gives up. */
 export interface DeadLetterOptions {
   /** How long a dead letter may take until it is acknowledged, at least 1. Default 10,000. */
   readonly timeoutMs?: number | undefined

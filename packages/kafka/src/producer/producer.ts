@@ -35,11 +35,13 @@ import { TopicSearch } from './send/topic-search.ts'
 import { SendTracing } from '../tracing/send-tracing.ts'
 import type { SendSpan } from '../tracing/send-tracing.ts'
 
+/** What `send` takes beside the record. */
 export interface SendOptions {
   /** Ends the wait for room. A record that is in the queue is on its way and is not called back. */
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `close` of a producer takes. */
 export interface CloseOptions {
   /** How long to wait for what is in the queue, 0 or more. Default 30,000. What is left then is given up. */
   readonly timeoutMs?: number | undefined

@@ -1,6 +1,7 @@
 import { requireInteger, Ring, messageOf } from '@sluice/flow/internal'
 import type { Delivery } from '../record/record.ts'
 
+/** What `sendAll` takes beside the records. */
 export interface SendAllOptions {
   /** Records that were sent and whose delivery was not taken from the iteration yet, at least 1. Default 256. */
   readonly maxInFlight?: number | undefined
@@ -20,6 +21,7 @@ export interface RecordSink<T> {
   hurry(): void
 }
 
+/** Where `sendAll` takes records from. */
 export type RecordSource<T> = Iterable<T> | AsyncIterable<T>
 
 /**

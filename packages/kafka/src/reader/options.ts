@@ -20,6 +20,7 @@ export type ReadFrom =
   | { readonly last: number }
   | { readonly offsets: readonly OffsetPlace[] }
 
+/** What `kafka.reader` takes. */
 export interface ReaderOptions<T extends AnyTopic = AnyTopic> {
   /** At least one. */
   readonly topics: readonly T[]

@@ -7,6 +7,7 @@ import type { AnyTopic } from '../record/sources.ts'
 import type { ReaderSettings } from './options.ts'
 import { ReadPartition } from './read-partition.ts'
 
+/** A partition of a topic. */
 interface PartitionPlace {
   readonly topic: string
   readonly partition: number

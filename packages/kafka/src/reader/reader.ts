@@ -119,6 +119,7 @@ export class Reader<T extends AnyTopic = AnyTopic> implements AsyncIterable<Reco
     })
   }
 
+  /** Returns the function that takes the listener off again. */
   on<Name extends keyof ReaderEvents>(name: Name, listener: (event: ReaderEvents[Name]) => unknown): () => void {
     return this.#events.on(name, listener)
   }

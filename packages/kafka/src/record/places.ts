@@ -1,8 +1,10 @@
+/** A partition of a topic. */
 export interface PartitionPlace {
   readonly topic: string
   readonly partition: number
 }
 
+/** A record, or a position, in a partition. */
 export interface OffsetPlace extends PartitionPlace {
   readonly offset: number
 }

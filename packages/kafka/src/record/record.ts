@@ -3,6 +3,7 @@ import type { Codec, Encoder } from '../codecs/codec.ts'
 
 /** Headers as a user writes them; text is UTF-8. An array of pairs allows the same name twice. */
 export type HeadersInput = Readonly<Record<string, HeaderInput>> | ReadonlyArray<readonly [string, HeaderInput]>
+/** The value of a header: a text is written as UTF-8. */
 export type HeaderInput = string | Uint8Array | null
 
 /** Headers as they are on the wire: names and values as bytes, in order, names may repeat. */

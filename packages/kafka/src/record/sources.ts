@@ -1,7 +1,8 @@
 import type { Topic } from './record.ts'
 import type { TopicPattern } from './topic.ts'
 
-// Any topic, whatever it holds: a codec both takes and gives its type, so that only `any` matches all.
+/** A topic of any types. */
+// A codec both takes and gives its type, so that only `any` matches all.
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyTopic = Topic<any, any, any, any>
 

@@ -42,6 +42,7 @@ export type RawTopic = ReturnType<typeof rawTopic>
 
 /** Topics by their names: all that the pattern matches, with the codecs of their keys and values. */
 export interface TopicPattern<K, V, KOut = K, VOut = V> {
+  /** What names of topics are matched against. */
   readonly pattern: RegExp
   readonly key: Codec<K, KOut>
   readonly value: Codec<V, VOut>

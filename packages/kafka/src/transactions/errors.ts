@@ -6,7 +6,9 @@ export type TransactionOutcome = 'aborted' | 'unknown'
 
 /** A transaction was not committed, for all that is known. */
 export class TransactionError extends SluiceError<'transaction_failed'> {
+  /** The id that the transaction ran under. */
   declare readonly transactionalId: string
+  /** Whether it can have been committed. */
   declare readonly outcome: TransactionOutcome
 
   constructor(transactionalId: string, outcome: TransactionOutcome, cause: unknown, retriable: boolean) {
@@ -21,6 +23,7 @@ export class TransactionError extends SluiceError<'transaction_failed'> {
 
 /** Another process has begun to write under this transactional id; this one may write no more. */
 export class ProducerFencedError extends SluiceError<'producer_fenced'> {
+  /** The id that another process has taken over. */
   declare readonly transactionalId: string
 
   constructor(transactionalId: string, cause: unknown) {

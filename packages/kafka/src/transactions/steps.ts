@@ -8,7 +8,9 @@ export type TransactionStep = 'begin' | 'outputs' | 'offsets' | 'end_sent' | 'co
 
 /** What is published for each step, in the turn in which it is reached. */
 export interface TransactionStepMessage {
+  /** The id that the transaction runs under. */
   readonly transactionalId: string
+  /** The step that was taken. */
   readonly step: TransactionStep
 }
 

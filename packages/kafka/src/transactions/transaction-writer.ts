@@ -40,6 +40,7 @@ const hopeless = new Set(
 
 /** The transactions under one transactional id. */
 export interface TransactionsState {
+  /** Kafka: `transactional.id`. */
   readonly transactionalId: string
   /** Milliseconds after which the brokers abort a transaction. */
   readonly timeoutMs: number
@@ -48,7 +49,9 @@ export interface TransactionsState {
   readonly epoch: number | null
   /** Of the protocol: 2 with KIP-890. */
   readonly version: 1 | 2 | null
+  /** Transactions that were committed. */
   readonly committed: number
+  /** Transactions that were not. */
   readonly aborted: number
 }
 

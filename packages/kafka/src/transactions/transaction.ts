@@ -36,7 +36,9 @@ export interface TransactionOffsets {
 /** Whose commits the group takes (KIP-447): a member that was fenced cannot commit. */
 export interface CommittingMember {
   readonly memberId: string
+  /** The epoch that the group knows it by. */
   readonly memberEpoch: number
+  /** Kafka: `group.instance.id`; null for a dynamic member. */
   readonly instanceId: string | null
 }
 

@@ -17,6 +17,7 @@ import type { TransactionsState } from './transaction-writer.ts'
 /** Offsets for a group to commit. Without a member the group must have none, and nobody is fenced. */
 export interface SentOffsets {
   readonly group: string
+  /** The next offset to read, by partition. */
   readonly offsets: readonly OffsetPlace[]
   /** Whose commits they are: the group refuses them once the member is fenced (KIP-447). */
   readonly member?: CommittingMember

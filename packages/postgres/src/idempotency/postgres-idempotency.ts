@@ -5,7 +5,9 @@ import { LOCK_TIMEOUT_MS, inTransaction, lend, type Transaction } from '../sql/t
 import { explained, tablesOf, type TableOptions } from '../tables.ts'
 import { EXPIRY_MS, type Handled, type IdempotencyStore, type Mark } from './store.ts'
 
+/** What `postgresIdempotency` takes. */
 export interface PostgresIdempotencyOptions extends TableOptions {
+  /** Of `pg`: one connection for each record that is being handled. */
   readonly pool: Pool
   /** Marks older than this may be purged. From 1,000, default 7 days. */
   readonly expiryMs?: number
@@ -15,6 +17,7 @@ export interface PostgresIdempotencyOptions extends TableOptions {
   readonly clock?: Clock
 }
 
+/** What `purge` takes. */
 export interface PurgeOptions {
   /** Marks deleted by one statement. From 1, default 1,000. */
   readonly batchRows?: number
@@ -29,6 +32,10 @@ export function postgresIdempotency(options: PostgresIdempotencyOptions): Postgr
   return new PostgresIdempotency(options)
 }
 
+/**
+ * Remembers in PostgreSQL what was handled, in the transaction of the handler's effects: exactly once. See
+ * `postgresIdempotency`.
+ */
 export class PostgresIdempotency implements IdempotencyStore<Transaction> {
   readonly #pool: Pool
   readonly #clock: Clock

@@ -6,10 +6,13 @@ import { EXPIRY_MS, type Handled, type IdempotencyStore, type Mark } from './sto
 
 /** What is used of a client of `@redis/client`: the user's own, connected, with its own error listener. */
 export interface RedisClient {
+  /** Runs a Lua script, as the method of `@redis/client` does. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
 }
 
+/** What `redisIdempotency` takes. */
 export interface RedisIdempotencyOptions {
+  /** A connected client of `@redis/client`, or one with its `eval`. */
   readonly client: RedisClient
   /** A record that was handled is known for so long. From 1,000, default 7 days. */
   readonly expiryMs?: number

@@ -10,6 +10,7 @@ export interface Mark {
   readonly leaderEpoch: number
 }
 
+/** Whether the record was handled by this call, or had been handled before. */
 export type Handled = 'handled' | 'duplicate'
 
 /** Remembers what was handled. `Tx` is what the handler gets for effects that are to be done with the mark, if anything. */

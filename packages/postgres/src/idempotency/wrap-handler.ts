@@ -9,10 +9,13 @@ import type { Handled, IdempotencyStore, Mark } from './store.ts'
 
 /** As every handler gets it, and what its effects go through to be done together with the mark. */
 export interface IdempotentContext<Tx> extends HandlerContext {
+  /** What the store gives for effects that belong to the mark: for PostgreSQL the transaction. */
   readonly tx: Tx
 }
 
+/** What `wrapHandler` takes. */
 export interface WrapHandlerOptions<Tx> {
+  /** Where it is remembered what was handled: `postgresIdempotency()` or `redisIdempotency()`. */
   readonly store: IdempotencyStore<Tx>
   /** Of the consumer: other groups handle the same records for themselves. */
   readonly group: string

@@ -15,6 +15,7 @@ import type { OutboxRow } from './row.ts'
 /** As a producer's; who gives way in a full queue, and the key by which a repetition is known, are the relay's matter. */
 export type OutboxRecord<K, V> = Omit<OutgoingRecord<K, V>, 'priority' | 'idempotencyKey'>
 
+/** What `Outbox.insert` takes beside the records. */
 export interface OutboxInsertOptions {
   /**
    * Records of one key reach Kafka in the order in which their transactions committed. For that, transactions that write

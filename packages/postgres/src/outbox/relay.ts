@@ -14,7 +14,9 @@ import { OutboxTable, type StoredRow } from './outbox-table.ts'
 import { BUCKETS } from './row.ts'
 import { Sender, type Sent } from './sender.ts'
 
+/** What `outboxRelay` takes: the database, the cluster, and how it sends. */
 export interface OutboxRelayOptions extends TableOptions {
+  /** The cluster that the rows are sent to. */
   readonly kafka: Kafka
   /** The relay keeps one of its connections for itself. Not through a pooler that lends sessions by the transaction. */
   readonly pool: Pool
@@ -72,6 +74,7 @@ interface Pause {
 export interface OutboxRelayState {
   /** The buckets of keys, 0 to 15, that this relay sends. */
   readonly buckets: readonly number[]
+  /** Rows that Kafka has acknowledged. */
   readonly sentRows: number
   /** Rows that can never be sent as they are: they stay in the table, with the reason. */
   readonly refusedRows: number

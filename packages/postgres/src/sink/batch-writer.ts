@@ -21,6 +21,7 @@ import { isolate } from './isolate.ts'
 import type { Offsets } from './offsets.ts'
 import { decodeError } from './tolerant-codec.ts'
 
+/** What a handler of a sink gets beside the transaction and the records. */
 export interface SinkContext {
   /** Aborted when the partition was taken away, or the sink was closed in a hurry. */
   readonly signal: AbortSignal

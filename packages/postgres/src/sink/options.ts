@@ -47,7 +47,9 @@ export type SinkConsumerOptions<T extends AnySource> = Pick<
   | 'unreadable'
 >
 
+/** What `postgresSink` takes: where records come from, the database, the handler, and options of its consumer. */
 export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, SinkConsumerOptions<T> {
+  /** The cluster. Closing the `Kafka` closes the consumer of the sink too. */
   readonly kafka: Kafka
   /** Of `pg`. The sink uses a connection for each partition that is being handled, and one for the relay. */
   readonly pool: Pool
@@ -56,7 +58,9 @@ export interface PostgresSinkOptions<T extends AnySource> extends TableOptions, 
    * begins where the group had committed in Kafka, or else by `reset`, whose default is `earliest` here.
    */
   readonly group: string
+  /** The topics to read, patterns included. */
   readonly topics: readonly T[]
+  /** Called with the records of one partition, in their transaction. */
   readonly handler: SinkHandler<T>
   /** Records in one transaction, at most. 1 to 100,000, default 1,000. */
   readonly batchRecords?: number

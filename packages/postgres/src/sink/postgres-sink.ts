@@ -76,6 +76,7 @@ export interface PostgresSinkState {
   readonly relay: OutboxRelayState | null
 }
 
+/** A running sink: see `postgresSink`. Closing it closes its consumer and its relay. */
 export class PostgresSink<T extends AnySource = AnyTopic> implements AsyncDisposable {
   /** The member of the group: its events, its pauses, what it holds. Closing it closes the sink. */
   readonly consumer: Consumer<T>

@@ -4,7 +4,9 @@ import type { KafkaSecurity } from './security.ts'
 /** What `new Kafka` of @sluice/kafka takes to reach a Kafka and log in; kafkajs and others take most of it too. */
 export interface KafkaClientOptions {
   readonly brokers: readonly string[]
+  /** Left out where the cluster is not secured. */
   readonly tls?: { readonly ca: string }
+  /** Left out where the cluster is not secured. */
   readonly sasl?: {
     readonly mechanism: 'SCRAM-SHA-512'
     readonly username: string

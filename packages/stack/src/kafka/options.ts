@@ -5,11 +5,14 @@ import { requireKnownOptions } from '../known-options.ts'
 export interface BrokerAddress {
   readonly id: number
   readonly port: number
+  /** Where its controller listens. */
   readonly controllerPort: number
 }
 
+/** Settings of a broker, as in `server.properties`. */
 export type BrokerProperties = Readonly<Record<string, string | number | boolean>>
 
+/** The Kafka of a stack. */
 export interface KafkaOptions {
   /** How many nodes, each broker and controller: 1, or 3 to 9. Default: what the data folder holds, else 1. */
   readonly brokers?: number

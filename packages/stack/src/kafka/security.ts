@@ -12,7 +12,9 @@ import type { BrokerAddress, BrokerProperties } from './options.ts'
 
 /** How a secured cluster is reached; the password is in `secrets.json` of its data folder and nowhere else. */
 export interface KafkaSecurity {
+  /** Kafka: `security.protocol`. */
   readonly protocol: 'SASL_SSL'
+  /** Kafka: `sasl.mechanism`. */
   readonly mechanism: 'SCRAM-SHA-512'
   /** The certificate to trust, as PEM. */
   readonly caFile: string

@@ -2,6 +2,7 @@ import { StackError } from '../errors.ts'
 import type { KafkaClientOptions } from './client-options.ts'
 import type { KafkaSecurity } from './security.ts'
 
+/** A node of the cluster, as it is now. */
 export interface BrokerView {
   readonly id: number
   readonly port: number
@@ -32,6 +33,7 @@ export interface KafkaServers {
   stop(id: number): Promise<void>
   /** Starts a broker on its port and data; one that runs is stopped first. Resolves when it is ready. */
   restart(id: number): Promise<void>
+  /** Stops the nodes that it started, and no other. */
   close(options: { readonly discard: boolean }): Promise<void>
 }
 

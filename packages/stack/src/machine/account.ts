@@ -6,7 +6,9 @@ import { systemErrorCode } from '../errors.ts'
 /** The user that servers run as when we are root: PostgreSQL refuses root, and no server needs it. */
 export interface Account {
   readonly name: string
+  /** Of the user. */
   readonly uid: number
+  /** Of the user's group. */
   readonly gid: number
 }
 

@@ -16,10 +16,12 @@ import { fetchEmbeddedPostgres } from './embedded.ts'
 const user = 'sluice'
 const database = 'sluice'
 
+/** PostgreSQL as a stack offers it: its own, or one that was given. */
 export interface PostgresServer {
   readonly url: string
 }
 
+/** The PostgreSQL of a stack. */
 export interface PostgresOptions {
   /** From 1 to 65,535. Default: 5432 of a project, else a free one; a random one in tests. */
   readonly port?: number

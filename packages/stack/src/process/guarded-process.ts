@@ -52,6 +52,7 @@ export interface GuardedCommand {
   readonly account: Account | undefined
 }
 
+/** How a process ended: with an exit code, or by a signal. */
 export interface ProcessExit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null

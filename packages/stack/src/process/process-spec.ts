@@ -2,14 +2,17 @@ import type { Account } from '../machine/account.ts'
 import type { RestartBackOff } from './back-off.ts'
 import type { ProcessExit } from './guarded-process.ts'
 
+/** A process, and how it is started, checked, stopped and started again. */
 export interface ProcessSpec {
   /** Unique within its supervisor; also the name of its log file. */
   readonly name: string
   /** The program. Default: this Node. */
   readonly command?: string
+  /** Arguments of the program. */
   readonly args?: readonly string[]
   /** The whole environment. Default: ours. */
   readonly env?: NodeJS.ProcessEnv
+  /** Its working folder. Default: ours. */
   readonly cwd?: string
   /** Sent to stop it. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
@@ -19,6 +22,7 @@ export interface ProcessSpec {
   readonly orphanGraceMs?: number
   /** Whether it is started again when it ends unasked: always, only with a failure, or never. Default never. */
   readonly restart?: 'always' | 'on-failure' | 'never'
+  /** The waits between restarts. */
   readonly backOff?: Partial<RestartBackOff>
   /** Whether it is a Node process that exchanges messages with us. Default false. */
   readonly ipc?: boolean
@@ -34,6 +38,7 @@ export interface ProcessSpec {
   readonly account?: Account | undefined
 }
 
+/** One start of a process that `ready` waits for. */
 export interface ReadinessAttempt {
   readonly pid: number
   /** Its output of this run. */
@@ -52,6 +57,7 @@ export interface ReadinessAttempt {
  */
 export type ProcessState = 'stopped' | 'starting' | 'running' | 'backing_off' | 'stopping' | 'failed'
 
+/** A process as it is now. */
 export interface ProcessStatus {
   readonly name: string
   readonly pid: number | null
@@ -63,6 +69,7 @@ export interface ProcessStatus {
   readonly answers?: false
 }
 
+/** What a supervisor reports about its processes. */
 export type ProcessEvent =
   | { readonly type: 'state'; readonly name: string; readonly state: ProcessState }
   | { readonly type: 'started'; readonly name: string; readonly pid: number }

@@ -12,7 +12,9 @@ const healthTimeoutMs = 3_000
 
 /** One process that is kept running as its spec says. */
 export class SupervisedProcess {
+  /** What it was made from. */
   readonly spec: ProcessSpec
+  /** The file with its output. */
   readonly log: LogFile
   readonly #emit: (event: ProcessEvent) => void
   readonly #backOff: RestartBackOff
@@ -43,6 +45,7 @@ export class SupervisedProcess {
     return this.#state
   }
 
+  /** As it is now. */
   status(): ProcessStatus {
     const { url } = this.spec
     const base = { name: this.name, pid: this.pid ?? null, state: this.#state, restarts: this.#restarts }

@@ -5,9 +5,11 @@ import { LogFile } from '../machine/log-file.ts'
 import type { ProcessEvent, ProcessSpec, ProcessStatus } from './process-spec.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
+/** What a supervisor takes. */
 export interface SupervisorOptions {
   /** Where the processes' output goes, one file each. */
   readonly logDir: string
+  /** Called with each event of its processes. */
   readonly onEvent?: (event: ProcessEvent) => void
 }
 
@@ -15,7 +17,9 @@ const rotateEveryMs = 10_000
 
 /** What `inspect()` of a supervisor returns. */
 export interface SupervisorState {
+  /** It takes no more processes. */
   readonly closed: boolean
+  /** In the order in which they were added. */
   readonly processes: readonly ProcessStatus[]
 }
 
@@ -59,6 +63,7 @@ export class Supervisor implements AsyncDisposable {
     return process
   }
 
+  /** The process of this name; undefined: there is none. */
   get(name: string): SupervisedProcess | undefined {
     return this.#processes.get(name)
   }

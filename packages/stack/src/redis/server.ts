@@ -6,10 +6,12 @@ import { serverEnvironment } from '../host/server-environment.ts'
 import { findRedis } from './binaries.ts'
 import { pingRedis } from './resp.ts'
 
+/** Redis as a stack offers it: its own, or one that was given. */
 export interface RedisServer {
   readonly url: string
 }
 
+/** The Redis of a stack. */
 export interface RedisOptions {
   /** From 1 to 65,535. Default: 6379 of a project, else a free one; a random one in tests. */
   readonly port?: number

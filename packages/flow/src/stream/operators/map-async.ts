@@ -3,6 +3,7 @@ import { Ring } from '../../ring.ts'
 import { Channel } from '../channel.ts'
 import { Puller, leaveClosing } from '../puller.ts'
 
+/** Changes an element; the signal is aborted when the flow ends. */
 export type AsyncMapper<T, R> = (value: T, signal: AbortSignal) => R | PromiseLike<R>
 
 type Result<R> = { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: unknown }

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../clock.ts'
 import { Channel } from '../channel.ts'
 import { Puller } from '../puller.ts'
 
+/** When a flow that failed starts again. */
 export interface RetryOptions {
   /** How often it starts again at most. From 0; Infinity: always. Default 3. */
   readonly retries?: number

@@ -5,6 +5,7 @@ import { Demand, requireArgument, warnOfBrokenRule } from './demand.ts'
 import { refuseSubscriber } from './flow-publisher.ts'
 import type { Processor, Subscriber, Subscription } from './types.ts'
 
+/** What a buffered processor takes. */
 export interface BufferedProcessorOptions {
   /** Elements held at most. From 1. Default 100. */
   readonly bufferSize?: number
@@ -18,7 +19,9 @@ export interface BufferedProcessorOptions {
   readonly refillBelow?: number
 }
 
+/** What `inspect()` of a buffered processor returns. */
 export interface BufferedProcessorState {
+  /** Elements that are held. */
   readonly buffered: number
   /** Requested from upstream and not yet there. */
   readonly outstanding: number
@@ -62,6 +65,7 @@ export class BufferedProcessor<In, Out> implements Processor<In, Out> {
     })
   }
 
+  /** Called by the publisher (Reactive Streams 1.9). */
   onSubscribe(subscription: Subscription): void {
     requireArgument('subscription', subscription)
     if (this.#upstream || this.#end || this.#isOver) return subscription.cancel()
@@ -69,6 +73,7 @@ export class BufferedProcessor<In, Out> implements Processor<In, Out> {
     this.#request(this.#firstRequest)
   }
 
+  /** Called by the publisher, with an element that was requested. */
   onNext(value: In): void {
     requireArgument('value', value)
     if (this.#isOver || this.#end) return
@@ -83,15 +88,18 @@ export class BufferedProcessor<In, Out> implements Processor<In, Out> {
     void this.#drain()
   }
 
+  /** Called by the publisher: it failed. */
   onError(error: unknown): void {
     requireArgument('error', error)
     this.#finishUpstream({ error })
   }
 
+  /** Called by the publisher: it has no more. */
   onComplete(): void {
     this.#finishUpstream('complete')
   }
 
+  /** Takes the one subscriber. */
   subscribe(subscriber: Subscriber<Out>): void {
     requireArgument('subscriber', subscriber)
     if (this.#hadDownstream) return refuseSubscriber(subscriber, 'A processor has one subscriber')

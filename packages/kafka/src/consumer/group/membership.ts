@@ -47,6 +47,7 @@ interface News {
   readonly topics: boolean
 }
 
+/** Where a member is between joining its group and leaving it. */
 export type MembershipState = 'joining' | 'member' | 'leaving' | 'left' | 'failed'
 
 /** While the group's assignment is on the move, so that a hand-over waits for as little as possible. */

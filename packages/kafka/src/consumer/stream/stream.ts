@@ -40,6 +40,7 @@ export class ConsumerStream<R extends ConsumerRecord> implements AsyncIterableIt
     return this
   }
 
+  /** The next record, as soon as there is one. */
   next(): Promise<IteratorResult<StreamElement<R>, undefined>> {
     if (this.#state === 'over') return this.#ended()
     const asked = Promise.withResolvers<IteratorResult<StreamElement<R>, undefined>>()

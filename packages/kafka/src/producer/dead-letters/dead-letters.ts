@@ -24,10 +24,12 @@ export interface FailedRecords {
   readonly error: DeliveryError
 }
 
+/** Records that were given up, and where they are kept. */
 export interface DeadLettersEvent {
   readonly topic: string
   readonly partition: number
   readonly records: number
+  /** Where they are now. */
   readonly place: DeadLetterPlace
   /** Why they are dead letters. */
   readonly error: Error
@@ -35,13 +37,17 @@ export interface DeadLettersEvent {
   readonly cause: unknown
 }
 
+/** The dead letters of a producer. */
 export interface DeadLettersState {
+  /** Dead letters that are in their topic. */
   readonly written: number
+  /** Dead letters that wait in the folder until their topic can be written. */
   readonly spooled: number
   /** Neither written nor spooled: only the rejected promises tell of them. */
   readonly lost: number
   /** Of an earlier process's spool, written since. */
   readonly resent: number
+  /** What they take in the folder. */
   readonly spoolBytes: number
 }
 

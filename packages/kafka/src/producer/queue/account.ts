@@ -3,12 +3,15 @@ import type { PendingRecord } from '../../outgoing/pending-record.ts'
 
 /** What became of the records that were accepted: delivered + refused + unknown + pending = accepted. */
 export interface DeliveryCounts {
+  /** Records that the queue took. */
   readonly accepted: number
+  /** Records that were acknowledged. */
   readonly delivered: number
   /** Given up, and certainly not in the log. */
   readonly refused: number
   /** Given up, and possibly in the log. */
   readonly unknown: number
+  /** Records that are not settled yet. */
   readonly pending: number
 }
 

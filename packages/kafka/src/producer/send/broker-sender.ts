@@ -247,14 +247,19 @@ export class BrokerSender {
   }
 }
 
+/** What a producer has on its way to one broker. */
 export interface BrokerSenderState {
   readonly broker: number
   readonly address: string
+  /** Requests that are not answered yet. */
   readonly inFlightRequests: number
+  /** Partitions with a batch that is due. */
   readonly duePartitions: number
   /** The rest of a pause that the broker's quota or a failure has brought. */
   readonly pausedForMs: number
+  /** Requests that failed since the last success. */
   readonly failuresInARow: number
+  /** The message of the last failure; null: there was none. */
   readonly lastError: string | null
 }
 

@@ -6,19 +6,26 @@ export const sendDurationBoundsMs: readonly number[] = [
   5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000,
 ]
 
+/** What a producer has sent to a topic. */
 export interface TopicSendStats {
   readonly topic: string
+  /** Records that were acknowledged. */
   readonly sent: number
+  /** Records that were given up. */
   readonly failed: number
+  /** From acceptance to acknowledgement, over all records that were acknowledged. */
   readonly durationMsSum: number
   /** How many records took so long, a number for each bound and one for what is above the last. */
   readonly durations: readonly number[]
 }
 
+/** What a producer has sent. */
 export interface SendStatsState {
+  /** Batches that were acknowledged. */
   readonly batches: number
   /** As they were sent: compressed. */
   readonly batchBytes: number
+  /** By topic. */
   readonly topics: readonly TopicSendStats[]
 }
 

@@ -33,8 +33,10 @@ export interface SenderParts {
   readonly onFewerPartitions: (topic: string) => void
 }
 
+/** How a producer reaches the brokers. */
 export interface SenderState {
   readonly brokers: readonly BrokerSenderState[]
+  /** Partitions with records whose leader is not known at the moment. */
   readonly leaderlessPartitions: number
   /** Why the metadata could not be refreshed when it was tried last. */
   readonly metadataError: string | null
