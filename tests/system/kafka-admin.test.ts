@@ -160,6 +160,6 @@ describe('a cluster that is not there', () => {
     const closed = new Kafka({ brokers: stack.kafka.bootstrapServers.split(',') })
     await closed.close()
     await expect(closed.producer()).rejects.toMatchObject({ code: 'closed' })
-    expect(() => closed.admin()).toThrow('the Kafka is closed')
+    expect(() => closed.admin()).toThrow('the Kafka client is closed')
   })
 })
