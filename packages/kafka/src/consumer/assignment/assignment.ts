@@ -19,7 +19,7 @@ import type { Membership } from '../group/membership.ts'
 import type { ConsumerSettings } from '../options.ts'
 import { AssignedPartition } from '../partition.ts'
 import type { Positions } from './positions.ts'
-import type { StoredPositions } from './position-store.ts'
+import type { StoredPositions } from './stored-positions.ts'
 import type { Subscription } from '../group/subscription.ts'
 import { closeGraceMs, type TimeLimit } from '../../time-limit.ts'
 
